@@ -1,0 +1,65 @@
+"""The class table: id, name and colour of each land-cover class.
+
+The ids are the pixel values of every label and prediction raster. `IGNORE` is not a
+class: a pixel that holds it counts in no loss and no metric. Which OpenStreetMap tags
+make a class is a matter of `urbanseg.osm`, not of this module.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+IGNORE = 255
+"""Pixel value of labels that are unknown: cloud, nodata, unmapped."""
+
+
+@dataclass(frozen=True)
+class LandClass:
+    """One class: pixel value, name, and colour as ``#rrggbb``."""
+
+    id: int
+    name: str
+    color: str
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """The colour as three values of 0–255."""
+        return tuple(bytes.fromhex(self.color.removeprefix("#")))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """All classes, ordered by id; ids are 0 … n-1 without gaps."""
+
+    classes: tuple[LandClass, ...]
+
+    def __post_init__(self) -> None:
+        ids = [c.id for c in self.classes]
+        if ids != list(range(len(ids))):
+            raise ValueError(f"class ids must be 0 … {len(ids) - 1} in order, got {ids}")
+
+    def __iter__(self) -> Iterator[LandClass]:
+        return iter(self.classes)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> list[str]:
+        """Class names; the position is the id."""
+        return [c.name for c in self.classes]
+
+    def id_of(self, name: str) -> int:
+        """Pixel value of the class called `name`.
+
+        Raises:
+            KeyError: if there is no such class.
+        """
+        for c in self.classes:
+            if c.name == name:
+                return c.id
+        raise KeyError(name)
+
+    def colormap(self) -> dict[int, tuple[int, int, int, int]]:
+        """Colour table for a GeoTIFF: pixel value to RGBA, ignored pixels transparent."""
+        table = {c.id: (*c.rgb, 255) for c in self.classes}
+        return table | {IGNORE: (0, 0, 0, 0)}

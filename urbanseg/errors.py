@@ -1,0 +1,9 @@
+"""The one exception meant for a person to read."""
+
+
+class PipelineError(Exception):
+    """A sentence for the user: names the file or parameter, what is wrong and what to do.
+
+    Stages print it without a traceback and exit with code 1. Programming errors are left
+    to be tracebacks.
+    """

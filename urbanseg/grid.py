@@ -1,0 +1,194 @@
+"""The pixel grid of a scene, and the windows, blocks and splits laid over it.
+
+A window is a rectangle of pixels; tiles are windows that overlap; blocks are windows
+that don't. Blocks go whole to one split, because overlapping tiles of a random split
+leak (Roberts et al. 2017, "Cross-validation strategies for data with temporal, spatial,
+hierarchical, or phylogenetic structure"). Nothing here reads a file.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+
+SPLITS = ("train", "val", "test")
+"""Names of the splits; the position is the pixel value of a split raster."""
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels: offset of its upper left corner, and its size."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices, to index an array of the scene's shape."""
+        return (
+            slice(self.row, self.row + self.height),
+            slice(self.col, self.col + self.width),
+        )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of a scene lie: CRS, affine transform, and shape in pixels."""
+
+    crs: CRS
+    transform: Affine
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)`` in pixels."""
+        return self.height, self.width
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether coordinates are projected and in metres."""
+        return bool(self.crs.is_projected) and all(
+            axis.unit_conversion_factor == 1.0 for axis in self.crs.axis_info[:2]
+        )
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """``(left, bottom, right, top)`` in the grid's CRS; the grid may not be rotated."""
+        left, top = self.transform @ (0, 0)
+        right, bottom = self.transform @ (self.width, self.height)
+        return min(left, right), min(bottom, top), max(left, right), max(bottom, top)
+
+    @property
+    def resolution(self) -> float:
+        """Side of a pixel in units of the CRS: the geometric mean of width and height."""
+        return float(abs(self.transform.determinant) ** 0.5)
+
+    def same_as(self, other: "Grid") -> bool:
+        """Whether both grids have the same pixels (transform within 1/1000 pixel)."""
+        close = np.allclose(
+            np.array(self.transform[:6]),
+            np.array(other.transform[:6]),
+            rtol=0,
+            atol=self.resolution / 1000,
+        )
+        return self.shape == other.shape and self.crs == other.crs and bool(close)
+
+    def window(self, window: Window) -> "Grid":
+        """The grid of the pixels inside `window`."""
+        moved = self.transform @ Affine.translation(window.col, window.row)
+        return Grid(self.crs, moved, window.height, window.width)
+
+    def finer(self, factor: int) -> "Grid":
+        """The same area with each pixel cut into ``factor × factor``."""
+        scaled = self.transform @ Affine.scale(1 / factor)
+        return Grid(self.crs, scaled, self.height * factor, self.width * factor)
+
+
+def starts(length: int, size: int, overlap: int) -> list[int]:
+    """Offsets of windows of `size` pixels that cover `length` pixels.
+
+    Neighbours share at least `overlap` pixels; the last window is shifted back so that
+    it ends at the edge, so every pixel is covered and no window sticks out (unless
+    ``length < size``, where one window at 0 does).
+
+    Raises:
+        ValueError: if ``overlap`` is not in ``[0, size)``.
+    """
+    if not 0 <= overlap < size:
+        raise ValueError(f"overlap must be at least 0 and below the size {size}, got {overlap}")
+    if length <= size:
+        return [0]
+    stride = size - overlap
+    return [*range(0, length - size, stride), length - size]
+
+
+def windows(shape: tuple[int, int], size: int, overlap: int) -> Iterator[Window]:
+    """Square windows of `size` pixels that cover `shape`, row by row; see `starts`."""
+    for row in starts(shape[0], size, overlap):
+        for col in starts(shape[1], size, overlap):
+            yield Window(row, col, size, size)
+
+
+def block_edges(length: int, size: int) -> list[int]:
+    """Edges of blocks of at least `size` pixels along an axis; the last takes the rest."""
+    count = max(1, length // size)
+    return [*range(0, count * size, size), length]
+
+
+def blocks(shape: tuple[int, int], size: int) -> list[Window]:
+    """Blocks of at least ``size × size`` pixels that partition `shape`, row by row."""
+    rows, cols = block_edges(shape[0], size), block_edges(shape[1], size)
+    return [
+        Window(top, left, bottom - top, right - left)
+        for top, bottom in zip(rows, rows[1:], strict=False)
+        for left, right in zip(cols, cols[1:], strict=False)
+    ]
+
+
+def strips(shape: tuple[int, int], height: int) -> Iterator[Window]:
+    """Full-width windows of at most `height` rows that partition `shape`, top to bottom."""
+    for row in range(0, shape[0], height):
+        yield Window(row, 0, min(height, shape[0] - row), shape[1])
+
+
+def quotas(count: int, shares: Sequence[float]) -> list[int]:
+    """How many of `count` blocks each split gets: largest remainder, but never none.
+
+    A split with a share above 0 gets at least one block as long as there are enough.
+
+    >>> quotas(20, (0.6, 0.15, 0.25))
+    [12, 3, 5]
+    """
+    exact = np.asarray(shares, dtype=float) / sum(shares) * count
+    given = np.floor(exact).astype(int)
+    for i in np.argsort(given - exact, kind="stable")[: count - given.sum()]:
+        given[i] += 1
+    for i in np.flatnonzero((given == 0) & (exact > 0)):
+        if given.max() > 1:
+            given[int(given.argmax())] -= 1
+            given[i] += 1
+    return [int(g) for g in given]
+
+
+def assign_blocks(
+    histograms: NDArray[np.int64],
+    shares: Sequence[float],
+    seed: int,
+    trials: int = 4000,
+) -> NDArray[np.int64]:
+    """Split of each block, so that every split holds every class in like proportion.
+
+    Of `trials` seeded random assignments with the right number of blocks per split, the
+    one is taken whose splits resemble the whole best: the smallest worst relative
+    difference between a class's share in a split and its share overall.
+
+    Args:
+        histograms: ``(blocks, classes)`` pixel counts, int64.
+        shares: share of the blocks wanted for train, val and test.
+        seed: seed of the random assignments.
+        trials: how many assignments are drawn.
+
+    Returns:
+        ``(blocks,)`` int64, index into `SPLITS`.
+    """
+    base = np.repeat(np.arange(len(shares)), quotas(len(histograms), shares))
+    rng = np.random.default_rng(seed)
+    overall = histograms.sum(0) / max(1, histograms.sum())
+    present = overall > 0
+    best, best_score = base, np.inf
+    for _ in range(trials):
+        candidate = rng.permutation(base)
+        score = 0.0
+        for split in np.unique(base):
+            counts = histograms[candidate == split].sum(0)
+            share = counts / max(1, counts.sum())
+            score = max(score, float(np.abs(share / np.where(present, overall, 1) - 1)[present].max(initial=0)))
+        if score < best_score:
+            best, best_score = candidate, score
+    return best.astype(np.int64)

@@ -1,0 +1,92 @@
+"""Where each artefact of a city lies. The one place that knows data/, models/ and metrics/."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DATASET = Path("data/dataset.parquet")
+DATASET_SUMMARY = Path("metrics/dataset.json")
+MODEL = Path("models/segmenter")
+RESUME = Path("models/.resume")
+TRAINING = Path("metrics/training.json")
+CURVES = Path("reports/training")
+REPORT = Path("reports/index.html")
+
+
+def scene_dir(city: str) -> Path:
+    """Folder with all that the scene stage delivers."""
+    return Path("data/scene") / city
+
+
+def scene(city: str) -> Path:
+    """The bands: ``(bands, height, width)``."""
+    return scene_dir(city) / "scene.tif"
+
+
+def scl(city: str) -> Path:
+    """Scene classification layer (uint8, Sentinel-2 SCL codes); absent for other sensors."""
+    return scene_dir(city) / "scl.tif"
+
+
+def item(city: str) -> Path:
+    """Provenance, as a STAC Item."""
+    return scene_dir(city) / "item.json"
+
+
+def osm(city: str) -> Path:
+    """OpenStreetMap features with a class, as GeoParquet."""
+    return Path("data/osm") / f"{city}.parquet"
+
+
+def labels(city: str) -> Path:
+    """Label raster on the scene grid."""
+    return Path("data/labels") / f"{city}.tif"
+
+
+def tiles(city: str) -> Path:
+    """Tile index: one row per window."""
+    return Path("data/tiles") / f"{city}.parquet"
+
+
+def split(city: str) -> Path:
+    """Split of each pixel: 0 train, 1 val, 2 test."""
+    return Path("data/tiles") / f"{city}_split.tif"
+
+
+def prediction_dir(city: str) -> Path:
+    """Folder with all that the predict stage delivers."""
+    return Path("data/prediction") / city
+
+
+def prediction(city: str) -> Path:
+    """Predicted class of each pixel."""
+    return prediction_dir(city) / "classes.tif"
+
+
+def confidence(city: str) -> Path:
+    """Probability of the predicted class, 0–254 for 0–1 (uint8, nodata 255)."""
+    return prediction_dir(city) / "confidence.tif"
+
+
+def map_dir(city: str) -> Path:
+    """Folder with the vector map."""
+    return Path("data/map") / city
+
+
+def geopackage(city: str) -> Path:
+    """Vector map: GeoPackage with QGIS styles inside."""
+    return map_dir(city) / f"{city}.gpkg"
+
+
+def metrics(city: str) -> Path:
+    """Scores of a city."""
+    return Path("metrics") / f"{city}.json"
+
+
+def evaluation_dir(city: str) -> Path:
+    """Tables and pictures of a city's evaluation, for `dvc plots`."""
+    return Path("reports/evaluation") / city
+
+
+def previews(city: str) -> Path:
+    """Folder with PNG previews of a city."""
+    return Path("reports/previews") / city
