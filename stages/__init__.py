@@ -1,0 +1,1 @@
+"""The verbs: one thin command per DVC stage, ``python -m stages.<name> [city]``."""

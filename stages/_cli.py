@@ -1,0 +1,53 @@
+"""What every stage does: read the city, load the parameters, say errors in one sentence."""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+from urbanseg import paths
+from urbanseg.errors import PipelineError
+from urbanseg.params import Params, load
+
+
+def city_stage(run: Callable[[str, Params], None]) -> Callable[[], None]:
+    """Make a stage of one city: ``python -m stages.<name> <city>``."""
+
+    @wraps(run)
+    def main() -> None:
+        def work() -> None:
+            params = load(paths.PARAMS)
+            if len(sys.argv) != 2:
+                raise PipelineError(
+                    f"this stage takes one city, of {', '.join(params.cities)}; got {len(sys.argv) - 1} words"
+                )
+            params.city(sys.argv[1])
+            run(sys.argv[1], params)
+
+        _guarded(work)
+
+    return main
+
+
+def stage(run: Callable[[Params], None]) -> Callable[[], None]:
+    """Make a stage of all cities: ``python -m stages.<name>``."""
+
+    @wraps(run)
+    def main() -> None:
+        _guarded(lambda: run(load(paths.PARAMS)))
+
+    return main
+
+
+def _guarded(work: Callable[[], None]) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    try:
+        work()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        sys.exit(f"error: {error.filename or 'an output'} cannot be written: the disk is full; free some space")
