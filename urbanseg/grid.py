@@ -89,6 +89,13 @@ class Grid:
         scaled = self.transform @ Affine.scale(1 / factor)
         return Grid(self.crs, scaled, self.height * factor, self.width * factor)
 
+    def shrunk(self, max_side: int) -> "Grid":
+        """The same area in larger pixels, so that no side has more than `max_side` of them."""
+        factor = max(1.0, max(self.shape) / max_side)
+        height, width = (max(1, round(side / factor)) for side in self.shape)
+        scaled = self.transform @ Affine.scale(self.width / width, self.height / height)
+        return Grid(self.crs, scaled, height, width)
+
 
 def starts(length: int, size: int, overlap: int) -> list[int]:
     """Offsets of windows of `size` pixels that cover `length` pixels.

@@ -5,7 +5,7 @@ plain tiled GeoTIFF under a temporary name and converts it to a COG when it is c
 so memory is bounded by the window and a half-written raster never appears.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import DTypeLike, NDArray
 from pyproj import CRS
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
@@ -73,10 +74,33 @@ class Reader:
         masks = self._read(self.dataset.read_masks, window, list(range(1, self.info.count + 1)))
         return np.asarray((masks > 0).all(axis=0))
 
+    def decimated(
+        self, max_side: int, bands: Sequence[int] | None = None, resampling: str = "nearest"
+    ) -> np.ma.MaskedArray[Any, Any]:
+        """The whole raster on ``grid.shrunk(max_side)``, as ``(bands, height, width)``, nodata masked.
+
+        GDAL reads the nearest overview and a strip at a time, so memory is bounded by the
+        result. `resampling` is ``nearest``, ``average`` or ``mode``.
+
+        Raises:
+            PipelineError: if the file is truncated or damaged.
+        """
+        shape = self.grid.shrunk(max_side).shape
+        wanted = list(bands) if bands else list(range(1, self.info.count + 1))
+        values: np.ma.MaskedArray[Any, Any] = self._attempt(
+            lambda: self.dataset.read(
+                wanted, out_shape=(len(wanted), *shape), resampling=Resampling[resampling], masked=True
+            )
+        )
+        return values
+
     def _read(self, method: Any, window: Window | None, bands: Any) -> NDArray[Any]:
         area = None if window is None else _rasterio_window(window)
+        return np.asarray(self._attempt(lambda: method(bands, window=area)))
+
+    def _attempt(self, read: Callable[[], Any]) -> Any:
         try:
-            return np.asarray(method(bands, window=area))
+            return read()
         except RasterioIOError as error:
             raise PipelineError(
                 f"{self.path} cannot be read to its end: the file is truncated or damaged; "
