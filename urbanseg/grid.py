@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
+from pyproj import CRS, Geod, Transformer
 
 SPLITS = ("train", "val", "test")
 """Names of the splits; the position is the pixel value of a split raster."""
@@ -68,6 +68,24 @@ class Grid:
     def resolution(self) -> float:
         """Side of a pixel in units of the CRS: the geometric mean of width and height."""
         return float(abs(self.transform.determinant) ** 0.5)
+
+    @property
+    def pixel_m(self) -> tuple[float, float]:
+        """Height and width of a pixel in metres.
+
+        In a metric CRS they are those of the grid; otherwise they are measured on the
+        ellipsoid at the grid's centre, which is true to 1 % over a city.
+        """
+        a, b, _, d, e, _ = self.transform[:6]
+        if self.is_metric:
+            return float(np.hypot(b, e)), float(np.hypot(a, d))
+        col, row = self.width / 2, self.height / 2
+        to_degrees = Transformer.from_crs(self.crs, 4326, always_xy=True).transform
+        here, below, right = (
+            to_degrees(*(self.transform @ point)) for point in ((col, row), (col, row + 1), (col + 1, row))
+        )
+        geod = Geod(ellps="WGS84")
+        return geod.inv(*here, *below)[2], geod.inv(*here, *right)[2]
 
     def same_as(self, other: "Grid") -> bool:
         """Whether both grids have the same pixels (transform within 1/1000 pixel)."""

@@ -147,10 +147,15 @@ class Target(Model):
     acceptable: Share
     good: Share
 
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.acceptable > self.good:
+            raise ValueError(f"acceptable {self.acceptable:g} must not be above good {self.good:g}")
+        return self
+
 
 class EvaluateParams(Model):
     boundary_tolerance_m: Positive
-    connectivity_pairs: int = Field(ge=1)
     connectivity_snap_m: Positive
     targets: dict[str, Target]
 
@@ -252,7 +257,7 @@ class Params(Model):
     """All of params.yaml."""
 
     seed: int = Field(ge=0)
-    classes: dict[str, ClassParams] = Field(min_length=2)
+    classes: dict[str, ClassParams] = Field(min_length=2, max_length=64)
     cities: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CityParams] = Field(min_length=1)
     osm: OsmParams
     labels: LabelParams
@@ -276,6 +281,7 @@ class Params(Model):
             "osm.rules": self.osm.rules,
             "labels.priority": self.labels.priority,
             "labels.min_share": self.labels.min_share,
+            "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
         }
         for city, params in self.cities.items():
             if isinstance(params.labels, RasterLabels):

@@ -1,0 +1,33 @@
+"""Grades: a score against the values that count as acceptable and as good."""
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Literal, Protocol
+
+Grade = Literal["good", "acceptable", "below"]
+
+OVERALL = "overall"
+"""Name of the mIoU's row in the table of targets."""
+
+
+class Target(Protocol):
+    """The least score that is acceptable, and the least that is good."""
+
+    @property
+    def acceptable(self) -> float:
+        """Least acceptable score, 0–1."""
+        ...
+
+    @property
+    def good(self) -> float:
+        """Least good score, 0–1."""
+        ...
+
+
+def grade(score: float, name: str, targets: Mapping[str, Target]) -> Grade | None:
+    """Grade of a score; None if it is NaN or the table has no target called `name`."""
+    if isnan(score) or name not in targets:
+        return None
+    if score >= targets[name].good:
+        return "good"
+    return "acceptable" if score >= targets[name].acceptable else "below"

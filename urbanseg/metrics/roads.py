@@ -1,0 +1,176 @@
+"""Road connectivity: does the mapped network hold together where the real one does?
+
+Two road graphs are compared by their components: a pair of reference nodes that is
+joined by some road stays connected if both nodes have a predicted road nearby and these
+roads are joined too. Being connected is an equivalence, so the pairs need not be
+sampled: counting nodes per pair of components gives the exact share. All counts add up
+over areas.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from urbanseg.network import RoadGraph, road_graph
+
+
+@dataclass(frozen=True)
+class Network:
+    """Size of a road network: lengths in metres; `largest_m` is the largest component's."""
+
+    length_m: float = 0.0
+    largest_m: float = 0.0
+    components: int = 0
+
+    def __add__(self, other: "Network") -> "Network":
+        return Network(
+            self.length_m + other.length_m,
+            self.largest_m + other.largest_m,
+            self.components + other.components,
+        )
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the length in the largest component (of each area); NaN without roads."""
+        return self.largest_m / self.length_m if self.length_m else float("nan")
+
+    @property
+    def components_per_km(self) -> float:
+        """Components per kilometre of road; NaN without roads."""
+        return self.components / (self.length_m / 1000) if self.length_m else float("nan")
+
+
+@dataclass(frozen=True)
+class RoadScores:
+    """Both networks, reference nodes with a predicted road nearby, and node pairs."""
+
+    reference: Network = Network()
+    prediction: Network = Network()
+    nodes: int = 0
+    nodes_matched: int = 0
+    pairs: int = 0
+    pairs_connected: int = 0
+
+    def __add__(self, other: "RoadScores") -> "RoadScores":
+        return RoadScores(
+            self.reference + other.reference,
+            self.prediction + other.prediction,
+            self.nodes + other.nodes,
+            self.nodes_matched + other.nodes_matched,
+            self.pairs + other.pairs,
+            self.pairs_connected + other.pairs_connected,
+        )
+
+    @property
+    def connectivity(self) -> float:
+        """Share of connected reference node pairs that stay connected; NaN without pairs."""
+        return self.pairs_connected / self.pairs if self.pairs else float("nan")
+
+
+def compare_masks(
+    reference: NDArray[np.bool_],
+    prediction: NDArray[np.bool_],
+    area: NDArray[np.bool_],
+    pixel_m: tuple[float, float],
+    *,
+    min_spur_m: float,
+    snap_m: float,
+) -> RoadScores:
+    """Compare two road masks, each connected part of the test area by itself.
+
+    Test blocks lie scattered, and no road leads from one to the next inside the test
+    area; taken part by part, the scores say how the network holds together and not how
+    the scene was split.
+
+    Args:
+        reference: ``(height, width)`` bool, True on road; only inside `area`.
+        prediction: same, predicted.
+        area: same, the test area.
+        pixel_m: height and width of a pixel in metres.
+        min_spur_m: shorter dead ends of the skeletons are pruned.
+        snap_m: see `compare`.
+    """
+    height_m, width_m = pixel_m
+    to_metres = Affine.scale(width_m, -height_m)
+    total = RoadScores()
+    for part, inside in _parts(area):
+        graphs = (
+            road_graph(mask[part] & inside, to_metres, min_spur=min_spur_m)
+            for mask in (reference, prediction)
+        )
+        total += compare(*graphs, snap_m=snap_m)
+    return total
+
+
+def compare(reference: RoadGraph, prediction: RoadGraph, *, snap_m: float) -> RoadScores:
+    """Compare two road graphs whose coordinates and lengths are metres.
+
+    Args:
+        reference: nodes hold `x` and `y`, edges `geometry` and `length`.
+        prediction: same.
+        snap_m: a reference node is matched to the nearest predicted road within this
+            distance; without one it counts as connected to nothing.
+    """
+    of_reference, of_prediction = _component_of(reference), _component_of(prediction)
+    matched = _nearest_component(reference, prediction, of_prediction, snap_m)
+    found = matched >= 0
+    joint = np.column_stack([list(of_reference.values()), matched])[found]
+    return RoadScores(
+        reference=_network(reference, of_reference),
+        prediction=_network(prediction, of_prediction),
+        nodes=len(matched),
+        nodes_matched=int(found.sum()),
+        pairs=_pairs(np.array(list(of_reference.values()))),
+        pairs_connected=_pairs(joint),
+    )
+
+
+def _parts(area: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
+    """Bounding slices of each 8-connected part of the area, and the part inside them."""
+    labels, _ = ndimage.label(area, structure=np.ones((3, 3)), output=np.int32)
+    for index, part in enumerate(ndimage.find_objects(labels), start=1):
+        yield part, labels[part] == index
+
+
+def _component_of(graph: RoadGraph) -> dict[int, int]:
+    """Component of each node, nodes in the graph's order."""
+    component = {node: i for i, nodes in enumerate(nx.connected_components(graph)) for node in nodes}
+    return {node: component[node] for node in graph}
+
+
+def _network(graph: RoadGraph, component: dict[int, int]) -> Network:
+    lengths = np.zeros(len(set(component.values())))
+    for node, _, data in graph.edges(data=True):
+        lengths[component[node]] += data["length"]
+    return Network(float(lengths.sum()), float(lengths.max(initial=0)), len(lengths))
+
+
+def _nearest_component(
+    reference: RoadGraph, prediction: RoadGraph, component: dict[int, int], snap_m: float
+) -> NDArray[np.int64]:
+    """Predicted component nearest to each reference node, -1 where none is within reach."""
+    edges = [(data["geometry"], component[node]) for node, _, data in prediction.edges(data=True)]
+    dots = [
+        (shapely.Point(data["x"], data["y"]), component[node])
+        for node, data in prediction.nodes(data=True)
+        if not prediction.degree(node)
+    ]
+    roads, owners = [road for road, _ in edges + dots], np.array([owner for _, owner in edges + dots])
+    points = shapely.points([(data["x"], data["y"]) for _, data in reference.nodes(data=True)])
+    nearest = np.full(len(points), -1, np.int64)
+    if roads and len(points):
+        node, road = shapely.STRtree(roads).query_nearest(points, max_distance=snap_m, all_matches=False)
+        nearest[node] = owners[road]
+    return nearest
+
+
+def _pairs(groups: NDArray[np.int64]) -> int:
+    """Number of pairs of equal rows (or values)."""
+    sizes = np.unique(groups, axis=0, return_counts=True)[1] if len(groups) else np.zeros(0, np.int64)
+    return int((sizes * (sizes - 1) // 2).sum())
