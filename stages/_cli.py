@@ -50,4 +50,6 @@ def _guarded(work: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        sys.exit(f"error: {error.filename or 'an output'} cannot be written: the disk is full; free some space")
+        sys.exit(
+            f"error: {error.filename or 'an output'} cannot be written: the disk is full; free some space"
+        )

@@ -8,6 +8,7 @@ hierarchical, or phylogenetic structure"). Nothing here reads a file.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -151,8 +152,8 @@ def blocks(shape: tuple[int, int], size: int) -> list[Window]:
     rows, cols = block_edges(shape[0], size), block_edges(shape[1], size)
     return [
         Window(top, left, bottom - top, right - left)
-        for top, bottom in zip(rows, rows[1:], strict=False)
-        for left, right in zip(cols, cols[1:], strict=False)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(cols)
     ]
 
 
@@ -213,7 +214,9 @@ def assign_blocks(
         for split in np.unique(base):
             counts = histograms[candidate == split].sum(0)
             share = counts / max(1, counts.sum())
-            score = max(score, float(np.abs(share / np.where(present, overall, 1) - 1)[present].max(initial=0)))
+            score = max(
+                score, float(np.abs(share / np.where(present, overall, 1) - 1)[present].max(initial=0))
+            )
         if score < best_score:
             best, best_score = candidate, score
     return best.astype(np.int64)

@@ -303,9 +303,7 @@ class Params(Model):
     @property
     def class_table(self) -> ClassTable:
         """The classes as the library knows them."""
-        return ClassTable(
-            tuple(LandClass(c.id, name, c.color) for name, c in self.classes.items())
-        )
+        return ClassTable(tuple(LandClass(c.id, name, c.color) for name, c in self.classes.items()))
 
     def city(self, name: str) -> CityParams:
         """Parameters of one city.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 DATASET = Path("data/dataset.parquet")
-DATASET_SUMMARY = Path("metrics/dataset.json")
+DATASET_SUMMARY = Path("data/dataset.json")
 MODEL = Path("models/segmenter")
 RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")

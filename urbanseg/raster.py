@@ -209,7 +209,7 @@ def writing(
                 remove(draft)
         if classes is not None:
             _write_category_names(path, classes)
-    except (RasterioError, rasterio._err.CPLE_BaseError) as error:
+    except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
         raise PipelineError(f"{path} cannot be written ({error}); is the disk full?") from error
 
 
@@ -244,9 +244,7 @@ def _info(path: Path, dataset: DatasetReader) -> RasterInfo:
             f"{path} has no coordinate reference system; assign one, "
             f"for example with gdal_edit.py -a_srs EPSG:32640 {path}"
         )
-    grid = Grid(
-        CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform, dataset.height, dataset.width
-    )
+    grid = Grid(CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform, dataset.height, dataset.width)
     return RasterInfo(
         grid=grid,
         count=dataset.count,
@@ -257,7 +255,7 @@ def _info(path: Path, dataset: DatasetReader) -> RasterInfo:
 
 
 def _rasterio_window(window: Window) -> RasterioWindow:
-    return RasterioWindow(window.col, window.row, window.width, window.height)  # type: ignore[call-arg]
+    return RasterioWindow(window.col, window.row, window.width, window.height)
 
 
 def _say(grid: Grid) -> str:

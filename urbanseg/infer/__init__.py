@@ -1,0 +1,1 @@
+"""Applying a segmenter to a whole scene, by overlapping windows."""

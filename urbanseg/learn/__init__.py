@@ -1,0 +1,1 @@
+"""Learning a segmenter: data, model, losses, training."""

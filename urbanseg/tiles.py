@@ -1,0 +1,111 @@
+"""Tiles: the rows of a city's tile index, and the split of its blocks.
+
+No pixel is copied: a tile is a window into the scene and its labels. Blocks go whole to
+one split; a tile belongs to a split only if it lies wholly inside that split's blocks,
+so no pixel is shared between splits, and tiles that straddle splits are dropped.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from urbanseg.classes import IGNORE
+from urbanseg.grid import SPLITS, Window, blocks, windows
+
+MIN_BLOCKS = len(SPLITS)
+"""A scene that is split needs at least one block for each split."""
+
+
+def lay_blocks(shape: tuple[int, int], size: int) -> list[Window]:
+    """Blocks of at least `size` pixels; of a small scene, as large as three blocks allow.
+
+    Args:
+        shape: ``(height, width)`` of the scene in pixels.
+        size: smallest side of a block in pixels.
+    """
+    while size > 1 and len(blocks(shape, size)) < MIN_BLOCKS:
+        size = size * 2 // 3
+    return blocks(shape, size)
+
+
+def lay_tiles(shape: tuple[int, int], laid: Sequence[Window], size: int, overlap: int) -> list[Window]:
+    """Tiles of ``size × size`` pixels that cover `shape`, neighbours sharing `overlap`.
+
+    Where blocks are smaller than a tile (a small scene), each block is covered by tiles
+    of its own, cut to the block; their readers pad them to the size.
+    """
+    if all(min(block.height, block.width) >= size for block in laid):
+        return list(windows(shape, size, overlap))
+    return [
+        Window(b.row + w.row, b.col + w.col, min(size, b.height), min(size, b.width))
+        for b in laid
+        for w in windows((b.height, b.width), size, overlap)
+    ]
+
+
+def histogram(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
+    """Pixels of each class in a label raster of any shape: ``(count,)`` int64.
+
+    Ignored pixels are not counted.
+    """
+    return np.bincount(labels.ravel(), minlength=IGNORE + 1)[:count].astype(np.int64)
+
+
+def index(
+    laid: Sequence[Window],
+    splits: Sequence[int],
+    tiles: Iterable[Window],
+    histogram_of: Callable[[Window], NDArray[np.int64]],
+    *,
+    size: int,
+    class_names: Sequence[str],
+) -> pd.DataFrame:
+    """The tile index: one row per tile that lies wholly in one split.
+
+    Args:
+        laid: the blocks.
+        splits: split of each block, index into `SPLITS`.
+        tiles: candidate windows.
+        histogram_of: counts of each class in a window, int64.
+        size: nominal side of a tile in pixels; the valid share refers to its square.
+        class_names: names of the classes, in order of their ids.
+
+    Returns:
+        Columns row, col, height, width (pixels), split (name), block (number of the
+        block that holds the tile's upper left corner), valid_share, and ``px_<class>``
+        (pixels).
+    """
+    rows = []
+    for tile in tiles:
+        touched = [i for i, block in enumerate(laid) if _overlaps(tile, block)]
+        if len({splits[i] for i in touched}) != 1:
+            continue
+        counts = histogram_of(tile)
+        rows.append(
+            {
+                **tile._asdict(),
+                "split": SPLITS[splits[touched[0]]],
+                "block": touched[0],
+                "valid_share": float(counts.sum()) / size**2,
+                **{f"px_{name}": int(n) for name, n in zip(class_names, counts, strict=True)},
+            }
+        )
+    columns = [*Window._fields, "split", "block", "valid_share", *(f"px_{n}" for n in class_names)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def windows_of(table: pd.DataFrame) -> list[Window]:
+    """The windows of a tile index, row by row."""
+    columns = [table[name].tolist() for name in Window._fields]
+    return [Window(*values) for values in zip(*columns, strict=True)]
+
+
+def _overlaps(a: Window, b: Window) -> bool:
+    return (
+        a.row < b.row + b.height
+        and b.row < a.row + a.height
+        and a.col < b.col + b.width
+        and b.col < a.col + a.width
+    )
