@@ -155,18 +155,19 @@ def _nearest_component(
     reference: RoadGraph, prediction: RoadGraph, component: dict[int, int], snap_m: float
 ) -> NDArray[np.int64]:
     """Predicted component nearest to each reference node, -1 where none is within reach."""
-    edges = [(data["geometry"], component[node]) for node, _, data in prediction.edges(data=True)]
-    dots = [
+    nearest = np.full(len(reference), -1, np.int64)
+    if not reference or not prediction:
+        return nearest
+    roads = [(data["geometry"], component[node]) for node, _, data in prediction.edges(data=True)]
+    roads += [
         (shapely.Point(data["x"], data["y"]), component[node])
         for node, data in prediction.nodes(data=True)
         if not prediction.degree(node)
     ]
-    roads, owners = [road for road, _ in edges + dots], np.array([owner for _, owner in edges + dots])
+    geometries, owners = zip(*roads, strict=True)
     points = shapely.points([(data["x"], data["y"]) for _, data in reference.nodes(data=True)])
-    nearest = np.full(len(points), -1, np.int64)
-    if roads and len(points):
-        node, road = shapely.STRtree(roads).query_nearest(points, max_distance=snap_m, all_matches=False)
-        nearest[node] = owners[road]
+    node, road = shapely.STRtree(geometries).query_nearest(points, max_distance=snap_m, all_matches=False)
+    nearest[node] = np.array(owners)[road]
     return nearest
 
 

@@ -1,0 +1,67 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from pyproj import CRS
+from scipy import ndimage
+
+from urbanseg import params, paths, raster
+from urbanseg.classes import IGNORE
+from urbanseg.grid import Grid
+
+ROOT = Path(__file__).parents[3]
+SHAPE = (300, 260)
+
+
+@pytest.fixture
+def settings() -> params.Params:
+    return params.load(ROOT / paths.PARAMS)
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), *SHAPE)
+
+
+@pytest.fixture
+def reference() -> np.ndarray:
+    """Patches of five classes with a road grid; class 4 is absent, and a corner is unknown."""
+    rng = np.random.default_rng(3)
+    patches = ndimage.zoom(rng.choice([0, 1, 3, 5], (20, 20)), (15, 13), order=0).astype(np.uint8)
+    patches[::50, :] = patches[:, ::40] = 2
+    patches[:60, :60] = IGNORE
+    return patches
+
+
+@pytest.fixture
+def predicted(reference) -> np.ndarray:
+    """The reference with every tenth pixel taken for another class, and a strip without data."""
+    rng = np.random.default_rng(4)
+    wrong = rng.random(SHAPE) < 0.1
+    values = np.where(wrong, rng.choice([0, 1, 2, 3, 5], SHAPE), reference).astype(np.uint8)
+    values[reference == IGNORE] = 0
+    values[-20:] = IGNORE
+    return values
+
+
+@pytest.fixture
+def split() -> np.ndarray:
+    """Training in the west, test in the east."""
+    return np.where(np.arange(SHAPE[1]) < 90, 0, 2) * np.ones((SHAPE[0], 1), int)
+
+
+@pytest.fixture
+def city(tmp_path, monkeypatch, grid, reference, predicted, split) -> str:
+    """A city whose labels, prediction and split lie in a folder of their own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
+    for path, values in (
+        (paths.labels("demo"), reference),
+        (paths.prediction("demo"), predicted),
+        (paths.split("demo"), split),
+    ):
+        with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
+            target.write(values.astype(np.uint8))
+    return "demo"
