@@ -1,0 +1,111 @@
+"""Writing the map for GIS users: GeoPackage with styles, GeoJSON, and a zipped Shapefile.
+
+Equal maps are equal bytes: GDAL is given a fixed clock, and the archive fixed times. All
+tables go through Arrow in one call per layer, not feature by feature.
+"""
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+
+from urbanseg.errors import PipelineError
+from urbanseg.files import atomic
+from urbanseg.mapping.styles import GEOMETRY
+
+CLOCK = "2000-01-01T00:00:00.000Z"
+"""The time that files say they were written."""
+
+GEOMETRY_TYPES = {"land_cover": "Polygon", "road_edges": "LineString", "road_nodes": "Point"}
+"""Layers of the map in the order they are written."""
+
+
+def write_map(folder: Path, name: str, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
+    """Write ``<name>.gpkg``, ``<name>.geojson`` and ``<name>_shapefile.zip``; the folder appears whole.
+
+    The GeoPackage holds all layers and their styles; the other two hold the land cover.
+
+    Args:
+        folder: what it holds is replaced.
+        name: of the city.
+        layers: a table for each of `GEOMETRY_TYPES`; may be empty but for the land cover.
+        styles: as `urbanseg.mapping.styles.layer_styles` makes it.
+
+    Raises:
+        PipelineError: if the disk is full or GDAL cannot write.
+    """
+    with atomic(folder) as temporary, _gdal(folder):
+        temporary.mkdir()
+        write_geopackage(temporary / f"{name}.gpkg", layers, styles)
+        write_geojson(temporary / f"{name}.geojson", layers["land_cover"])
+        write_shapefile(temporary / f"{name}_shapefile.zip", layers["land_cover"])
+
+
+def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
+    """Write all layers, each with a spatial index, and the table of styles."""
+    for layer, kind in GEOMETRY_TYPES.items():
+        _write(
+            layers[layer],
+            path,
+            driver="GPKG",
+            layer=layer,
+            geometry_type=kind,
+            append=path.exists(),
+            layer_options={"GEOMETRY_NAME": GEOMETRY, "SPATIAL_INDEX": "YES"},
+        )
+    _write(styles, path, driver="GPKG", layer="layer_styles", append=True, layer_options={"FID": "id"})
+
+
+def write_geojson(path: Path, land_cover: gpd.GeoDataFrame) -> None:
+    """Write RFC 7946 GeoJSON: WGS 84, shells counter-clockwise, seven decimals (a centimetre)."""
+    _write(
+        land_cover,
+        path,
+        driver="GeoJSON",
+        layer=path.stem,
+        geometry_type="Polygon",
+        layer_options={"RFC7946": "YES", "WRITE_BBOX": "YES", "COORDINATE_PRECISION": "7"},
+    )
+
+
+def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
+    """Write a zip archive of ``land_cover.shp`` and what belongs to it, in UTF-8."""
+    folder = path.with_suffix("")
+    folder.mkdir()
+    _write(
+        land_cover,
+        folder / "land_cover.shp",
+        driver="ESRI Shapefile",
+        geometry_type="Polygon",
+        layer_options={"ENCODING": "UTF-8", "DBF_DATE_LAST_UPDATE": CLOCK[:10]},
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in sorted(folder.iterdir()):
+            entry = zipfile.ZipInfo(part.name, date_time=(2000, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, part.read_bytes())
+            part.unlink()
+    folder.rmdir()
+
+
+def _write(table: pd.DataFrame, path: Path, **options: Any) -> None:
+    pyogrio.write_dataframe(table, path, use_arrow=True, promote_to_multi=False, **options)
+
+
+@contextmanager
+def _gdal(target: Path) -> Iterator[None]:
+    """Give GDAL the fixed clock, and turn its complaints into a sentence."""
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})
+    try:
+        yield
+    except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
+        raise PipelineError(f"{target} cannot be written ({error}); is the disk full?") from error
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
