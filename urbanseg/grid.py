@@ -116,6 +116,34 @@ class Grid:
         return Grid(self.crs, scaled, height, width)
 
 
+def utm_crs(longitude: float, latitude: float) -> CRS:
+    """The WGS 84 / UTM zone of a place; the exceptions around Norway are not made.
+
+    >>> utm_crs(9.19, 48.78).to_epsg()
+    32632
+    """
+    zone = int((longitude + 180) % 360 // 6) + 1
+    return CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
+
+
+def utm_grid(longitude: float, latitude: float, width: float, height: float, resolution: float) -> Grid:
+    """A grid around a place, in its UTM zone, whose edges are multiples of `resolution`.
+
+    Args:
+        longitude: of the centre, in degrees.
+        latitude: of the centre, in degrees.
+        width: in metres, west to east; rounded to whole pixels.
+        height: in metres.
+        resolution: side of a pixel in metres.
+    """
+    crs = utm_crs(longitude, latitude)
+    x, y = Transformer.from_crs(4326, crs, always_xy=True).transform(longitude, latitude)
+    bounds = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    left, bottom, right, top = (round(edge / resolution) for edge in bounds)
+    transform = Affine(resolution, 0, left * resolution, 0, -resolution, top * resolution)
+    return Grid(crs, transform, max(1, top - bottom), max(1, right - left))
+
+
 def starts(length: int, size: int, overlap: int) -> list[int]:
     """Offsets of windows of `size` pixels that cover `length` pixels.
 

@@ -4,6 +4,7 @@ Each section of params.yaml is a model here; its comments there say what a knob 
 Checks that need more than one knob (overlap below the tile size) are validators.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -172,10 +173,12 @@ class LayoutParams(Model):
 
 
 class SimulatedScene(Model):
-    """A Sentinel-2 scene rendered from the embedded city."""
+    """A Sentinel-2 scene rendered from a map: the embedded city's, or a real extract's."""
 
     provider: Literal["simulated"]
-    layout: LayoutParams
+    layout: LayoutParams | None = None
+    osm_path: Path | None = None
+    climate: Literal["temperate", "arid"] = "temperate"
     resolution_m: Positive = 10.0
     render_m: Positive = 2.0
     datetime: str
@@ -184,6 +187,26 @@ class SimulatedScene(Model):
     noise: float = Field(ge=0, le=0.1)
     haze: float = Field(ge=0, le=0.2)
     cloud_share: Share
+
+    @field_validator("datetime")
+    @classmethod
+    def _with_offset(cls, text: str) -> str:
+        return _check_datetime(text)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.layout is None) == (self.osm_path is None):
+            raise ValueError("give exactly one of layout (the embedded city) and osm_path (a real extract)")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_factor(self) -> Self:
+        factor = self.resolution_m / self.render_m
+        if factor < 1 or abs(factor - round(factor)) > 1e-9:
+            raise ValueError(
+                f"resolution_m {self.resolution_m:g} must be a whole multiple of render_m {self.render_m:g}"
+            )
+        return self
 
 
 class LocalScene(Model):
@@ -195,6 +218,11 @@ class LocalScene(Model):
     nodata: float | None = None
     datetime: str | None = None
     bbox: tuple[float, float, float, float] | None = None
+
+    @field_validator("datetime")
+    @classmethod
+    def _with_offset(cls, text: str | None) -> str | None:
+        return None if text is None else _check_datetime(text)
 
     @field_validator("bbox")
     @classmethod
@@ -361,6 +389,16 @@ def _check_window(size: int, overlap: int) -> None:
         raise ValueError(f"size must be a multiple of {ENCODER_STRIDE}, which the encoder needs, got {size}")
     if overlap >= size:
         raise ValueError(f"overlap {overlap} must be below the size {size}")
+
+
+def _check_datetime(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("must be an ISO date and time with its offset, such as 2023-06-14T10:26:00Z")
+    return text
 
 
 def _check_bbox(box: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:

@@ -27,6 +27,11 @@ def scl(city: str) -> Path:
     return scene_dir(city) / "scl.tif"
 
 
+def extract(city: str) -> Path:
+    """OpenStreetMap file of the embedded city; absent for real scenes."""
+    return scene_dir(city) / "city.osm.pbf"
+
+
 def item(city: str) -> Path:
     """Provenance, as a STAC Item."""
     return scene_dir(city) / "item.json"

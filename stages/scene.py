@@ -1,0 +1,44 @@
+"""Deliver a city's scene: simulated from a map, or cut from any GeoTIFF on this machine."""
+
+from pathlib import Path
+from typing import Any
+
+from stages._cli import city_stage
+from urbanseg import files, paths
+from urbanseg.imagery import item, local, materials, simulated
+from urbanseg.osm import read_features
+from urbanseg.osm.simulated import lay_out, write
+from urbanseg.params import LocalScene, Params, SimulatedScene
+
+
+@city_stage
+def main(city: str, params: Params) -> None:
+    scene = params.city(city).scene
+    with files.atomic(paths.scene_dir(city)) as folder:
+        folder.mkdir()
+        described = (
+            _copied(city, scene, folder) if scene.provider == "local" else _simulated(city, scene, folder)
+        )
+        files.write_json(folder / paths.item(city).name, described)
+
+
+def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]:
+    extract = scene.osm_path or folder / paths.extract(city).name
+    if scene.layout is not None:
+        plan = simulated.area(scene)
+        write(extract, lay_out(scene.layout.style, scene.layout.seed, plan.bounds), plan.crs)
+    features = read_features(extract, materials.RULES, skip=materials.SKIP, keep_tags=materials.KEEP_TAGS)
+    grid = simulated.area(scene, features)
+    bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
+    properties = simulated.render(features, grid, scene, bands, scl)
+    return item.describe(city, grid, materials.BANDS, scene.datetime, properties, [bands, scl, extract])
+
+
+def _copied(city: str, scene: LocalScene, folder: Path) -> dict[str, Any]:
+    bands = folder / paths.scene(city).name
+    grid = local.copy(scene, bands)
+    return item.describe(city, grid, list(scene.bands), scene.datetime, local.provenance(scene.path), [bands])
+
+
+if __name__ == "__main__":
+    main()

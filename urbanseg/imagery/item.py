@@ -1,0 +1,84 @@
+"""Provenance of a scene as a STAC Item (https://github.com/radiantearth/stac-spec), version 1.1.
+
+The same bytes for the same scene: no times of making, no absolute paths.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+import shapely
+from pyproj import Transformer
+
+from urbanseg.grid import Grid
+
+EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
+PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+TITLES = {
+    "scene.tif": "Bands",
+    "scl.tif": "Scene classification",
+    "city.osm.pbf": "OpenStreetMap file of the embedded city",
+}
+
+
+def describe(
+    name: str,
+    grid: Grid,
+    bands: Sequence[str],
+    moment: str | None,
+    properties: Mapping[str, Any],
+    files: Sequence[Path],
+) -> dict[str, Any]:
+    """The Item of a scene, as a dictionary ready for JSON.
+
+    Args:
+        name: id of the Item.
+        grid: of the scene.
+        bands: names of the scene's bands, in order.
+        moment: when it was taken, ISO 8601 with an offset; None if nobody knows.
+        properties: what else is known, sorted into the Item by key.
+        files: the assets, which lie beside the Item.
+    """
+    code = grid.crs.to_authority()
+    known: dict[str, Any] = {
+        "gsd": grid.resolution,
+        "proj:code": ":".join(code) if code else None,
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform[:6]),
+        **properties,
+    }
+    if moment is None:
+        # STAC allows no date only with a range; the sensor's whole possible life is the honest one.
+        known |= {"start_datetime": "1970-01-01T00:00:00Z", "end_datetime": "9999-12-31T23:59:59Z"}
+    footprint = _footprint(grid)
+    item = pystac.Item(
+        id=name,
+        geometry=shapely.geometry.mapping(footprint),
+        bbox=list(footprint.bounds),
+        datetime=None if moment is None else datetime.fromisoformat(moment),
+        properties=dict(sorted(known.items())),
+        stac_extensions=[EO, PROCESSING, PROJECTION],
+    )
+    for file in files:
+        extra = {"bands": [{"name": band} for band in bands]} if file.name == "scene.tif" else {}
+        media = COG if file.suffix == ".tif" else "application/vnd.openstreetmap.data+pbf"
+        title = TITLES.get(file.name, file.name)
+        item.add_asset(file.name, pystac.Asset(f"./{file.name}", title, None, media, ["data"], extra))
+    return item.to_dict(include_self_link=False)
+
+
+def _footprint(grid: Grid) -> shapely.Polygon:
+    """The scene's outline in degrees, its sides followed in 8 steps, to 1e-6 degrees."""
+    to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    outline = shapely.segmentize(shapely.box(*grid.bounds), max(grid.shape) * grid.resolution / 8)
+    return shapely.transform(outline, lambda xy: _rounded(*to_degrees.transform(xy[:, 0], xy[:, 1])))
+
+
+def _rounded(lon: Any, lat: Any) -> Any:
+    return shapely.get_coordinates(shapely.points(lon.round(6), lat.round(6)))

@@ -1,0 +1,45 @@
+"""Smooth random fields that do not depend on how a scene is cut into strips.
+
+A field is one seeded periodic texture, read by absolute position, so neighbouring
+strips agree to the bit.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+TEXTURE_SIZE = 2048
+"""Period of a texture, in pixels."""
+
+
+def texture(scale: float, seed: list[int], size: int = TEXTURE_SIZE) -> NDArray[np.float32]:
+    """A periodic field, standard normal, with features about `scale` pixels across.
+
+    White noise filtered by a Gaussian in the frequency domain, which makes it periodic.
+
+    Returns:
+        ``(size, size)`` float32.
+    """
+    rng = np.random.default_rng(seed)
+    white = np.fft.rfft2(rng.standard_normal((size, size)))
+    row, col = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
+    smooth = np.fft.irfft2(white * np.exp(-2 * (np.pi * scale / 2) ** 2 * (row**2 + col**2)), s=(size, size))
+    return np.asarray((smooth - smooth.mean()) / smooth.std(), np.float32)
+
+
+def fractal(size: int, octaves: int, seed: list[int]) -> NDArray[np.float32]:
+    """A periodic cloud-like field: octaves of half the scale and half the weight.
+
+    Returns:
+        ``(size, size)`` float32, standard normal in the mean.
+    """
+    field = np.zeros((size, size), np.float32)
+    for octave in range(octaves):
+        field += 0.55**octave * texture(size / 2 ** (octave + 3), [*seed, octave], size)
+    return np.asarray((field - field.mean()) / field.std(), np.float32)
+
+
+def at(field: NDArray[np.float32], row: int, col: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """The piece of a periodic field whose upper left pixel is `row`, `col` (may be negative)."""
+    rows = np.arange(row, row + shape[0]) % field.shape[0]
+    cols = np.arange(col, col + shape[1]) % field.shape[1]
+    return field[rows[:, None], cols[None, :]]
