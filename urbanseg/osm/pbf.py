@@ -90,13 +90,14 @@ class _Gathering:
         self.rows: list[Row] = []
         self.dropped: Counter[str] = Counter()
         self.repaired = self.cut = 0
+        self.wanted: set[int] = set()
         self.assembled: set[int] = set()
         self.wkb = osmium.geom.WKBFactory()
         if self.box is not None:
             shapely.prepare(self.box)
 
     def take(self, thing: Any) -> None:
-        """Turn a way or an assembled area into rows; count relations without an area."""
+        """Turn a way or an assembled area into rows; note relations of which an area is due."""
         tags = dict(thing.tags)
         if any(matches(tags, unwanted) for unwanted in self.skip):
             return
@@ -104,16 +105,18 @@ class _Gathering:
             self._take_way(thing, tags)
         elif thing.is_area():
             self._take_area(thing, tags)
-        elif tags.get("type") in AREA_RELATIONS and thing.id not in self.assembled:
-            # Areas come as soon as their ways are read, and relations last in a file.
-            self.dropped[INCOMPLETE] += bool(classify(_as_area(tags), ["area"], self.rules))
+        elif tags.get("type") in AREA_RELATIONS and classify(_as_area(tags), ["area"], self.rules):
+            self.wanted.add(thing.id)
 
     def summary(self, counts: dict[str, int]) -> str:
         """What was read, in one line."""
+        dropped = self.dropped + Counter({INCOMPLETE: len(self.wanted - self.assembled)})
         kept = ", ".join(f"{counts.get(name, 0)} {name}" for name in self.rules)
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()) if count)
-        dropped = f"{self.dropped.total()} ({why})" if why else "none"
-        return f"{kept}; repaired {self.repaired}, shortened {self.cut} lines, dropped {dropped}"
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+        return (
+            f"{kept}; repaired {self.repaired}, shortened {self.cut} lines, "
+            f"dropped {dropped.total()}{f' ({why})' if why else ''}"
+        )
 
     def _take_way(self, way: Any, tags: Tags) -> None:
         runs = _runs(way)
@@ -207,6 +210,8 @@ def _as_area(tags: Tags) -> Tags:
 
 def _objects(path: Path, rules: Rules) -> Iterator[Any]:
     """Ways, assembled areas and relations that may match a rule."""
+    if not keys(rules):
+        return
     wanted = osmium.osm.WAY | osmium.osm.AREA | osmium.osm.RELATION
     processor = osmium.FileProcessor(path)
     if area_keys := keys(rules, ["area"]):
