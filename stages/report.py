@@ -1,0 +1,65 @@
+"""Put every city into pictures and one HTML page that needs no network."""
+
+import logging
+
+from tqdm import tqdm
+
+from stages._cli import stage
+from urbanseg import files, paths
+from urbanseg.classes import ClassTable
+from urbanseg.params import CityParams, Params
+from urbanseg.report import curves, page, provenance, scores, views
+from urbanseg.report.page import CityReport
+from urbanseg.report.provenance import Artefact, fingerprint, require
+
+log = logging.getLogger(__name__)
+
+
+@stage
+def main(params: Params) -> None:
+    training = provenance.read_json(require(paths.TRAINING, "train"))
+    training_curves = curves.read_curves(require(paths.CURVES, "train"))
+    cities = [
+        gather(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
+    ]
+    html = page.render(cities, training, training_curves, params)
+
+    for city in cities:
+        views.write_previews(paths.previews(city.name), city.views)
+    with files.atomic(paths.REPORT) as temporary:
+        temporary.write_text(html)
+    log.info("open %s in a browser (%.1f MB)", paths.REPORT, paths.REPORT.stat().st_size / 1e6)
+
+
+def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
+    """Read all that the page says of a city."""
+    rasters = views.RasterFiles(
+        scene=require(paths.scene(name), f"scene@{name}"),
+        labels=require(paths.labels(name), f"labels@{name}"),
+        split=require(paths.split(name), f"tiles@{name}"),
+        prediction=require(paths.prediction(name), f"predict@{name}"),
+        confidence=require(paths.confidence(name), f"predict@{name}"),
+    )
+    return CityReport(
+        name=name,
+        params=params,
+        views=views.read_views(rasters, table),
+        metrics=provenance.read_json(require(paths.metrics(name), f"evaluate@{name}")),
+        confusion=scores.read_confusion(
+            require(paths.evaluation_dir(name) / "confusion.csv", f"evaluate@{name}")
+        ),
+        item=provenance.read_json(require(paths.item(name), f"scene@{name}")),
+        artefacts=[
+            fingerprint(rasters.scene, "the scene"),
+            fingerprint(rasters.labels, "the labels"),
+            fingerprint(rasters.prediction, "the map as a raster"),
+            fingerprint(rasters.confidence, "its confidence, 0–254 for 0–1"),
+            Artefact(paths.geopackage(name), "the map as polygons and roads, with QGIS styles inside"),
+            Artefact(paths.metrics(name), "all scores"),
+            Artefact(paths.previews(name), "the pictures of this page as PNG"),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Training curves: read from the files that DVCLive writes, drawn as inline SVG.
+
+Hand-drawn rather than by matplotlib, so that the lines take the page's colours in light
+and dark, and a screen reader is told what they say.
+"""
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from urbanseg.report.pictures import humanize
+
+Series = Sequence[tuple[float, float]]
+"""Points ``(step, value)`` in the order of the steps."""
+Place = Callable[[float, float], tuple[float, float]]
+
+WIDTH, HEIGHT = 520, 240
+"""Size of a chart in the units of its view box."""
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 10, 28
+"""Margins of the plot area, likewise."""
+COLORS = 8
+"""Colours that the page has for series; further ones start again."""
+STEPS = (1, 2, 2.5, 5, 10)
+"""Distances between ticks that read as round, times a power of ten."""
+
+
+def read_curves(folder: Path) -> dict[str, dict[str, Series]]:
+    """Curves under `folder`, by what they measure, then by whose they are: ``{"loss": {"train": …}}``.
+
+    DVCLive writes ``plots/metrics/<where>/<what>.tsv`` with the columns step (from 0; the
+    epochs of the page count from 1) and value. ``iou_<class>`` is the IoU of that class.
+    Values that are not finite are left out, and curves that have no others.
+    """
+    root = folder / "plots" / "metrics"
+    curves: dict[str, dict[str, Series]] = defaultdict(dict)
+    for path in sorted(root.rglob("*.tsv")):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        points = [(float(row["step"]) + 1, float(row[path.stem] or "nan")) for row in rows]
+        if finite := [point for point in points if math.isfinite(point[1])]:
+            of_class = path.stem.startswith("iou_")
+            what, whose = path.stem.split("_", 1) if of_class else (path.stem, path.parent.name)
+            curves[what][humanize(whose)] = finite
+    return dict(curves)
+
+
+def chart(title: str, series: Mapping[str, Series]) -> Markup:
+    """A line chart over the epochs, as an ``<svg>`` element.
+
+    The parts carry classes (``grid``, ``series-0``, ``series-1`` …), by which the page
+    gives them their colours.
+
+    Args:
+        title: what is measured.
+        series: one line each, by its name; at least one, each with a point.
+    """
+    xs = ticks(*_range(series, 0), whole=True)
+    ys = ticks(*_range(series, 1))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        right = (x - xs[0]) / (xs[-1] - xs[0]) * (WIDTH - LEFT - RIGHT)
+        up = (y - ys[0]) / (ys[-1] - ys[0]) * (HEIGHT - TOP - BOTTOM)
+        return round(LEFT + right, 1), round(HEIGHT - BOTTOM - up, 1)
+
+    ends = [f"{name or title} from {line[0][1]:.3g} to {line[-1][1]:.3g}" for name, line in series.items()]
+    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{} by epoch: {}">').format(
+        WIDTH, HEIGHT, humanize(title), "; ".join(ends)
+    )
+    lines = Markup("").join(_line(i, line, place) for i, line in enumerate(series.values()))
+    return head + _axes(xs, ys, place) + lines + Markup("</svg>")
+
+
+def ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> list[float]:
+    """Round numbers, about `count` (whole ones, if asked), that enclose ``low … high``; at least two.
+
+    >>> ticks(0.13, 0.87)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    if high <= low:
+        low, high = low - 0.5, low + 0.5
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = power * next(s for s in STEPS if s * power >= rough * (1 - 1e-9))
+    if whole:
+        step = max(1, math.ceil(step))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _range(series: Mapping[str, Series], axis: int) -> tuple[float, float]:
+    values = [point[axis] for line in series.values() for point in line]
+    return min(values), max(values)
+
+
+def _axes(xs: Sequence[float], ys: Sequence[float], place: Place) -> Markup:
+    """Horizontal grid lines with their values, and the epochs below."""
+    rule = Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>')
+    text = Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{:g}</text>')
+    parts = []
+    for y in ys:
+        left, height = place(xs[0], y)
+        parts += [
+            rule.format(left, WIDTH - RIGHT, height, height),
+            text.format(left - 8, height + 4, "end", y),
+        ]
+    parts += [text.format(place(x, ys[0])[0], HEIGHT - 8, "middle", x) for x in xs]
+    return Markup("").join(parts)
+
+
+def _line(number: int, line: Series, place: Place) -> Markup:
+    """One series, with a dot at its last point."""
+    spots = [place(x, y) for x, y in line]
+    path = " ".join(f"{x},{y}" for x, y in spots)
+    return Markup(
+        '<polyline class="series series-{n}" points="{path}"/>'
+        '<circle class="dot series-{n}" cx="{x}" cy="{y}" r="3.5"/>'
+    ).format(n=number % COLORS, path=path, x=spots[-1][0], y=spots[-1][1])

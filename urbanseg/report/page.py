@@ -1,0 +1,162 @@
+"""The report as one HTML page that needs no network: pictures, styles and script inside.
+
+The page is a Jinja template with autoescape; what it shows is gathered here from
+plain values. It holds no date of its making, so equal inputs give equal bytes.
+"""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pyproj import Transformer
+
+from urbanseg.grid import Grid
+from urbanseg.params import CityParams, Params
+from urbanseg.report import curves, pictures, provenance, scores
+from urbanseg.report.curves import Series
+from urbanseg.report.pictures import Paletted, Rgb
+from urbanseg.report.provenance import Artefact
+from urbanseg.report.scores import Confusion
+from urbanseg.report.views import Views
+
+CURVE_TITLES = {"loss": "loss", "miou": "mean IoU on the validation blocks", "iou": "IoU of each class"}
+GEOGRAPHIC_POINTS = 9
+"""Side of the lattice of known longitudes and latitudes, between which the page interpolates."""
+
+
+@dataclass(frozen=True)
+class CityReport:
+    """All that the page says of a city.
+
+    Attributes:
+        name: key in params.yaml.
+        params: its section there.
+        views: its pictures.
+        metrics: the scores, as the evaluate stage writes them.
+        confusion: the confusion matrix of the test area.
+        item: the STAC Item of the scene.
+        artefacts: the files it came from and the files it became.
+    """
+
+    name: str
+    params: CityParams
+    views: Views
+    metrics: Mapping[str, Any]
+    confusion: Confusion
+    item: Mapping[str, Any]
+    artefacts: Sequence[Artefact]
+
+
+def render(
+    cities: Sequence[CityReport],
+    training: Mapping[str, Any],
+    training_curves: Mapping[str, Mapping[str, Series]],
+    params: Params,
+) -> str:
+    """The page as HTML, for a folder of the project's root: its links start with ``../``.
+
+    Args:
+        cities: in the order of the page.
+        training: summary of the training, as the train stage writes it.
+        training_curves: from `curves.read_curves`.
+        params: all parameters; shown folded, and the source of classes and targets.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"pill": pill, "score": scores.score, "grouped": scores.grouped}
+    return environment.get_template("page.html").render(
+        cities=[_city(city, params) for city in cities],
+        training=training,
+        charts=[
+            (CURVE_TITLES.get(what, pictures.humanize(what)), list(series), curves.chart(what, series))
+            for what, series in training_curves.items()
+        ],
+        params=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
+        train=params.train,
+        overall=params.evaluate.targets.get("overall"),
+    )
+
+
+def map_data(grid: Grid, layers: Mapping[str, Paletted]) -> dict[str, Any]:
+    """What the page's map must know beside its pictures.
+
+    Args:
+        grid: the pictures' grid.
+        layers: the pictures that lie over the scene.
+
+    Returns:
+        JSON-able: size in pixels, affine transform, metres per pixel, CRS, a square
+        lattice of longitudes and latitudes over the picture (row by row), and the
+        meaning of each colour of each layer.
+    """
+    at = np.linspace(0, 1, GEOGRAPHIC_POINTS)
+    lattice = [grid.transform @ (col, row) for row in at * grid.height for col in at * grid.width]
+    to_geographic = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    return {
+        "width": grid.width,
+        "height": grid.height,
+        "transform": list(grid.transform[:6]),
+        "metresPerPixel": grid.pixel_m[1],
+        "crs": crs_name(grid),
+        "metric": grid.is_metric,
+        "lonlat": [[round(degrees, 7) for degrees in to_geographic.transform(x, y)] for x, y in lattice],
+        "colors": {
+            name: [[*color[:3], text] for color, text in zip(p.colors, p.names, strict=True) if color[3]]
+            for name, p in layers.items()
+        },
+    }
+
+
+def crs_name(grid: Grid) -> str:
+    """The CRS by its code, ``EPSG:32632``, or else by its name."""
+    authority = grid.crs.to_authority()
+    return ":".join(authority) if authority else str(grid.crs.name)
+
+
+def pill(grade: str | None) -> Markup:
+    """A grade as a coloured label; nothing, where there is none."""
+    return (
+        Markup('<span class="pill {}">{}</span>').format(grade, scores.GRADES[grade]) if grade else Markup()
+    )
+
+
+def data_uri(picture: Paletted | Rgb) -> str:
+    """A picture inside its own address: palette PNG, which keeps codes exact, or WebP."""
+    if isinstance(picture, Paletted):
+        kind, data = "png", pictures.png(picture)
+    else:
+        kind, data = "webp", pictures.webp(picture)
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"
+
+
+def _city(city: CityReport, params: Params) -> dict[str, Any]:
+    """What the template needs of a city, worded."""
+    views, layers = city.views, city.views.layers
+    return {
+        "name": city.name,
+        "title": city.params.title,
+        "role": city.params.role,
+        "label_source": city.params.labels.source,
+        "simulated": provenance.is_simulated(city.item),
+        "metrics": city.metrics,
+        "headline": scores.headline(city.metrics),
+        "classes": scores.class_rows(city.metrics, params.class_table, params.evaluate.targets),
+        "confusion": city.confusion,
+        "road_rows": scores.road_rows(city.metrics["roads"]),
+        "images": {name: data_uri(picture) for name, picture in views.pictures.items()},
+        "layers": layers,
+        "map": map_data(views.grid, layers),
+        "facts": provenance.facts(city.item),
+        "artefacts": city.artefacts,
+    }

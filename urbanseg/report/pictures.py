@@ -1,0 +1,209 @@
+"""Arrays to pictures: true colour, classes, errors, confidence, splits; and pictures to bytes.
+
+What has few values (classes, errors) is a `Paletted` picture: one index per pixel into
+named colours, from which its PNG, its legend and the page's read-out are all made. The
+bytes hold no metadata and no date, so equal arrays give equal files. No file is read here.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.grid import SPLITS
+
+RGBA = tuple[int, int, int, int]
+Rgb = NDArray[np.uint8]
+
+STRETCH = (2.0, 98.0)
+"""Percentiles of the valid pixels that become black and white."""
+NODATA_RGB = 245
+"""Grey of scene pixels without data: neither the black of water nor the white of cloud."""
+CONFIDENCE_MAX = 254
+"""Value of a confidence raster that means certainty; 255 is nodata."""
+CONFIDENCE_STEPS = 50
+"""Confidence is drawn in steps of 2 %: finer ones can't be seen and triple the file."""
+TRANSPARENT: RGBA = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Paletted:
+    """A picture of few colours.
+
+    Attributes:
+        index: ``(height, width)`` uint8, position in `colors` of each pixel.
+        colors: RGBA of each value, 0–255.
+        names: what each value means, in words for the legend.
+    """
+
+    index: NDArray[np.uint8]
+    colors: tuple[RGBA, ...]
+    names: tuple[str, ...]
+
+    @property
+    def rgba(self) -> NDArray[np.uint8]:
+        """The picture in full: ``(height, width, 4)`` uint8."""
+        return np.array(self.colors, dtype=np.uint8)[self.index]
+
+
+def true_color(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rgb:
+    """Stretch red, green and blue (or one grey band) for the eye.
+
+    Black is each band's 2nd percentile, which takes off the haze; the range up to the
+    98th is the widest of the three for all of them, which keeps the hue of a desert a
+    desert's. Brightness grows with the value in every band.
+
+    Args:
+        bands: ``(3 or 1, height, width)``, any real dtype and unit.
+        valid: ``(height, width)``, which pixels hold data; others become light grey.
+
+    Returns:
+        ``(height, width, 3)`` uint8.
+    """
+    values = bands.astype(np.float32)
+    valid = valid & np.isfinite(values).all(axis=0)
+    picture = np.full((*valid.shape, 3), NODATA_RGB, dtype=np.uint8)
+    if not valid.any():
+        return picture
+    pixels = values[:, valid]
+    low, high = np.percentile(pixels, STRETCH, axis=1)
+    width = float((high - low).max())
+    if width <= 0:
+        low, width = low - 0.5, 1.0
+    stretched = np.clip((pixels - low[:, np.newaxis]) / width, 0, 1)
+    picture[valid] = np.round(stretched * 255).astype(np.uint8).T
+    return picture
+
+
+def colorize(classes: NDArray[np.uint8], table: ClassTable) -> Paletted:
+    """Classes in their colours; ignored and unknown values are transparent.
+
+    Args:
+        classes: ``(height, width)`` uint8 of class ids and `IGNORE`.
+        table: the classes.
+    """
+    nothing = len(table)
+    lookup = np.full(256, nothing, dtype=np.uint8)
+    lookup[: len(table)] = np.arange(len(table))
+    colors = (*((*c.rgb, 255) for c in table), TRANSPARENT)
+    names = (*(humanize(name) for name in table.names), "no data")
+    return Paletted(lookup[classes], colors, names)
+
+
+def errors(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], split: NDArray[np.uint8]) -> Paletted:
+    """Where the prediction is right and wrong; what lies outside the test blocks is dimmed.
+
+    A pixel that either raster ignores is not compared.
+
+    Args:
+        reference: ``(height, width)`` uint8 of class ids and `IGNORE`.
+        prediction: likewise.
+        split: ``(height, width)`` uint8, positions in `grid.SPLITS`.
+    """
+    wrong = reference != prediction
+    index = np.where(split == SPLITS.index("test"), 0, 2) + wrong
+    index[(reference == IGNORE) | (prediction == IGNORE)] = 4
+    return Paletted(
+        index.astype(np.uint8),
+        ((233, 240, 234, 255), (214, 40, 57, 255), (186, 192, 196, 255), (187, 140, 146, 255), TRANSPARENT),
+        ("right", "wrong", "right, outside the test", "wrong, outside the test", "not compared"),
+    )
+
+
+def confidence(values: NDArray[np.uint8]) -> Paletted:
+    """Probability of the predicted class in matplotlib's viridis, in steps of 2 %.
+
+    Args:
+        values: ``(height, width)`` uint8, 0–254 for 0–1, 255 nodata.
+    """
+    steps = np.round(np.arange(CONFIDENCE_MAX + 1) * (CONFIDENCE_STEPS / CONFIDENCE_MAX))
+    lookup = np.append(steps, CONFIDENCE_STEPS + 1).astype(np.uint8)
+    table = mpl.colormaps["viridis"](np.linspace(0, 1, CONFIDENCE_STEPS + 1), bytes=True)
+    colors = (*((int(r), int(g), int(b), 255) for r, g, b, _ in table), TRANSPARENT)
+    percent = [f"{round(100 * step / CONFIDENCE_STEPS)} %" for step in range(CONFIDENCE_STEPS + 1)]
+    return Paletted(lookup[values], colors, (*percent, "no data"))
+
+
+def splits(values: NDArray[np.uint8]) -> Paletted:
+    """Which blocks trained, validated and tested the model.
+
+    Args:
+        values: ``(height, width)`` uint8, positions in `grid.SPLITS`, others none.
+    """
+    lookup = np.full(256, len(SPLITS), dtype=np.uint8)
+    lookup[: len(SPLITS)] = np.arange(len(SPLITS))
+    return Paletted(
+        lookup[values],
+        ((142, 154, 175, 255), (244, 192, 83, 255), (17, 138, 126, 255), TRANSPARENT),
+        ("training", "validation", "test", "none"),
+    )
+
+
+def overlay(base: Rgb, top: Paletted, opacity: float) -> Rgb:
+    """`top` laid over `base` with an opacity of 0–1: ``(height, width, 3)`` uint8."""
+    rgba = top.rgba.astype(np.float32)
+    weight = rgba[..., 3:] / 255 * opacity
+    return np.round(base * (1 - weight) + rgba[..., :3] * weight).astype(np.uint8)
+
+
+def sheet(panels: Sequence[tuple[str, Rgb]], legend: Paletted, width: int = 480, gap: int = 12) -> Rgb:
+    """Pictures side by side with their titles, and a legend strip under them.
+
+    Args:
+        panels: title and ``(height, width, 3)`` uint8 of each picture, all of one shape.
+        legend: the picture whose colours are explained.
+        width: pixels of each panel in the sheet.
+        gap: pixels between the panels.
+
+    Returns:
+        ``(height, width, 3)`` uint8.
+    """
+    height = round(panels[0][1].shape[0] * width / panels[0][1].shape[1])
+    head = foot = 34
+    size = (len(panels) * (width + gap) + gap, head + height + foot)
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(16)
+    for column, (title, pixels) in enumerate(panels):
+        left = gap + column * (width + gap)
+        draw.text((left, 8), title, fill="#1f2933", font=font)
+        small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX)
+        canvas.paste(small, (left, head))
+    left, middle = gap, head + height + foot // 2
+    for color, name in zip(legend.colors, legend.names, strict=True):
+        if color[3]:
+            draw.rectangle((left, middle - 7, left + 20, middle + 7), fill=color[:3])
+            draw.text((left + 27, middle), name, fill="#1f2933", font=font, anchor="lm")
+            left += 27 + round(draw.textlength(name, font)) + 22
+    return np.asarray(canvas)
+
+
+def png(picture: Paletted | Rgb) -> bytes:
+    """The picture as PNG, without metadata: a palette PNG, or 24 bit."""
+    if isinstance(picture, Paletted):
+        image = Image.fromarray(picture.index)
+        image.putpalette([value for color in picture.colors for value in color[:3]])
+        alpha = bytes(color[3] for color in picture.colors)
+        return _encode(image, "PNG", optimize=True, transparency=alpha)
+    return _encode(Image.fromarray(picture), "PNG")
+
+
+def webp(picture: Rgb, quality: int = 85) -> bytes:
+    """The picture as WebP: a tenth of the PNG, for the page."""
+    return _encode(Image.fromarray(picture), "WEBP", quality=quality, method=4)
+
+
+def humanize(name: str) -> str:
+    """An identifier as words: ``bare_soil`` → ``bare soil``."""
+    return name.replace("_", " ")
+
+
+def _encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

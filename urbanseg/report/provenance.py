@@ -1,0 +1,99 @@
+"""Where a city's data came from and where its files lie, as the page says it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from urbanseg.errors import PipelineError
+from urbanseg.report.pictures import humanize
+
+KNOWN = {
+    "datetime": "acquired",
+    "eo:cloud_cover": "cloud cover (%)",
+    "gsd": "ground sample distance (m)",
+    "proj:code": "coordinate system",
+    "s2:processing_baseline": "processing baseline",
+}
+"""Names of STAC properties in plain words; others are named after their key."""
+OMITTED = frozenset({"created", "updated", "simulated"})
+"""Dates of this run, which would change the page with each one, and what has a notice of its own."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file of the pipeline: path from the project's folder, what it is, and its fingerprint if known."""
+
+    path: Path
+    what: str
+    sha256: str | None = None
+    size: int | None = None
+
+    @property
+    def size_text(self) -> str:
+        """The size in kB or MB."""
+        if self.size is None:
+            return ""
+        return f"{self.size / 1e6:.1f} MB" if self.size >= 1e6 else f"{self.size / 1e3:.1f} kB"
+
+
+def fingerprint(path: Path, what: str) -> Artefact:
+    """An artefact with the size and SHA-256 of the file, read as a stream."""
+    with path.open("rb") as file:
+        return Artefact(path, what, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+
+
+def is_simulated(item: Mapping[str, Any]) -> bool:
+    """Whether a STAC Item says that its scene is simulated."""
+    return bool(item.get("properties", {}).get("simulated", False))
+
+
+def facts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a STAC Item says of a scene, as names and values; nested values are left to the file."""
+    properties = dict(item.get("properties", {}))
+    providers = properties.pop("providers", [])
+    found = [("product", str(item["id"]))] if "id" in item else []
+    if providers:
+        found.append(("provided by", ", ".join(p["name"] for p in providers)))
+    for key, value in properties.items():
+        parts = value if isinstance(value, list) else [value]
+        if key not in OMITTED and not any(part is None or isinstance(part, dict | list) for part in parts):
+            name = KNOWN.get(key, humanize(key.split(":")[-1]))
+            found.append((name, ", ".join(_say(part) for part in parts)))
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that a stage wrote.
+
+    Raises:
+        PipelineError: if the file is no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except ValueError as error:
+        raise PipelineError(
+            f"{path} is not valid JSON ({error}); run the stage that makes it again"
+        ) from error
+    if not isinstance(value, dict):
+        raise PipelineError(f"{path} holds no JSON object; run the stage that makes it again")
+    return value
+
+
+def require(path: Path, stage: str) -> Path:
+    """`path`, if it exists.
+
+    Raises:
+        PipelineError: naming the stage that makes it.
+    """
+    if not path.exists():
+        raise PipelineError(f"{path} does not exist; make it with: dvc repro {stage}")
+    return path
+
+
+def _say(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,120 @@
+"""Metrics of a city as the page says them: headline figures, class rows, roads, confusion.
+
+The numbers come from the evaluate stage and are only worded here, never recomputed.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from urbanseg.classes import ClassTable
+from urbanseg.errors import PipelineError
+from urbanseg.params import Target
+from urbanseg.report.pictures import humanize
+
+HEADLINE = (
+    ("miou", "mean IoU", "overlap of map and labels, averaged over the classes"),
+    ("pixel_accuracy", "pixel accuracy", "share of test pixels with the right class"),
+    ("mean_f1", "mean F1", "balance of precision and recall, averaged over the classes"),
+    ("mean_boundary_f1", "boundary F1", "how well the outlines of the classes are drawn"),
+    ("road_connectivity", "road connectivity", "share of places joined by road that the map joins too"),
+)
+"""Key in the metrics, name and meaning of the figures at the top of a city."""
+NETWORK = (
+    ("length_km", "length (km)", "{:.1f}"),
+    ("components", "separate parts", "{}"),
+    ("components_per_km", "parts per km", "{:.2f}"),
+    ("largest_component_share", "share of the largest part", "{:.3f}"),
+)
+"""Key, name and format of the figures of a road network."""
+GRADES = {"good": "good", "acceptable": "acceptable", "below": "below target"}
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number with its name, what it means, and its grade, if it has a target."""
+
+    label: str
+    value: str
+    note: str
+    grade: str | None
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Scores of one class by their keys in the metrics, null where it is absent from the test area."""
+
+    name: str
+    color: str
+    scores: Mapping[str, Any]
+    target: Target | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How the pixels of each labelled class (rows) were predicted (columns)."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[tuple[int, float]]]
+    """Pixels, and their share of the row, of each cell."""
+
+
+def headline(metrics: Mapping[str, Any]) -> list[Figure]:
+    """The figures at the top of a city, as far as they are defined there."""
+    return [
+        Figure(label, score(metrics[key]), note, metrics.get("grade") if key == "miou" else None)
+        for key, label, note in HEADLINE
+        if metrics.get(key) is not None
+    ]
+
+
+def class_rows(
+    metrics: Mapping[str, Any], table: ClassTable, targets: Mapping[str, Target]
+) -> list[ClassRow]:
+    """One row for each class, in the order of the table."""
+    scores = metrics["classes"]
+    return [ClassRow(humanize(c.name), c.color, scores[c.name], targets.get(c.name)) for c in table]
+
+
+def road_rows(roads: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, and value in the labels and in the map, of each figure of the road network."""
+
+    def said(which: str, key: str, text: str) -> str:
+        value = roads[which][key]
+        return DASH if value is None else text.format(value)
+
+    return [
+        (name, said("reference", key, text), said("prediction", key, text)) for key, name, text in NETWORK
+    ]
+
+
+def read_confusion(path: Path) -> Confusion:
+    """Read the table of the evaluate stage: a row ``actual, predicted, pixels, share`` per cell.
+
+    Raises:
+        PipelineError: if the file is no such table.
+    """
+    try:
+        with path.open(newline="") as file:
+            cells = {(row["actual"], row["predicted"]): row for row in csv.DictReader(file)}
+        names = list(dict.fromkeys(actual for actual, _ in cells))
+        rows = [[(int(cells[a, p]["pixels"]), float(cells[a, p]["share"])) for p in names] for a in names]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PipelineError(f"{path} is no confusion table; run the evaluate stage again") from error
+    return Confusion([humanize(name) for name in names], rows)
+
+
+def score(value: float | None) -> str:
+    """A score of 0–1 with three decimals, or a dash where there is none."""
+    return DASH if value is None else f"{value:.3f}"
+
+
+def grouped(value: float | None) -> str:
+    """A number with thin spaces between the thousands; one decimal if it is small and no count."""
+    if value is None:
+        return DASH
+    digits = 1 if isinstance(value, float) and value < 100 else 0
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
