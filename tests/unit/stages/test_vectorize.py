@@ -1,0 +1,77 @@
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+from affine import Affine
+from pyproj import CRS
+
+from stages.vectorize import main
+from urbanseg import paths, raster
+from urbanseg.classes import IGNORE
+from urbanseg.grid import Grid
+
+PROJECT = Path(__file__).parents[3]
+REAL = PROJECT.parent / "shared/data/dubai_scene_small/labels.tif"
+UTM = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 60, 80)
+DEGREES = Grid(CRS.from_epsg(4326), Affine(1e-4, 0, 9, 0, -1e-4, 48), 60, 80)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["vectorize", "demo"])
+
+
+def predict(classes, grid=UTM):
+    confidence = np.where(classes == IGNORE, IGNORE, 127).astype(np.uint8)
+    for path, values in ((paths.prediction("demo"), classes), (paths.confidence("demo"), confidence)):
+        with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as file:
+            file.write(values)
+
+
+def test_a_prediction_becomes_a_map_and_a_line_of_figures(caplog):
+    classes = np.full(UTM.shape, 3, dtype=np.uint8)
+    classes[30:32] = 2
+    classes[:, 70:] = IGNORE
+    predict(classes)
+    with caplog.at_level(logging.INFO):
+        main()
+    assert "3 polygons" in caplog.text
+    assert "road 0.014, vegetation 0.406" in caplog.text
+    land = pyogrio.read_dataframe(paths.geopackage("demo"), layer="land_cover")
+    roads = pyogrio.read_dataframe(paths.geopackage("demo"), layer="road_edges")
+    assert land["class_name"].tolist() == ["vegetation", "road", "vegetation"]
+    assert land["confidence"].tolist() == [0.5] * 3
+    assert roads["length_m"].sum() == pytest.approx(700, abs=30)
+
+
+def test_nothing_to_map_is_one_sentence():
+    predict(np.full(UTM.shape, IGNORE, dtype=np.uint8))
+    with pytest.raises(SystemExit, match=r"classes\.tif holds no class at all: nothing to map"):
+        main()
+    assert not paths.map_dir("demo").exists()
+
+
+def test_a_prediction_in_degrees_is_one_sentence():
+    predict(np.zeros(DEGREES.shape, dtype=np.uint8), DEGREES)
+    with pytest.raises(SystemExit, match="not in metres"):
+        main()
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real scene is not here")
+def test_the_real_scene_keeps_the_area_of_its_classes():
+    with raster.reading(REAL) as labels:
+        classes, grid = labels.read_band(), labels.grid
+    predict(classes, grid)
+    main()
+    land = pyogrio.read_dataframe(paths.geopackage("demo"), layer="land_cover")
+    assert land["area_m2"].min() >= 100
+    assert land["area_m2"].sum() == (classes != IGNORE).sum() * grid.resolution**2
+    found = np.bincount(land["class_id"], land["area_m2"], 6)
+    assert found == pytest.approx(
+        np.bincount(classes[classes != IGNORE], minlength=6) * grid.resolution**2, rel=0.03
+    )
