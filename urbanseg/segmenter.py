@@ -16,6 +16,7 @@ import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import nn
 
 from urbanseg.errors import PipelineError
@@ -70,7 +71,7 @@ def load(folder: Path) -> tuple[nn.Module, Spec]:
     try:
         spec = Spec(**json.loads((folder / "segmenter.json").read_text()))
         network = smp.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise PipelineError(
             f"{folder} holds no complete model ({error}); run the train stage again"
         ) from error

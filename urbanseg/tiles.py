@@ -31,18 +31,20 @@ def lay_blocks(shape: tuple[int, int], size: int) -> list[Window]:
 
 
 def lay_tiles(shape: tuple[int, int], laid: Sequence[Window], size: int, overlap: int) -> list[Window]:
-    """Tiles of ``size × size`` pixels that cover `shape`, neighbours sharing `overlap`.
+    """Tiles of ``size × size`` pixels, neighbours sharing `overlap`, row by row.
 
-    Where blocks are smaller than a tile (a small scene), each block is covered by tiles
-    of its own, cut to the block; their readers pad them to the size.
+    They cover the scene, and each block by itself, so that a block between others' splits
+    is used to its edges too. Where a block is smaller than a tile (a small scene), its
+    tiles are cut to the block; their readers pad them to the size.
     """
-    if all(min(block.height, block.width) >= size for block in laid):
-        return list(windows(shape, size, overlap))
-    return [
+    in_blocks = {
         Window(b.row + w.row, b.col + w.col, min(size, b.height), min(size, b.width))
         for b in laid
         for w in windows((b.height, b.width), size, overlap)
-    ]
+    }
+    if min(shape) < size:
+        return sorted(in_blocks)
+    return sorted(in_blocks | set(windows(shape, size, overlap)))
 
 
 def histogram(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:

@@ -33,9 +33,8 @@ def lattice(length: int, size: int, overlap: int) -> list[int]:
     The first and last offsets may put a window partly outside ``[0, length)``.
     """
     first, stride = -(overlap // 2), size - overlap
-    count = max(1, -(-(length - first - overlap // 2) // stride))
-    while first + (count - 1) * stride + size < length:
-        count += 1
+    beyond = length + overlap // 2 - (first + size)
+    count = 1 + max(0, -(-beyond // stride))
     return [first + i * stride for i in range(count)]
 
 

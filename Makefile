@@ -1,0 +1,35 @@
+# `make repro` runs the pipeline, `make test` the checks. Both set up .venv on first use.
+
+PYTHON ?= python3.11
+UV_VERSION := 0.13.8
+READY := .venv/.ready
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: repro test check setup lock clean
+
+repro: setup            ## run what is out of date, end to end
+	dvc repro
+
+test: setup check       ## lint, types, tests
+	pytest
+
+check: setup
+	ruff check
+	ruff format --check
+	mypy
+
+setup: $(READY)
+
+$(READY): requirements.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	uv pip sync --quiet requirements.txt
+	touch $@
+
+lock:                   ## compile requirements.in to requirements.txt
+	.venv/bin/uv pip compile requirements.in --python-version 3.11 --no-emit-index-url \
+		--no-annotate --no-header --quiet --output-file requirements.txt
+
+clean:                  ## forget the environment; data and cache stay
+	rm -rf .venv

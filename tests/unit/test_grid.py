@@ -1,0 +1,109 @@
+import itertools
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from pyproj import CRS
+
+from urbanseg.grid import Grid, Window, assign_blocks, blocks, quotas, starts, strips, windows
+
+lengths = st.integers(1, 400)
+sizes = st.integers(1, 128)
+
+
+@given(lengths, sizes, st.data())
+def test_windows_cover_every_pixel_and_none_sticks_out(length, size, data):
+    overlap = data.draw(st.integers(0, size - 1))
+    offsets = starts(length, size, overlap)
+    covered = np.zeros(length, bool)
+    for offset in offsets:
+        covered[offset : offset + size] = True
+    assert covered.all()
+    assert offsets[0] == 0
+    assert len(offsets) == 1 or offsets[-1] + size == length
+
+
+@given(lengths, sizes, st.data())
+def test_neighbouring_windows_share_at_least_the_overlap(length, size, data):
+    overlap = data.draw(st.integers(0, size - 1))
+    offsets = starts(length, size, overlap)
+    assert all(0 < b - a <= size - overlap for a, b in itertools.pairwise(offsets))
+
+
+@pytest.mark.parametrize("overlap", [-1, 8, 9])
+def test_an_impossible_overlap_is_refused(overlap):
+    with pytest.raises(ValueError, match="overlap"):
+        starts(100, 8, overlap)
+
+
+@given(lengths, lengths, sizes)
+def test_blocks_partition_the_scene_and_are_never_smaller_than_asked(height, width, size):
+    count = np.zeros((height, width), int)
+    for block in blocks((height, width), size):
+        count[block.slices] += 1
+        assert block.height >= min(size, height)
+        assert block.width >= min(size, width)
+    assert (count == 1).all()
+
+
+@given(lengths, lengths, sizes)
+def test_strips_partition_the_scene(height, width, rows):
+    laid = list(strips((height, width), rows))
+    assert [s.row for s in laid] == list(range(0, height, rows))
+    assert sum(s.height for s in laid) == height
+    assert all(s.width == width and s.height <= rows for s in laid)
+
+
+@given(st.integers(0, 200), st.tuples(*[st.floats(0.05, 1)] * 3))
+def test_quotas_give_out_every_block_and_leave_no_split_empty(count, shares):
+    given_out = quotas(count, shares)
+    assert sum(given_out) == count
+    assert count < 3 or min(given_out) >= 1
+
+
+def test_every_split_gets_every_class_where_that_is_possible():
+    rng = np.random.default_rng(0)
+    histograms = rng.integers(50, 100, (20, 4))
+    histograms[:, 3] = 0
+    histograms[[2, 7, 11, 19], 3] = 500  # a rare class, in four blocks only
+    splits = assign_blocks(histograms, (0.6, 0.15, 0.25), seed=1)
+    assert np.bincount(splits).tolist() == [12, 3, 5]
+    for split in range(3):
+        assert (histograms[splits == split].sum(0) > 0).all()
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another():
+    histograms = np.random.default_rng(0).integers(1, 100, (30, 5))
+    first, again, other = (assign_blocks(histograms, (0.6, 0.2, 0.2), seed=s) for s in (4, 4, 5))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_a_window_of_a_grid_lies_where_its_pixels_lie():
+    grid = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 100, 80)
+    part = grid.window(Window(30, 20, 10, 5))
+    assert part.bounds == (500200.0, 5399600.0, 500250.0, 5399700.0)
+    assert part.resolution == 10
+    assert grid.finer(5).window(Window(150, 100, 50, 25)).bounds == part.bounds
+
+
+def test_grids_are_the_same_only_if_crs_shape_and_pixels_agree():
+    grid = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 100, 80)
+    assert grid.same_as(Grid(CRS(32632), Affine(10, 0, 500000.001, 0, -10, 5400000), 100, 80))
+    assert not grid.same_as(Grid(CRS(32632), Affine(10, 0, 500001, 0, -10, 5400000), 100, 80))
+    assert not grid.same_as(Grid(CRS(32633), grid.transform, 100, 80))
+    assert not grid.same_as(Grid(CRS(32632), grid.transform, 100, 81))
+
+
+def test_only_projected_metres_are_metric():
+    transform = Affine(1, 0, 0, 0, -1, 0)
+    assert Grid(CRS(32632), transform, 1, 1).is_metric
+    assert not Grid(CRS(4326), transform, 1, 1).is_metric
+    assert not Grid(CRS(2263), transform, 1, 1).is_metric  # US survey feet
+
+
+def test_square_windows_come_row_by_row():
+    laid = list(windows((10, 10), 6, 2))
+    assert [(w.row, w.col) for w in laid] == [(0, 0), (0, 4), (4, 0), (4, 4)]

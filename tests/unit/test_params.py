@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from urbanseg.errors import PipelineError
+from urbanseg.params import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def changed(tmp_path, key, value):
+    """params.yaml with one key set (or removed, if value is `...`)."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    *parents, last = key.split(".")
+    section = params
+    for parent in parents:
+        section = section[parent]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    return path
+
+
+@pytest.mark.parametrize("path", [ROOT / "params.yaml", *sorted((ROOT / "params").glob("*.yaml"))], ids=str)
+def test_the_parameter_files_of_the_project_are_valid(path):
+    assert load(path).class_table.names[1] == "building"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("tiles.overlap", 256, "tiles: overlap 256 must be below the size 256"),
+        ("tiles.size", 250, "tiles: size must be a multiple of 32"),
+        ("tiles.block", 128, "tiles: block 128 must not be below the tile size 256"),
+        ("predict.overlap", 300, "predict: overlap 300 must be below the size 256"),
+        ("tiles.split.train", 0.9, "tiles.split: train, val and test must add up to 1"),
+        ("train.epochs", "many", "train.epochs: input should be a valid integer.*got 'many'"),
+        ("train.learning_rate", -1, "train.learning_rate: input should be greater than 0, got -1"),
+        ("train.lr", 0.1, "train.lr: is not a parameter"),
+        ("train.epochs", ..., "train.epochs: is missing"),
+        ("train.loss", {"ce_weight": 0, "dice_weight": 0}, "train.loss: .*must not both be 0"),
+        ("classes.road", {"color": "#7f8c8d"}, "classes.road.id: is missing"),
+        ("classes.road.id", 7, "classes: ids must be 0 to 5 in order"),
+        ("classes.road.color", "grey", "classes.road.color: .*got 'grey'"),
+        ("cities", {}, "cities: dictionary should have at least 1 item"),
+        ("cities.demo.role", "both", "cities.demo.role: input should be 'train' or 'target', got 'both'"),
+        ("cities.demo.scene.provider", "magic", "cities.demo.scene: .*'magic'.*"),
+        ("cities.demo.osm", {"provider": "pbf"}, "cities.demo.osm.path: is missing"),
+        (
+            "cities.demo.osm",
+            {"provider": "none"},
+            "cities.demo: labels.source is osm, but osm.provider is none",
+        ),
+        ("labels.priority", ["tree"], "labels.priority names the class 'tree', but the classes are other, "),
+        ("labels.min_share.road", ..., "labels.min_share lacks road"),
+    ],
+)
+def test_a_wrong_parameter_gets_a_sentence_that_names_it(tmp_path, key, value, sentence):
+    with pytest.raises(PipelineError, match=sentence) as caught:
+        load(changed(tmp_path, key, value))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_bbox_is_refused(tmp_path):
+    scene = {"provider": "local", "path": "x.tif", "bands": {"red": 1}, "bbox": [10, 50, 10, 51]}
+    with pytest.raises(PipelineError, match=r"cities\.demo\.scene\.bbox: .*west < east"):
+        load(changed(tmp_path, "cities.demo.scene", scene))
+
+
+def test_a_remap_to_an_unknown_class_is_refused(tmp_path):
+    labels = {"source": "raster", "path": "x.tif", "remap": {10: "trees"}}
+    with pytest.raises(PipelineError, match=r"cities\.demo\.labels\.remap names the class 'trees'"):
+        load(changed(tmp_path, "cities.demo.labels", labels))
+
+
+def test_an_unknown_city_gets_the_list_of_cities():
+    with pytest.raises(PipelineError, match="no city 'paris' under cities; the cities are demo, oasis"):
+        load(ROOT / "params.yaml").city("paris")
+
+
+def test_broken_yaml_is_one_sentence(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("seed: [1")
+    with pytest.raises(PipelineError, match="is not valid YAML") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
