@@ -52,7 +52,9 @@ def merge_slivers(classes: NDArray[np.uint8], min_pixels: float, ignore: int = I
         ``(height, width)`` uint8, ignored where and only where `classes` is.
     """
     labels = label_regions(classes, ignore)
-    sizes = np.bincount(labels.ravel())
+    sizes = np.bincount(labels.ravel(), minlength=1)
+    if (sizes[1:] >= min_pixels).all():
+        return classes.copy()
     ids = np.zeros(len(sizes), dtype=np.uint8)
     ids[labels] = classes
     regions = _Regions(ids[1:], sizes[1:], *_borders(labels))
