@@ -45,7 +45,9 @@ def test_a_street_is_as_wide_on_the_ground_in_any_crs(epsg: int) -> None:
 def test_round_ends_leave_no_notch_where_two_ways_meet_at_an_angle() -> None:
     ways = [shapely.LineString([(0, 0), (100, 0)]), shapely.LineString([(100, 0), (150, 80)])]
     rows = {"class": ["road"] * 2, "tags": ['{"highway": "primary"}'] * 2}
-    frame = gpd.GeoDataFrame(rows, geometry=[shapely.affinity.translate(w, 386_000, 6_672_000) for w in ways], crs=UTM)
+    frame = gpd.GeoDataFrame(
+        rows, geometry=[shapely.affinity.translate(w, 386_000, 6_672_000) for w in ways], crs=UTM
+    )
     covered = osm.polygons(frame, UTM, PARAMS).union_all()
     outer_corner = shapely.Point(386_100 + 7 * np.sin(0.5), 6_672_000 - 7 * np.cos(0.5))
     assert covered.contains(outer_corner)

@@ -26,7 +26,9 @@ def test_a_width_is_understood_with_its_unit(text: str, metres: float) -> None:
     assert parse_width(text) == pytest.approx(metres)
 
 
-@pytest.mark.parametrize("text", ["", "narrow", "2;3", "1-2", "~5", "0", "0.01", "1200", "-4", "5 km", "nan", "inf", "1e2"])
+@pytest.mark.parametrize(
+    "text", ["", "narrow", "2;3", "1-2", "~5", "0", "0.01", "1200", "-4", "5 km", "nan", "inf", "1e2"]
+)
 def test_a_width_that_says_nothing_plausible_is_ignored(text: str) -> None:
     assert parse_width(text) is None
 
@@ -37,7 +39,9 @@ def test_any_text_is_a_plausible_width_or_none(text: str) -> None:
     assert width is None or PLAUSIBLE_WIDTH_M[0] <= width <= PLAUSIBLE_WIDTH_M[1]
 
 
-@pytest.mark.parametrize(("text", "lanes"), [("2", 2), ("1.5", 1.5), ("2;3", None), ("0", None), ("99", None), ("nan", None)])
+@pytest.mark.parametrize(
+    ("text", "lanes"), [("2", 2), ("1.5", 1.5), ("2;3", None), ("0", None), ("99", None), ("nan", None)]
+)
 def test_lanes_are_a_plausible_number_or_nothing(text: str, lanes: float | None) -> None:
     assert parse_lanes(text) == lanes
 
