@@ -55,6 +55,8 @@ def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
             fingerprint(rasters.prediction, "the map as a raster"),
             fingerprint(rasters.confidence, "its confidence, 0–254 for 0–1"),
             Artefact(paths.geopackage(name), "the map as polygons and roads, with QGIS styles inside"),
+            Artefact(paths.map_dir(name) / f"{name}.geojson", "its polygons as GeoJSON"),
+            Artefact(paths.map_dir(name) / f"{name}_shapefile.zip", "its polygons as a Shapefile"),
             Artefact(paths.metrics(name), "all scores"),
             Artefact(paths.previews(name), "the pictures of this page as PNG"),
         ],

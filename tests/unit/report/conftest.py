@@ -1,0 +1,89 @@
+"""A small city with all that the report reads, written by the same writers as the pipeline's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from pyproj import CRS
+
+from tests.conftest import ROOT
+from urbanseg import params as parameters
+from urbanseg.classes import IGNORE
+from urbanseg.grid import Grid
+from urbanseg.params import CityParams, Params
+from urbanseg.raster import writing
+from urbanseg.report.page import CityReport
+from urbanseg.report.provenance import Artefact
+from urbanseg.report.scores import Confusion
+from urbanseg.report.views import RasterFiles, read_views
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return parameters.load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 40, 60)
+
+
+@pytest.fixture
+def rasters(tmp_path: Path, grid: Grid) -> RasterFiles:
+    rng = np.random.default_rng(3)
+    files = RasterFiles(*(tmp_path / f"{name}.tif" for name in RasterFiles._fields))
+    names = ("B02", "B03", "B04", "B08")
+    with writing(files.scene, grid, dtype="uint16", count=4, nodata=0, descriptions=names) as raster:
+        raster.write(rng.integers(200, 3000, (4, *grid.shape), dtype=np.uint16))
+    codes = {
+        files.labels: rng.integers(0, 6, grid.shape),
+        files.prediction: rng.integers(0, 6, grid.shape),
+        files.split: np.repeat([0, 1, 2], 20)[np.newaxis].repeat(grid.height, axis=0),
+        files.confidence: rng.integers(0, 255, grid.shape),
+    }
+    codes[files.labels][:5, :5] = IGNORE
+    for path, values in codes.items():
+        with writing(path, grid, dtype="uint8", nodata=IGNORE) as raster:
+            raster.write(values.astype(np.uint8))
+    return files
+
+
+@pytest.fixture
+def city(rasters: RasterFiles, params: Params) -> CityReport:
+    scores = {
+        "iou": 0.7,
+        "grade": "acceptable",
+        "precision": 0.8,
+        "recall": 0.8,
+        "f1": 0.8,
+        "boundary_f1": 0.5,
+    }
+    areas = {"area_ratio": 1.1, "area_error": 0.1, "area_reference_ha": 10.0, "area_predicted_ha": 11.0}
+    names = list(params.classes)
+    classes = dict.fromkeys(names, scores | areas)
+    classes[names[-1]] = dict.fromkeys(scores | areas)
+    network = {"length_km": 3.2, "components": 4, "components_per_km": 1.25, "largest_component_share": None}
+    return CityReport(
+        name="demo",
+        params=CityParams.model_validate(params.cities["demo"].model_dump() | {"title": "A & <b>B</b>"}),
+        views=read_views(rasters, params.class_table),
+        metrics={
+            "miou": 0.7,
+            "grade": "below",
+            "pixel_accuracy": 0.8,
+            "road_connectivity": None,
+            "test_pixels": 12345,
+            "absent": names[-1:],
+            "classes": classes,
+            "roads": {
+                "reference": network,
+                "prediction": network,
+                "node_pairs": 9,
+                "node_pairs_connected": 7,
+            },
+        },
+        confusion=Confusion(["road", "water"], [[(75, 0.75), (25, 0.25)], [(0, 0.0), (4, 1.0)]]),
+        item={"id": "scene-1", "properties": {"datetime": "2023-06-14T10:26:00Z", "simulated": True}},
+        artefacts=[Artefact(Path("data/map/demo/demo.gpkg"), "the map")],
+    )

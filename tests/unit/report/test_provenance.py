@@ -1,0 +1,57 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from urbanseg.errors import PipelineError
+from urbanseg.report.provenance import facts, fingerprint, is_simulated, read_json, require
+
+ITEM = {
+    "id": "S2A_1",
+    "properties": {
+        "datetime": "2023-06-14T10:26:00Z",
+        "created": "2026-01-01T00:00:00Z",
+        "eo:cloud_cover": 3.25,
+        "providers": [{"name": "ESA", "roles": ["producer"]}, {"name": "us"}],
+        "instruments": ["msi"],
+        "nested": {"a": 1},
+        "nothing": None,
+        "harmonised": True,
+    },
+}
+
+
+def test_facts_are_worded_and_the_date_of_the_run_is_left_out() -> None:
+    assert facts(ITEM) == [
+        ("product", "S2A_1"),
+        ("provided by", "ESA, us"),
+        ("acquired", "2023-06-14T10:26:00Z"),
+        ("cloud cover (%)", "3.25"),
+        ("instruments", "msi"),
+        ("harmonised", "yes"),
+    ]
+
+
+def test_an_item_that_says_nothing_is_no_simulation() -> None:
+    assert not is_simulated(ITEM)
+    assert is_simulated({"properties": {"simulated": True}})
+
+
+def test_a_fingerprint_is_the_sha256_of_the_bytes(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5000
+    (tmp_path / "a.tif").write_bytes(data)
+    artefact = fingerprint(tmp_path / "a.tif", "a raster")
+    assert artefact.sha256 == hashlib.sha256(data).hexdigest()
+    assert artefact.size_text == "1.3 MB"
+
+
+def test_a_missing_file_names_the_stage_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"classes\.tif does not exist.*dvc repro predict@demo"):
+        require(tmp_path / "classes.tif", "predict@demo")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_damaged_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "demo.json").write_text(text)
+    with pytest.raises(PipelineError, match=r"demo\.json"):
+        read_json(tmp_path / "demo.json")

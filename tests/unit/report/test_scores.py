@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from urbanseg.classes import ClassTable, LandClass
+from urbanseg.errors import PipelineError
+from urbanseg.metrics.area import areas
+from urbanseg.metrics.boundary import BoundaryCounts, boundary_scores
+from urbanseg.metrics.roads import RoadScores
+from urbanseg.metrics.segmentation import class_scores
+from urbanseg.metrics.summary import Evaluation, summary, write_tables
+from urbanseg.params import Target
+from urbanseg.report.scores import class_rows, grouped, headline, read_confusion, road_rows
+
+TABLE = ClassTable(tuple(LandClass(i, n, "#112233") for i, n in enumerate(["other", "road", "bare_soil"])))
+TARGETS = {"road": Target(acceptable=0.5, good=0.7), "overall": Target(acceptable=0.6, good=0.75)}
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    matrix = np.array([[60, 20, 0], [10, 90, 0], [0, 0, 0]], dtype=np.int64)
+    return Evaluation(
+        TABLE,
+        TARGETS,
+        matrix,
+        class_scores(matrix),
+        boundary_scores(BoundaryCounts.none(3)),
+        areas(matrix, 100.0),
+        RoadScores(),
+    )
+
+
+def test_the_confusion_of_the_evaluation_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:
+    write_tables(tmp_path / "tables", evaluation)
+    confusion = read_confusion(tmp_path / "tables" / "confusion.csv")
+    assert confusion.names == ["other", "road"]
+    assert confusion.rows == [[(60, 0.75), (20, 0.25)], [(10, 0.1), (90, 0.9)]]
+
+
+def test_the_scores_of_the_evaluation_are_worded(evaluation: Evaluation) -> None:
+    metrics = summary(evaluation)
+    figures = {figure.label: figure for figure in headline(metrics)}
+    assert figures["mean IoU"].value == f"{metrics['miou']:.3f}"
+    assert figures["mean IoU"].grade == "acceptable"
+    assert "road connectivity" not in figures
+    rows = class_rows(metrics, TABLE, TARGETS)
+    assert [row.name for row in rows] == ["other", "road", "bare soil"]
+    assert rows[1].scores["grade"] == "good"
+    assert rows[1].target == TARGETS["road"]
+    assert rows[2].scores["iou"] is None
+    assert ("separate parts", "0", "0") in road_rows(metrics["roads"])
+    assert ("share of the largest part", "–", "–") in road_rows(metrics["roads"])
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "actual,predicted,pixels,share\nroad,road,many,1\n"])
+def test_what_is_no_confusion_table_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "confusion.csv"
+    path.write_text(text)
+    with pytest.raises(PipelineError, match=r"confusion\.csv is no confusion table"):
+        read_confusion(path)
+
+
+def test_numbers_are_grouped_in_thousands() -> None:
+    assert grouped(1234567) == "1\u202f234\u202f567"
+    assert grouped(7) == "7"
+    assert grouped(7.25) == "7.2"
+    assert grouped(712.5) == "712"
+    assert grouped(None) == "–"
