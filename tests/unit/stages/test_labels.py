@@ -1,0 +1,181 @@
+"""The osm and labels stages on small cities: what they write, and what they refuse."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import osmium
+import pytest
+import rasterio
+import shapely
+import yaml
+from affine import Affine
+from pyproj import CRS
+
+import stages.labels
+import stages.osm
+from urbanseg import osm, paths, raster
+from urbanseg.classes import IGNORE
+from urbanseg.grid import Grid, Window
+
+PROJECT = Path(__file__).parents[3]
+GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 386_000, 0, -10, 6_673_000), 60, 80)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["stage", "town"])
+
+
+def write_params(**city: Any) -> None:
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    town = {
+        "title": "Town",
+        "role": "train",
+        "inputs": ".",
+        "scene": {"provider": "local", "path": "scene.tif", "bands": {"red": 1}},
+        "osm": {"provider": "pbf", "path": "town.osm.pbf"},
+        "labels": {"source": "osm"},
+    }
+    Path("params.yaml").write_text(
+        yaml.safe_dump(params | {"cities": {"town": town | city}}, sort_keys=False)
+    )
+
+
+def write_scene(grid: Grid = GRID, nodata: Window | None = None) -> None:
+    bands = np.full((1, *grid.shape), 500, np.uint16)
+    if nodata:
+        bands[0][nodata.slices] = 0
+    with raster.writing(paths.scene("town"), grid, dtype="uint16", nodata=0) as file:
+        file.write(bands)
+
+
+def write_band(path: Path, values: np.ndarray, grid: Grid = GRID) -> None:
+    with raster.writing(path, grid, dtype=values.dtype) as file:
+        file.write(values)
+
+
+def write_extract(left: float, bottom: float, right: float, top: float) -> None:
+    """One park, in metres of the grid."""
+    park = gpd.GeoSeries([shapely.box(left, bottom, right, top)], crs=GRID.crs).to_crs(4326)
+    corners = shapely.get_coordinates(park.to_numpy())[:-1]
+    with osmium.SimpleWriter("town.osm.pbf") as writer:
+        for number, location in enumerate(corners, start=1):
+            writer.add_node(osmium.osm.mutable.Node(id=number, version=1, location=tuple(location)))
+        ring = [1, 2, 3, 4, 1]
+        writer.add_way(osmium.osm.mutable.Way(id=1, version=1, nodes=ring, tags={"leisure": "park"}))
+
+
+def labelled() -> np.ndarray:
+    with raster.reading(paths.labels("town")) as file:
+        assert file.grid.same_as(GRID)
+        return file.read_band()
+
+
+def refusal(stage: Any) -> str:
+    with pytest.raises(SystemExit) as stop:
+        stage.main()
+    return str(stop.value)
+
+
+def test_features_become_labels_and_nodata_and_clouds_are_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    write_params()
+    write_scene(nodata=Window(0, 0, 60, 5))
+    scl = np.full(GRID.shape, 4, np.uint8)
+    scl[50, 70] = 9
+    write_band(paths.scl("town"), scl)
+    left, _, _, top = GRID.bounds
+    write_extract(left, top - 200, left + 400, top)
+
+    with caplog.at_level(logging.INFO):
+        stages.osm.main()
+        stages.labels.main()
+
+    expected = np.zeros(GRID.shape, np.uint8)
+    expected[:20, :40] = 3
+    expected[:, :5] = IGNORE
+    rows, cols = np.ogrid[:60, :80]
+    expected[np.hypot(rows - 50, cols - 70) <= 3] = IGNORE
+    np.testing.assert_array_equal(labelled(), expected)
+    assert "1 vegetation" in caplog.text
+    assert "vegetation 15.7%" in caplog.text
+    with rasterio.open(paths.labels("town")) as file:
+        assert file.nodata == IGNORE
+        assert file.colormap(1)[3] == (0x27, 0xAE, 0x60, 255)
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+
+
+def test_a_city_without_openstreetmap_has_an_empty_table(caplog: pytest.LogCaptureFixture) -> None:
+    write_params(osm={"provider": "none"}, labels={"source": "raster", "path": "x.tif", "remap": {1: "road"}})
+    with caplog.at_level(logging.INFO):
+        stages.osm.main()
+    assert "takes no OpenStreetMap" in caplog.text
+    assert osm.load_features(paths.osm("town")).empty
+
+
+def test_a_scene_outside_the_extract_is_one_sentence() -> None:
+    write_params()
+    write_scene()
+    write_extract(500_000, 6_000_000, 500_100, 6_000_100)
+    assert "inside the area of interest" in refusal(stages.osm)
+    assert not paths.osm("town").exists()
+
+
+def test_a_classified_raster_is_remapped() -> None:
+    table = {7: "building", 9: "ignore", 0: "other"}
+    write_params(osm={"provider": "none"}, labels={"source": "raster", "path": "lc.tif", "remap": table})
+    write_scene()
+    values = np.random.default_rng(0).choice([7, 9, 0, 33], GRID.shape).astype(np.uint8)
+    write_band(Path("lc.tif"), values)
+    stages.labels.main()
+    expected = np.select([values == 7, values == 0], [1, 0], IGNORE)
+    np.testing.assert_array_equal(labelled(), expected)
+
+
+def test_a_classified_raster_of_a_larger_area_is_cropped_by_whole_pixels() -> None:
+    write_params(
+        osm={"provider": "none"}, labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}}
+    )
+    write_scene()
+    larger = Grid(GRID.crs, GRID.transform @ Affine.translation(-7, -11), 90, 100)
+    values = np.random.default_rng(0).integers(1, 3, larger.shape).astype(np.uint8)
+    write_band(Path("lc.tif"), values, larger)
+    stages.labels.main()
+    inside = values[11:71, 7:87]
+    np.testing.assert_array_equal(labelled(), np.where(inside == 1, 2, IGNORE))
+
+
+@pytest.mark.parametrize("shift", [Affine.translation(0.5, 0), Affine.translation(3, 0), Affine.scale(0.5)])
+def test_labels_on_another_grid_are_one_sentence(shift: Affine) -> None:
+    write_params(
+        osm={"provider": "none"}, labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}}
+    )
+    write_scene()
+    other = Grid(GRID.crs, GRID.transform @ shift, *GRID.shape)
+    write_band(Path("lc.tif"), np.ones(GRID.shape, np.uint8), other)
+    assert "lc.tif and data/scene/town/scene.tif lie on different grids" in refusal(stages.labels)
+    assert not paths.labels("town").exists()
+
+
+def test_a_missing_label_raster_is_one_sentence() -> None:
+    write_params(
+        osm={"provider": "none"}, labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}}
+    )
+    write_scene()
+    assert "lc.tif does not exist" in refusal(stages.labels)
+
+
+@pytest.mark.parametrize("why", ["cloud", "nodata"])
+def test_a_scene_wholly_cloud_or_nodata_is_one_sentence_and_leaves_nothing_behind(why: str) -> None:
+    write_params()
+    write_scene(nodata=Window(0, 0, *GRID.shape) if why == "nodata" else None)
+    if why == "cloud":
+        write_band(paths.scl("town"), np.full(GRID.shape, 9, np.uint8))
+    left, _, _, top = GRID.bounds
+    write_extract(left, top - 200, left + 400, top)
+    stages.osm.main()
+    assert "has no pixel that can be labelled" in refusal(stages.labels)
+    assert not list(paths.labels("town").parent.iterdir())
