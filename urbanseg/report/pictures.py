@@ -22,6 +22,10 @@ Rgb = NDArray[np.uint8]
 
 STRETCH = (2.0, 98.0)
 """Percentiles of the valid pixels that become black and white."""
+MIDTONE = 0.4
+"""Brightness to which the median of a dark picture is lifted, as cameras expose."""
+LEAST_GAMMA = 1 / 2.2
+"""The strongest lift: that of a display for linear light."""
 NODATA_RGB = 245
 """Grey of scene pixels without data: neither the black of water nor the white of cloud."""
 CONFIDENCE_MAX = 254
@@ -51,16 +55,21 @@ class Paletted:
         return np.array(self.colors, dtype=np.uint8)[self.index]
 
 
-def true_color(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rgb:
+def true_color(
+    bands: NDArray[np.generic], valid: NDArray[np.bool_], ground: NDArray[np.bool_] | None = None
+) -> Rgb:
     """Stretch red, green and blue (or one grey band) for the eye.
 
-    Black is each band's 2nd percentile, which takes off the haze; the range up to the
-    98th is the widest of the three for all of them, which keeps the hue of a desert a
-    desert's. Brightness grows with the value in every band.
+    Black is each band's 2nd percentile over the ground, which takes off the haze; the
+    range up to the 98th is the widest of the three for all of them, which keeps a desert
+    sand-coloured. Where that leaves the picture dark, as reflectance does, a gamma lifts
+    its median. Brightness never falls with the value of a band.
 
     Args:
         bands: ``(3 or 1, height, width)``, any real dtype and unit.
         valid: ``(height, width)``, which pixels hold data; others become light grey.
+        ground: ``(height, width)``, which pixels set the stretch, so that clouds need not;
+            all that are valid if None or if it leaves none.
 
     Returns:
         ``(height, width, 3)`` uint8.
@@ -70,13 +79,15 @@ def true_color(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rgb:
     picture = np.full((*valid.shape, 3), NODATA_RGB, dtype=np.uint8)
     if not valid.any():
         return picture
-    pixels = values[:, valid]
-    low, high = np.percentile(pixels, STRETCH, axis=1)
+    sample = valid if ground is None or not (valid & ground).any() else valid & ground
+    low, high = np.percentile(values[:, sample], STRETCH, axis=1)
     width = float((high - low).max())
     if width <= 0:
         low, width = low - 0.5, 1.0
-    stretched = np.clip((pixels - low[:, np.newaxis]) / width, 0, 1)
-    picture[valid] = np.round(stretched * 255).astype(np.uint8).T
+    stretched = np.clip((values - low[:, np.newaxis, np.newaxis]) / width, 0, 1)
+    middle = float(np.median(stretched[:, sample]))
+    gamma = max(np.log(MIDTONE) / np.log(middle), LEAST_GAMMA) if 0 < middle < MIDTONE else 1.0
+    picture[valid] = np.round(stretched[:, valid] ** gamma * 255).astype(np.uint8).T
     return picture
 
 

@@ -11,15 +11,17 @@ from urbanseg.errors import PipelineError
 from urbanseg.report.pictures import humanize
 
 KNOWN = {
-    "datetime": "acquired",
     "eo:cloud_cover": "cloud cover (%)",
     "gsd": "ground sample distance (m)",
     "proj:code": "coordinate system",
+    "proj:shape": "height, width (pixels)",
     "s2:processing_baseline": "processing baseline",
 }
 """Names of STAC properties in plain words; others are named after their key."""
-OMITTED = frozenset({"created", "updated", "simulated"})
-"""Dates of this run, which would change the page with each one, and what has a notice of its own."""
+OMITTED = frozenset(
+    {"created", "updated", "simulated", "datetime", "start_datetime", "end_datetime", "proj:transform"}
+)
+"""Dates of this run, which would change the page with each one, and what is said in other words."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def facts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [("product", str(item["id"]))] if "id" in item else []
     if providers:
         found.append(("provided by", ", ".join(p["name"] for p in providers)))
+    found.append(("acquired", _moment(properties)))
     for key, value in properties.items():
         parts = value if isinstance(value, list) else [value]
         if key not in OMITTED and not any(part is None or isinstance(part, dict | list) for part in parts):
@@ -91,6 +94,14 @@ def require(path: Path, stage: str) -> Path:
     if not path.exists():
         raise PipelineError(f"{path} does not exist; make it with: dvc repro {stage}")
     return path
+
+
+def _moment(properties: Mapping[str, Any]) -> str:
+    """When a scene was taken: a date, a range, or unknown, which the scene stage says by an endless one."""
+    if moment := properties.get("datetime"):
+        return str(moment)
+    start, end = properties.get("start_datetime"), properties.get("end_datetime")
+    return f"{start} to {end}" if start and end and not end.startswith("9999") else "unknown"
 
 
 def _say(value: object) -> str:

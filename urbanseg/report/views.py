@@ -77,7 +77,7 @@ def read_views(files: RasterFiles, table: ClassTable, max_side: int = MAX_SIDE) 
         "confidence": pictures.confidence(confidence),
         "split": pictures.splits(split),
     }
-    return Views(small, pictures.true_color(values.data, valid), layers)
+    return Views(small, pictures.true_color(values.data, valid, labels != IGNORE), layers)
 
 
 def rgb_bands(descriptions: Sequence[str]) -> tuple[int, ...]:

@@ -58,8 +58,28 @@ def test_the_stretch_takes_the_full_range_and_keeps_the_hue() -> None:
     assert picture[..., 0].min() == 0
     assert picture[..., 0].max() == 255
     red, green, blue = picture[50, 50].tolist()
-    assert red == pytest.approx(2 * green, abs=2)
-    assert green == pytest.approx(2 * blue, abs=2)
+    assert red / green == pytest.approx(green / blue, rel=0.1)
+    assert red > 1.3 * green
+
+
+def test_a_dark_scene_is_lifted_to_the_middle_and_a_bright_one_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    valid = np.ones((100, 100), dtype=bool)
+    reflectance = rng.gamma(2, 300, (3, 100, 100))
+    assert np.median(pictures.true_color(reflectance, valid)) == pytest.approx(pictures.MIDTONE * 255, abs=2)
+    even = np.linspace(0, 255, 10_000).reshape(1, 100, 100)
+    assert np.median(pictures.true_color(even, valid)) == pytest.approx(127.5, abs=1)
+
+
+def test_a_cloud_off_the_ground_does_not_darken_the_ground() -> None:
+    rng = np.random.default_rng(0)
+    bands = rng.uniform(1000, 2000, (3, 100, 100))
+    ground = np.ones((100, 100), dtype=bool)
+    plain = pictures.true_color(bands, ground)
+    bands[:, :10], ground[:10] = 9000, False
+    cloudy = pictures.true_color(bands, np.ones_like(ground), ground)
+    assert np.abs(cloudy[10:].astype(int) - plain[10:]).max() <= 4
+    assert (cloudy[:10] == 255).all()
 
 
 @pytest.mark.parametrize("value", [0, 65535])

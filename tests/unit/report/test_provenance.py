@@ -32,6 +32,18 @@ def test_facts_are_worded_and_the_date_of_the_run_is_left_out() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("2020-02-01T00:00:00Z", "1970-01-01T00:00:00Z to 2020-02-01T00:00:00Z"),
+        ("9999-12-31T23:59:59Z", "unknown"),
+    ],
+)
+def test_a_scene_without_a_date_says_so(end: str, said: str) -> None:
+    dates = {"datetime": None, "start_datetime": "1970-01-01T00:00:00Z", "end_datetime": end}
+    assert facts({"properties": dates}) == [("acquired", said)]
+
+
 def test_an_item_that_says_nothing_is_no_simulation() -> None:
     assert not is_simulated(ITEM)
     assert is_simulated({"properties": {"simulated": True}})
