@@ -31,7 +31,9 @@ def main(city: str, params: Params) -> None:
         if params.city(city).role == "target":
             splits = [grid.SPLITS.index("test")] * len(laid)
         else:
-            splits = grid.assign_blocks(counts, params.tiles.split.values, params.seed).tolist()
+            splits = grid.assign_blocks(
+                counts, params.tiles.split.values, params.seed, grid.neighbours(laid)
+            ).tolist()
 
         candidates = tiles.lay_tiles(area.shape, laid, params.tiles.size, params.tiles.overlap)
         table = tiles.index(

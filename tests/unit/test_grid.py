@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from urbanseg.grid import Grid, Window, assign_blocks, blocks, quotas, starts, strips, windows
+from urbanseg.grid import Grid, Window, assign_blocks, blocks, neighbours, quotas, starts, strips, windows
 
 lengths = st.integers(1, 400)
 sizes = st.integers(1, 128)
@@ -74,6 +74,21 @@ def test_every_split_gets_every_class_where_that_is_possible():
         assert (histograms[splits == split].sum(0) > 0).all()
 
 
+def test_neighbours_are_kept_together_where_the_classes_allow_it():
+    laid = blocks((500, 400), 100)
+    histograms = np.random.default_rng(0).integers(90, 110, (20, 4))
+    pairs = neighbours(laid)
+    assert len(pairs) == 4 * 4 + 3 * 5 + 2 * 4 * 3  # down, across, diagonal
+
+    def together(splits):
+        return sum(splits[i] == splits[j] for i, j in pairs)
+
+    shares = (0.6, 0.15, 0.25)
+    loose = np.mean([together(assign_blocks(histograms, shares, seed)) for seed in range(10)])
+    kept = np.mean([together(assign_blocks(histograms, shares, seed, pairs)) for seed in range(10)])
+    assert kept > loose + 3
+
+
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     histograms = np.random.default_rng(0).integers(1, 100, (30, 5))
     first, again, other = (assign_blocks(histograms, (0.6, 0.2, 0.2), seed=s) for s in (4, 4, 5))
@@ -102,6 +117,21 @@ def test_only_projected_metres_are_metric():
     assert Grid(CRS(32632), transform, 1, 1).is_metric
     assert not Grid(CRS(4326), transform, 1, 1).is_metric
     assert not Grid(CRS(2263), transform, 1, 1).is_metric  # US survey feet
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "height_m", "width_m"),
+    [
+        (32632, Affine(10, 0, 500000, 0, -20, 5400000), 20, 10),
+        (32632, Affine(6, 8, 500000, 8, -6, 5400000), 10, 10),  # turned, 10 m to a side
+        (2263, Affine(10, 0, 1000000, 0, -10, 200000), 3.048, 3.048),  # New York, US survey feet
+        # Degrees at 60° north: twice as tall as wide, but for the ellipsoid (111.412 and 55.800 km).
+        (4326, Affine(1e-4, 0, 24, 0, -1e-4, 60), 11.1412, 5.5800),
+    ],
+)
+def test_the_size_of_a_pixel_is_known_in_metres_whatever_the_crs(crs, transform, height_m, width_m):
+    found = Grid(CRS(crs), transform, 2, 2).pixel_m
+    assert found == pytest.approx((height_m, width_m), rel=3e-4)
 
 
 def test_square_windows_come_row_by_row():
