@@ -121,7 +121,7 @@ class _Gathering:
     def _take_way(self, way: Any, tags: Tags) -> None:
         runs = _runs(way)
         whole = len(runs) == 1 and len(runs[0]) == len(way.nodes)
-        closed = way.is_closed() or (whole and runs[0][0] == runs[0][-1])
+        closed = len(way.nodes) > 0 and (way.is_closed() or (whole and runs[0][0] == runs[0][-1]))
         shapes = _shapes(closed, tags)
         found = classify(tags, shapes, self.rules)
         lines = {name: rule for name, rule in found.items() if rule.geometry == "line"}

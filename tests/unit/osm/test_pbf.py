@@ -130,6 +130,7 @@ def test_broken_geometries_are_repaired_or_dropped_and_counted(
             (17, [1, 99], {"highway": "primary"}),
             (18, [1, 8], {"highway": "primary"}),  # no length
             (19, [2, 3], {}),
+            (23, [], yes),
         ],
         [
             (20, [("w", 19, "outer")], {"type": "multipolygon", **yes}),  # unclosed
@@ -145,8 +146,8 @@ def test_broken_geometries_are_repaired_or_dropped_and_counted(
     assert areas(made) == [4, 2, 4, 0]
     assert made.geom_type.tolist() == ["Polygon", "MultiPolygon", "Polygon", "MultiLineString"]
     assert caplog.text.endswith(
-        "city.osm.pbf: 3 building, 1 road, 0 vegetation; repaired 1, shortened 1 lines, dropped 7 "
-        "(2 no extent, 3 nodes or members outside the extract, 2 unclosed or self-crossing ring)\n"
+        "city.osm.pbf: 3 building, 1 road, 0 vegetation; repaired 1, shortened 1 lines, dropped 8 "
+        "(2 no extent, 3 nodes or members outside the extract, 3 unclosed or self-crossing ring)\n"
     )
 
 
