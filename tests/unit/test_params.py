@@ -57,6 +57,16 @@ def test_the_parameter_files_of_the_project_are_valid(path):
         ),
         ("labels.priority", ["tree"], "labels.priority names the class 'tree', but the classes are other, "),
         ("labels.min_share.road", ..., "labels.min_share lacks road"),
+        (
+            "evaluate.targets.tree",
+            {"acceptable": 0.5, "good": 0.6},
+            "evaluate.targets names the class 'tree'",
+        ),
+        (
+            "evaluate.targets.road",
+            {"acceptable": 0.8, "good": 0.6},
+            "evaluate.targets.road: acceptable 0.8 must not be above good 0.6",
+        ),
     ],
 )
 def test_a_wrong_parameter_gets_a_sentence_that_names_it(tmp_path, key, value, sentence):

@@ -153,6 +153,22 @@ def test_parts_of_the_test_area_are_scored_each_by_itself():
     assert sum(alone, RoadScores()) == result
 
 
+def test_a_part_inside_the_bounding_box_of_another_is_not_counted_twice():
+    area = np.zeros(SIZE, bool)
+    area[:5], area[:, :5], area[20:, 20:] = True, True, True  # an L around a block
+    roads = draw((True, 2, 0, 80), (True, 40, 25, 50))
+    result = score(roads, roads, area)
+    assert result.reference.components == 2
+    assert result.reference.length_m == pytest.approx(790 + 490)
+
+
+def test_a_predicted_dot_is_a_road_nearby():
+    dots = np.zeros(SIZE, bool)
+    dots[30, 10] = dots[30, 69] = True
+    result = score(draw((True, 30, 10, 60)), dots)
+    assert (result.nodes_matched, result.pairs_connected) == (2, 0)
+
+
 def test_without_any_road_nothing_is_claimed():
     result = score(np.zeros(SIZE, bool), np.zeros(SIZE, bool))
     assert result == RoadScores()
