@@ -1,0 +1,126 @@
+"""A small copy of the project in a folder of its own, driven through DVC as a user would."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = (
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    "data/none",
+    "stages",
+    "urbanseg",
+)
+
+
+class Project:
+    """A folder with the pipeline in it, under git and DVC."""
+
+    def __init__(self, folder: Path, params: dict[str, Any]) -> None:
+        self.folder = folder
+        for name in COPIED:
+            source, target = ROOT / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        for plots in (ROOT / ".dvc").glob("plots"):
+            shutil.copytree(plots, folder / ".dvc" / "plots")
+        self.params = params
+        self.write_params()
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit("Start")
+
+    def write_params(self) -> None:
+        """Write params.yaml from `params`."""
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+
+    def set(self, key: str, value: Any) -> Any:
+        """Set one parameter by its dotted key; returns the value before."""
+        *parents, last = key.split(".")
+        section = self.params
+        for parent in parents:
+            section = section[parent]
+        before, section[last] = section[last], value
+        self.write_params()
+        return before
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder, with this Python first on the path."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command in a process group of its own, to be killed."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def git(self, *words: str) -> str:
+        """Run git."""
+        return self.run("git", *words).stdout
+
+    def dvc(self, *words: str) -> str:
+        """Run DVC."""
+        return self.run("dvc", *words).stdout
+
+    def commit(self, message: str) -> None:
+        """Commit everything git does not ignore."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+
+    def repro(self) -> list[str]:
+        """`dvc repro`; returns the stages that were run, in order."""
+        return re.findall(r"Running stage '(.+?)'", self.dvc("repro"))
+
+    def lock(self) -> dict[str, Any]:
+        """dvc.lock: digests of every dependency and output."""
+        return yaml.safe_load((self.folder / "dvc.lock").read_text())
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user with the virtual environment on the path."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "GIT_AUTHOR_NAME": "A",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "A",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+    }
+
+
+def small_params() -> dict[str, Any]:
+    """The project's own params.yaml with small cities, small tiles and a short training."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["cities"]["demo"]["scene"]["layout"] |= {"width_m": 2880, "height_m": 2560}
+    params["cities"]["oasis"]["scene"]["layout"] |= {"width_m": 1280, "height_m": 960}
+    params["tiles"] |= {"size": 64, "overlap": 32, "block": 64}
+    params["train"] |= {
+        "encoder_weights": None,
+        "decoder_channels": [32, 16, 16, 8, 8],
+        "epochs": 2,
+        "steps_per_epoch": 4,
+        "batch_size": 4,
+    }
+    params["predict"] |= {"size": 64, "overlap": 32}
+    return params

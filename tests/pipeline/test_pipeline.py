@@ -1,0 +1,118 @@
+"""The true pipeline, through DVC, on a small scene."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pyogrio
+import pytest
+import rasterio
+import yaml
+
+from tests.pipeline.project import ROOT, Project, small_params
+
+CITIES = ("demo", "oasis")
+AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
+AFTER_MODEL = {f"predict@{city}" for city in CITIES} | AFTER_PREDICTION
+
+
+def test_the_pipeline_runs_every_stage_once_and_leaves_what_it_promises(project):
+    stages = project.dvc("stage", "list", "--name-only").split()
+    assert sorted(project.first_run) == sorted(stages)
+    folder = project.folder
+    for city in CITIES:
+        for path in (f"data/prediction/{city}/classes.tif", f"data/labels/{city}.tif"):
+            with rasterio.open(folder / path) as raster:
+                assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        layers = {name for name, _ in pyogrio.list_layers(folder / f"data/map/{city}/{city}.gpkg")}
+        assert {"land_cover", "road_edges", "road_nodes"} <= layers
+        scores = json.loads((folder / f"metrics/{city}.json").read_text())
+        assert 0 < scores["miou"] <= 1
+    assert (folder / "reports/index.html").stat().st_size > 10_000
+
+
+def test_a_second_run_does_nothing(project):
+    assert project.repro() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "concerned"),
+    [
+        ("cities.oasis.title", "Another name", {"report"}),
+        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"report"}),
+        ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
+        ("predict.overlap", 16, AFTER_MODEL),
+        ("train.loss.dice_weight", 0.3, {"train"} | AFTER_MODEL),
+        ("tiles.min_valid_share", 0.99, {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL),
+        (
+            "cities.oasis.scene.noise",
+            0.01,
+            {f"{s}@oasis" for s in ("scene", "osm", "labels", "predict", "vectorize", "evaluate")}
+            | {"dataset", "report"},
+        ),
+    ],
+)
+def test_a_parameter_re_runs_exactly_the_stages_it_concerns(project, key, value, concerned):
+    before = project.set(key, value)
+    ran = set(project.repro())
+    project.set(key, before)
+    project.git("checkout", "--quiet", "dvc.lock", "metrics")
+    project.dvc("checkout", "--quiet")
+    assert ran == concerned
+
+
+def test_an_experiment_is_compared_by_its_metrics(project):
+    project.dvc("exp", "run", "--quiet", "--name", "wide", "-S", "evaluate.boundary_tolerance_m=40")
+    shown = project.dvc("metrics", "diff", "HEAD", "wide")
+    assert "metrics/demo.json" in shown
+    assert "mean_boundary_f1" in shown
+    assert "wide" in project.dvc("exp", "show", "--csv")
+    project.git("checkout", "--quiet", ".")
+    project.dvc("checkout", "--quiet")
+
+
+def test_plots_and_graph_can_be_shown(project):
+    page = project.dvc("plots", "show", "--quiet", "--out", "plots")
+    assert page is not None
+    assert (project.folder / "plots" / "index.html").exists()
+    assert "train" in project.dvc("dag")
+    assert "miou" in project.dvc("metrics", "show")
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory):
+    """A second folder, where `dvc repro` is killed in train and in predict before it may finish."""
+    second = Project(tmp_path_factory.mktemp("disturbed"), small_params())
+    kill_when(second, lambda: (second.folder / "models/.resume/state.safetensors").exists())
+    kill_when(second, lambda: any((second.folder / "data/prediction").glob("*/*.part.tif")))
+    second.last_run = second.repro()
+    return second
+
+
+def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(project, disturbed):
+    assert disturbed.last_run[0] == "predict@demo"
+    assert disturbed.lock() == yaml.safe_load(project.git("show", "HEAD:dvc.lock"))
+
+
+def kill_when(project: Project, happened, timeout_s: float = 240) -> None:
+    """Start `dvc repro` and kill it with all its children as soon as `happened()`."""
+    running = project.start("dvc", "repro")
+    deadline = time.monotonic() + timeout_s
+    while not happened():
+        assert running.poll() is None, "the pipeline ended before it could be killed"
+        assert time.monotonic() < deadline, "what should be disturbed never happened"
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+@pytest.mark.parametrize("stage", sorted(p.stem for p in (ROOT / "stages").glob("[a-z]*.py")))
+def test_only_train_and_predict_import_torch(stage):
+    code = f"import stages.{stage}, sys; print('torch' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == str(stage in {"train", "predict"})
