@@ -22,6 +22,8 @@ WIDTH, HEIGHT = 520, 240
 """Size of a chart in the units of its view box."""
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 10, 28
 """Margins of the plot area, likewise."""
+WHOSE = {"train": "training", "val": "validation"}
+"""Folders of curves in plain words."""
 COLORS = 8
 """Colours that the page has for series; further ones start again."""
 STEPS = (1, 2, 2.5, 5, 10)
@@ -29,7 +31,7 @@ STEPS = (1, 2, 2.5, 5, 10)
 
 
 def read_curves(folder: Path) -> dict[str, dict[str, Series]]:
-    """Curves under `folder`, by what they measure, then by whose they are: ``{"loss": {"train": …}}``.
+    """Curves under `folder`, by what they measure, then by whose they are: ``{"loss": {"training": …}}``.
 
     DVCLive writes ``plots/metrics/<where>/<what>.tsv`` with the columns step (from 0; the
     epochs of the page count from 1) and value. ``iou_<class>`` is the IoU of that class.
@@ -44,7 +46,7 @@ def read_curves(folder: Path) -> dict[str, dict[str, Series]]:
         if finite := [point for point in points if math.isfinite(point[1])]:
             of_class = path.stem.startswith("iou_")
             what, whose = path.stem.split("_", 1) if of_class else (path.stem, path.parent.name)
-            curves[what][humanize(whose)] = finite
+            curves[what][WHOSE.get(whose, humanize(whose))] = finite
     return dict(curves)
 
 

@@ -21,7 +21,7 @@ def test_curves_are_grouped_by_what_they_measure_and_count_epochs_from_one(tmp_p
     write(tmp_path, "val/iou_bare_soil", "step\tiou_bare_soil\n0\t0.1\n")
     write(tmp_path, "val/miou", "step\tmiou\n0\tinf\n")
     assert read_curves(tmp_path) == {
-        "loss": {"train": [(1, 1.5), (2, 1.0)], "val": [(1, 2.0)]},
+        "loss": {"training": [(1, 1.5), (2, 1.0)], "validation": [(1, 2.0)]},
         "iou": {"bare soil": [(1, 0.1)]},
     }
 
@@ -31,7 +31,7 @@ def test_curves_are_read_as_dvclive_writes_them(tmp_path: Path) -> None:
         for value in (0.5, 0.25):
             live.log_metric("train/loss", value)
             live.next_step()
-    assert read_curves(tmp_path) == {"loss": {"train": [(1, 0.5), (2, 0.25)]}}
+    assert read_curves(tmp_path) == {"loss": {"training": [(1, 0.5), (2, 0.25)]}}
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
