@@ -21,6 +21,7 @@ from urbanseg.grid import Grid
 from urbanseg.imagery.materials import (
     BACKGROUND,
     DEFAULT_LEVELS,
+    GRAINS,
     LEVELS,
     LINE_WIDTH_M,
     MATERIALS,
@@ -42,7 +43,7 @@ class Canvas:
         main: ``(n + 1, 4)`` reflectance of an object's first spectrum, shade included.
         other: ``(n + 1, 4)`` of its second.
         level: ``(n + 1,)`` standard normal value below which the mosaic shows the second.
-        coarse: ``(n + 1,)`` whether its patches are large.
+        grain: ``(n + 1,)`` index into `GRAINS` of the size of its patches.
         texture: ``(n + 1,)`` relative deviation of its texture.
         height: ``(n + 1,)`` of the object itself in metres.
         crown: ``(n + 1,)`` of tree crowns where the first spectrum shows, in metres.
@@ -52,7 +53,7 @@ class Canvas:
     main: NDArray[np.float32]
     other: NDArray[np.float32]
     level: NDArray[np.float32]
-    coarse: NDArray[np.bool_]
+    grain: NDArray[np.int8]
     texture: NDArray[np.float32]
     height: NDArray[np.float32]
     crown: NDArray[np.float32]
@@ -107,7 +108,7 @@ def _shaded(
         main=(np.array([SPECTRA[kind.main] for kind in kinds]) * shade * tint).astype(np.float32),
         other=(np.array([SPECTRA[kind.other] for kind in kinds]) * shade * tint).astype(np.float32),
         level=norm.ppf(share).astype(np.float32),
-        coarse=np.array([kind.grain == "coarse" for kind in kinds]),
+        grain=np.array([list(GRAINS).index(kind.grain) for kind in kinds], np.int8),
         texture=np.array([kind.texture for kind in kinds], np.float32),
         height=heights,
         crown=np.array([kind.crown for kind in kinds], np.float32),

@@ -48,8 +48,15 @@ SPECTRA: dict[str, tuple[float, float, float, float]] = {
     "water clear": (0.030, 0.030, 0.020, 0.012),
     "water turbid": (0.065, 0.085, 0.075, 0.040),
     "water green": (0.036, 0.056, 0.038, 0.055),
-    "silt": (0.075, 0.095, 0.095, 0.075),
+    "silt": (0.085, 0.110, 0.125, 0.105),
+    "algae": (0.034, 0.064, 0.040, 0.170),
+    "pit water": (0.090, 0.125, 0.095, 0.050),
+    "solar": (0.055, 0.048, 0.046, 0.052),
 }
+
+
+GRAINS: dict[str, float] = {"fine": 3.0, "coarse": 9.0, "wide": 60.0}
+"""Size of the patches of a mosaic, in pixels of the fine grid."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ MATERIALS: dict[str, Material] = {
     "square": Material("paving", "concrete", 0.35, "coarse", 0.14, 0.08),
     "parking": Material("asphalt", "metal", 0.14, "fine", 0.18, 0.10),
     "ballast": Material("ballast", "asphalt old", 0.3, "fine", 0.10, 0.08),
-    "garden ground": Material("lawn", "paving", 0.42, "coarse", 0.16, 0.12),
+    "garden ground": Material("lawn", "paving", 0.33, "coarse", 0.16, 0.12),
     "leafy ground": Material("lawn", "broadleaf", 0.35, "coarse", 0.14, 0.12, 0.0),
     "paved ground": Material("asphalt old", "lawn dry", 0.30, "coarse", 0.18, 0.12),
     "yard": Material("asphalt old", "soil dry", 0.38, "coarse", 0.20, 0.12),
@@ -90,6 +97,7 @@ MATERIALS: dict[str, Material] = {
     "turf": Material("lawn", "lawn dry", 0.25, "coarse", 0.14, 0.08),
     "artificial turf": Material("lawn dry", "broadleaf", 0.35, "fine", 0.10, 0.05),
     "park": Material("lawn", "broadleaf", 0.35, "coarse", 0.14, 0.10),
+    "dry park": Material("lawn dry", "broadleaf", 0.35, "coarse", 0.16, 0.10),
     "grass": Material("lawn", "lawn dry", 0.35, "coarse", 0.18, 0.10),
     "meadow": Material("lawn", "lawn dry", 0.50, "coarse", 0.18, 0.10),
     "dry meadow": Material("lawn dry", "stubble", 0.40, "coarse", 0.16, 0.10),
@@ -116,11 +124,16 @@ MATERIALS: dict[str, Material] = {
     "sand": Material("sand", "soil dry", 0.30, "coarse", 0.14, 0.10),
     "dunes": Material("desert sand", "sand", 0.40, "coarse", 0.10, 0.08),
     "gravel plain": Material("soil dry", "rock", 0.40, "coarse", 0.12, 0.10),
-    "clear water": Material("water clear", "water green", 0.35, "coarse", 0.20, 0.05),
-    "turbid water": Material("water turbid", "water green", 0.40, "coarse", 0.18, 0.05),
-    "green water": Material("water green", "silt", 0.30, "coarse", 0.20, 0.06),
-    "silty water": Material("silt", "water turbid", 0.45, "coarse", 0.18, 0.06),
+    "clear water": Material("water clear", "water turbid", 0.20, "wide", 0.20, 0.04),
+    "turbid water": Material("water turbid", "water clear", 0.35, "wide", 0.16, 0.04),
+    "green water": Material("water green", "algae", 0.35, "wide", 0.20, 0.06),
+    "brown water": Material("silt", "water turbid", 0.50, "wide", 0.10, 0.04),
+    "silty water": Material("silt", "water turbid", 0.35, "wide", 0.18, 0.05),
+    "algal water": Material("algae", "water green", 0.35, "wide", 0.20, 0.06),
+    "pit water": Material("pit water", "silt", 0.30, "wide", 0.16, 0.04),
     "bitumen roof": Material("bitumen", "asphalt", 0.30, "fine", 0.22, 0.08),
+    "solar roof": Material("solar", "bitumen", 0.35, "fine", 0.18, 0.06),
+    "green roof": Material("lawn dry", "gravel", 0.45, "fine", 0.18, 0.10),
     "gravel roof": Material("gravel", "asphalt old", 0.35, "fine", 0.18, 0.08),
     "concrete roof": Material("concrete", "gravel", 0.35, "fine", 0.18, 0.08),
     "red roof": Material("tile red", "tile brown", 0.35, "fine", 0.18, 0.10),
@@ -163,7 +176,10 @@ def _line(**tags: str) -> TagRule:
 
 
 PITCHED: Weights = {"red roof": 5, "brown roof": 3, "gravel roof": 1}
-FLAT: Weights = {"bitumen roof": 4, "gravel roof": 4, "concrete roof": 2, "metal roof": 1.2, "red roof": 1}
+FLAT: Weights = {
+    "bitumen roof": 4, "gravel roof": 4, "concrete roof": 2, "metal roof": 1, "red roof": 1.5, "solar roof": 0.7,
+    "green roof": 0.7,
+}  # fmt: skip
 ARID_ROOFS: Weights = {"concrete roof": 4, "white roof": 2, "mud roof": 4, "gravel roof": 2}
 ROADS = (
     "motorway motorway_link trunk trunk_link primary primary_link secondary secondary_link tertiary tertiary_link "
@@ -172,7 +188,7 @@ ROADS = (
 
 SURFACES: dict[str, Surface] = {
     "residential ground": Surface(
-        0, (_area(landuse="residential"),), {"garden ground": 5, "leafy ground": 1, "paved ground": 2},
+        0, (_area(landuse="residential"),), {"garden ground": 5, "leafy ground": 3, "paved ground": 2},
         arid={"sandy ground": 3, "dusty yard": 1},
     ),
     "business ground": Surface(
@@ -181,11 +197,11 @@ SURFACES: dict[str, Surface] = {
     ),
     "industrial ground": Surface(
         0, (_area(landuse="industrial port railway garages farmyard military"),),
-        {"yard": 3, "gravel yard": 2, "paved ground": 2, "waste grass": 1}, arid={"dusty yard": 2, "gravel yard": 1},
+        {"yard": 3, "gravel yard": 2, "paved ground": 2, "waste grass": 2}, arid={"dusty yard": 2, "gravel yard": 1},
     ),
     "campus": Surface(
         1, (_area(amenity="school university college hospital kindergarten"),),
-        {"turf": 2, "paved ground": 2, "leafy ground": 1}, arid={"sandy ground": 1},
+        {"turf": 3, "paved ground": 2, "leafy ground": 2}, arid={"sandy ground": 1},
     ),
     "forest": Surface(
         1, (_area(landuse="forest"), _area(natural="wood")), {"broadleaved wood": 3, "coniferous wood": 2},
@@ -196,12 +212,12 @@ SURFACES: dict[str, Surface] = {
     "wetland": Surface(1, (_area(natural="wetland"),), {"wetland": 1}),
     "park": Surface(
         1, (_area(leisure="park nature_reserve golf_course"), _area(landuse="recreation_ground village_green")),
-        {"park": 4, "turf": 1},
+        {"park": 4, "turf": 2, "dry park": 2},
     ),
     "garden": Surface(1, (_area(leisure="garden"), _area(landuse="plant_nursery flowerbed")), {"garden": 1, "park": 1}),
     "grass": Surface(
         1, (_area(landuse="grass meadow"), _area(natural="grassland"), _area(landcover="grass")),
-        {"grass": 3, "meadow": 3, "dry meadow": 1},
+        {"grass": 3, "meadow": 3, "dry meadow": 2},
     ),
     "allotments": Surface(1, (_area(landuse="allotments"),), {"allotments": 1}),
     "cemetery": Surface(1, (_area(landuse="cemetery"), _area(amenity="grave_yard")), {"cemetery": 1}),
@@ -210,7 +226,7 @@ SURFACES: dict[str, Surface] = {
         tagged={("landuse", "vineyard"): {"vineyard": 1}, ("trees", "date_palms"): {"palm grove": 1}},
     ),
     "farmland": Surface(
-        1, (_area(landuse="farmland"),), {"green crop": 3, "young crop": 3, "ripe crop": 2, "stubble": 1},
+        1, (_area(landuse="farmland"),), {"green crop": 3, "young crop": 3, "ripe crop": 3, "stubble": 2},
         tagged={("crop", "wheat"): {"ripe crop": 3, "green crop": 1}, ("crop", "maize"): {"young crop": 1},
                 ("crop", "sugar_beet"): {"green crop": 1}},
     ),
@@ -237,9 +253,11 @@ SURFACES: dict[str, Surface] = {
     "parking": Surface(2, (_area(amenity="parking"),), {"parking": 3, "asphalt new": 1}),
     "water": Surface(
         3, (_area(natural="water bay"), _area(waterway="riverbank dock"), _area(landuse="reservoir basin")),
-        {"clear water": 2, "green water": 2, "turbid water": 1}, arid={"turbid water": 1, "green water": 1},
-        tagged={("water", "river"): {"turbid water": 1}, ("water", "canal"): {"turbid water": 1},
-                ("landuse", "basin"): {"silty water": 1, "green water": 1}},
+        {"clear water": 3, "green water": 3, "algal water": 2, "turbid water": 1, "silty water": 2, "pit water": 1},
+        arid={"turbid water": 1, "green water": 1},
+        tagged={("water", "river"): {"brown water": 1}, ("water", "canal"): {"turbid water": 1},
+                ("landuse", "basin"): {"silty water": 3, "pit water": 1}, ("water", "reservoir"): {"clear water": 1},
+                ("water", "pond"): {"green water": 2, "algal water": 2, "silty water": 3, "clear water": 2}},
     ),
     "stream": Surface(3, (_line(waterway="river canal stream"),), {"turbid water": 1}),
     "footway": Surface(
@@ -250,7 +268,7 @@ SURFACES: dict[str, Surface] = {
         5, (_area(highway="pedestrian service", area="yes"), _area(**{"area:highway": "*"})), {"square": 2, "sett": 1}
     ),
     "road": Surface(
-        5, (_line(highway=ROADS), _line(aeroway="runway taxiway")), {"asphalt": 4, "asphalt new": 2, "concrete road": 1},
+        5, (_line(highway=ROADS), _line(aeroway="runway taxiway")), {"asphalt": 4, "asphalt new": 2, "concrete road": 2, "sett": 1},
         tagged={("surface", "sett"): {"sett": 2, "asphalt": 1}, ("surface", "gravel"): {"gravel track": 1},
                 ("surface", "unpaved"): {"gravel track": 1}, ("surface", "concrete"): {"concrete road": 1}},
     ),

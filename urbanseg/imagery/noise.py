@@ -26,15 +26,15 @@ def texture(scale: float, seed: list[int], size: int = TEXTURE_SIZE) -> NDArray[
     return np.asarray((smooth - smooth.mean()) / smooth.std(), np.float32)
 
 
-def fractal(size: int, octaves: int, seed: list[int]) -> NDArray[np.float32]:
-    """A periodic cloud-like field: octaves of half the scale and half the weight.
+def fractal(size: int, scale: float, octaves: int, seed: list[int]) -> NDArray[np.float32]:
+    """A periodic cloud-like field: octaves of `scale` pixels, half of it, and so on, of falling weight.
 
     Returns:
         ``(size, size)`` float32, standard normal in the mean.
     """
     field = np.zeros((size, size), np.float32)
     for octave in range(octaves):
-        field += 0.55**octave * texture(size / 2 ** (octave + 3), [*seed, octave], size)
+        field += 0.6**octave * texture(scale / 2**octave, [*seed, octave], size)
     return np.asarray((field - field.mean()) / field.std(), np.float32)
 
 

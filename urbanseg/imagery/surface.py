@@ -7,9 +7,14 @@ from numpy.typing import NDArray
 
 from urbanseg.imagery import noise
 from urbanseg.imagery.canvas import Canvas
+from urbanseg.imagery.materials import GRAINS
 
 SKYLIGHT = (0.46, 0.40, 0.36, 0.28)
 """Share of the light that reaches shaded ground, from the blue sky, by band."""
+
+
+SHARPNESS = np.array([3, 3, 0.7], np.float32)
+"""How sharply patches end, by grain: water mixes."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,8 @@ class Textures:
     """The random fields of a scene, in pixels of the fine grid."""
 
     def __init__(self, seed: int) -> None:
-        self.fine = noise.texture(3.0, [seed, 11])
-        self.coarse = noise.texture(9.0, [seed, 12])
-        self.wide = noise.texture(60.0, [seed, 13])
-        self.grain = noise.texture(1.2, [seed, 14])
+        self.patches = [noise.texture(size, [seed, 11, i]) for i, size in enumerate(GRAINS.values())]
+        self.speckle = noise.texture(1.2, [seed, 12])
 
 
 def shine(
@@ -63,15 +66,12 @@ def shine(
         ``(4, height, width)`` float32.
     """
     shape = numbers.shape
-    patches = np.where(
-        canvas.coarse[numbers],
-        noise.at(textures.coarse, *origin, shape),
-        noise.at(textures.fine, *origin, shape),
-    )
-    other = np.clip((canvas.level[numbers] - patches) * 3 + 0.5, 0, 1)
+    grain = canvas.grain[numbers]
+    patches = np.choose(grain, [noise.at(field, *origin, shape) for field in textures.patches])
+    other = np.clip((canvas.level[numbers] - patches) * SHARPNESS[grain] + 0.5, 0, 1)
     height = canvas.height[numbers] + canvas.crown[numbers] * (1 - other)
     shaded = shadow(height, sun, pixel)
-    relief = noise.at(textures.grain, *origin, shape) + noise.at(textures.wide, *origin, shape)
+    relief = noise.at(textures.speckle, *origin, shape) + noise.at(textures.patches[-1], *origin, shape)
     relief = np.exp(canvas.texture[numbers] * relief)
     light = np.empty((4, *shape), np.float32)
     for band, sky in enumerate(SKYLIGHT):

@@ -94,7 +94,7 @@ def in_rows(pattern: Rows) -> Callable[[Polygons, Rng], Polygons]:
 
 def _slabs(blocks: Polygons, rng: Rng) -> list[Feature]:
     """Long flats in the open; in half of the blocks the green between them is mapped."""
-    pattern = Rows(depth=(20, 26), gap=(34, 52), length=(70, 120), passage=(18, 30), setback=9)
+    pattern = Rows(depth=(24, 31), gap=(34, 48), length=(75, 120), passage=(20, 30), setback=8)
     green = rng.random(len(blocks)) < 0.4
     inner = shapely.buffer(blocks[green], -6, join_style="mitre")
     lawn: list[Feature] = [(shape, {"landuse": "grass"}) for shape in inner if not shape.is_empty]
@@ -104,9 +104,9 @@ def _slabs(blocks: Polygons, rng: Rng) -> list[Feature]:
 def _perimeter(blocks: Polygons, rng: Rng) -> list[Feature]:
     """Closed blocks; in a third of them the courtyard is a mapped garden."""
     green = rng.random(len(blocks)) < 0.35
-    court = shapely.buffer(blocks[green], -28, join_style="mitre")
+    court = shapely.buffer(blocks[green], -35, join_style="mitre")
     garden: list[Feature] = [(shape, {"leisure": "garden"}) for shape in court if shape.area > 600]
-    return garden + buildings(perimeter(blocks, (19, 27), 3, rng), FLATS, (3, 6), rng)
+    return garden + buildings(perimeter(blocks, (24, 33), 3, rng), FLATS, (3, 6), rng)
 
 
 def _park(blocks: Polygons, rng: Rng) -> list[Feature]:
@@ -184,11 +184,11 @@ FARMYARD = area((1, {"landuse": "farmyard"}), inset=1)
 USES: dict[str, Use] = {
     "perimeter": _perimeter,
     "slabs": _slabs,
-    "towers": built(FLATS, in_rows(Rows((28, 34), (34, 46), (28, 34), (34, 46), 9)), (9, 16)),
-    "terraces": built(TERRACES, in_rows(Rows((19, 23), (24, 34), (60, 110), (12, 20), 5)), (2, 3)),
-    "detached": built(HOUSES, in_rows(Rows((13, 15), (17, 24), (15, 18), (11, 17), 6, (0.85, 1.1))), (1, 2)),
-    "halls": built(HALLS, in_rows(Rows((45, 80), (22, 36), (75, 140), (22, 34), 11, (0.75, 1.0))), (2, 4)),
-    "school": built(CIVIC, in_rows(Rows((26, 34), (45, 60), (55, 90), (20, 34), 12)), (2, 4), SCHOOLYARD),
+    "towers": built(FLATS, in_rows(Rows((32, 40), (36, 48), (32, 40), (36, 48), 9)), (9, 16)),
+    "terraces": built(TERRACES, in_rows(Rows((21, 26), (25, 34), (60, 110), (12, 20), 5)), (2, 3)),
+    "detached": built(HOUSES, in_rows(Rows((16, 19), (20, 27), (18, 24), (13, 20), 6, (0.85, 1.1))), (1, 2)),
+    "halls": built(HALLS, in_rows(Rows((50, 85), (26, 38), (80, 150), (26, 38), 10, (0.75, 1.0))), (2, 4)),
+    "school": built(CIVIC, in_rows(Rows((28, 36), (40, 56), (55, 90), (24, 34), 12)), (2, 4), SCHOOLYARD),
     "church": built([(1, {"building": "church", "amenity": "place_of_worship"})],
                     in_rows(Rows((26, 32), (200, 300), (50, 64), (200, 300), 8)), (5, 7)),
     "farmstead": built([(2, {"building": "farm_auxiliary"}), (1, {"building": "barn"})],

@@ -16,6 +16,10 @@ Polygons = NDArray[np.object_]
 Range = tuple[float, float]
 
 
+MAX_STRETCH = 1.3
+"""By how much a pattern may grow to fill its block."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Buildings in parallel rows: ranges of sizes and distances, in metres.
@@ -78,6 +82,10 @@ def _places(
     free_u, free_v = length - 2 * pattern.setback, width - 2 * pattern.setback
     row_count = np.maximum(1, np.floor((free_v + gap) / (depth + gap))).astype(int)
     col_count = np.maximum(1, np.floor((free_u + passage) / (size + passage))).astype(int)
+    # What is left over goes to sizes and distances alike, so that buildings reach the streets.
+    stretch_v = np.clip((free_v + gap) / (row_count * (depth + gap)), 1, MAX_STRETCH)
+    stretch_u = np.clip((free_u + passage) / (col_count * (size + passage)), 1, MAX_STRETCH)
+    depth, gap, size, passage = depth * stretch_v, gap * stretch_v, size * stretch_u, passage * stretch_u
     number = row_count * col_count
     block = np.repeat(np.arange(count), number)
     serial = np.arange(len(block)) - np.repeat(np.cumsum(number) - number, number)
