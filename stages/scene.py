@@ -5,7 +5,7 @@ from typing import Any
 
 from stages._cli import city_stage
 from urbanseg import files, paths
-from urbanseg.imagery import item, local, materials, simulated
+from urbanseg.imagery import item, local, materials, simulated, surfaces
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
 from urbanseg.params import LocalScene, Params, SimulatedScene
@@ -27,7 +27,7 @@ def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]
     if scene.layout is not None:
         plan = simulated.area(scene)
         write(extract, lay_out(scene.layout.style, scene.layout.seed, plan.bounds), plan.crs)
-    features = read_features(extract, materials.RULES, skip=materials.SKIP, keep_tags=materials.KEEP_TAGS)
+    features = read_features(extract, surfaces.RULES, skip=surfaces.SKIP, keep_tags=surfaces.KEEP_TAGS)
     grid = simulated.area(scene, features)
     bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
     properties = simulated.render(features, grid, scene, bands, scl)

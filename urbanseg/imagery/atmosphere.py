@@ -8,7 +8,7 @@ from scipy.ndimage import map_coordinates
 
 from urbanseg.grid import Window
 from urbanseg.imagery import noise
-from urbanseg.imagery.surface import Sun
+from urbanseg.imagery.light import Sun
 
 CELL_PX = 6
 """Scene pixels per cell of the cloud field."""

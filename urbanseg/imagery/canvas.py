@@ -18,14 +18,14 @@ from rasterio.features import rasterize
 from scipy.stats import norm
 
 from urbanseg.grid import Grid
-from urbanseg.imagery.materials import (
+from urbanseg.imagery.materials import GRAINS, MATERIALS, SPECTRA
+from urbanseg.imagery.surfaces import (
     BACKGROUND,
     DEFAULT_LEVELS,
-    GRAINS,
+    DEFAULT_LINE_WIDTH_M,
+    LANE_WIDTH_M,
     LEVELS,
     LINE_WIDTH_M,
-    MATERIALS,
-    SPECTRA,
     STOREY_M,
     SURFACES,
     Weights,
@@ -131,9 +131,9 @@ def _width(tags: Tags) -> float:
         return width
     lanes = _number(tags.get("lanes"))
     if lanes:
-        return 3.5 * lanes
+        return LANE_WIDTH_M * lanes
     values = [tags[key] for key in ("highway", "waterway", "railway", "natural", "aeroway") if key in tags]
-    return next((LINE_WIDTH_M[value] for value in values if value in LINE_WIDTH_M), 5.0)
+    return next((LINE_WIDTH_M[value] for value in values if value in LINE_WIDTH_M), DEFAULT_LINE_WIDTH_M)
 
 
 def _height(tags: Tags) -> float:
@@ -152,9 +152,12 @@ def _material(surface: str, tags: Tags, climate: str, draw: float) -> str:
     """Name of a material that fits the feature; `draw` in [0, 1) chooses by weight."""
     table = SURFACES[surface]
     weights: Weights = table.arid if climate == "arid" and table.arid else table.materials
-    for (key, value), narrower in table.tagged.items():
-        if tags.get(key) == value and not (climate == "arid" and surface == "building"):
-            weights = narrower
-            break
+    narrower = () if climate == "arid" and surface == "building" else table.tagged.items()
+    weights = next((some for tag, some in narrower if _has(tags, tag)), weights)
     steps = np.cumsum(list(weights.values()))
     return list(weights)[int(np.searchsorted(steps, draw * steps[-1], side="right"))]
+
+
+def _has(tags: Tags, tag: str) -> bool:
+    key, value = tag.split("=")
+    return tags.get(key) == value

@@ -95,19 +95,21 @@ def _check(source: raster.Reader, params: LocalScene) -> None:
     path, grid = params.path, source.grid
     if not grid.is_metric:
         raise PipelineError(
-            f"{path} is not in a projected CRS with metres ({grid.crs.name}), which areas and distances need; "
+            f"{path} is in {grid.crs.name}, but areas and distances need a projected CRS in metres; "
             "warp it, for example with gdalwarp -t_srs EPSG:326xx (its UTM zone)"
         )
     if grid.transform.b or grid.transform.d or grid.transform.a <= 0 or grid.transform.e >= 0:
         raise PipelineError(f"{path} is rotated or flipped; make it north-up with gdalwarp")
     if source.info.dtype not in DTYPES:
         raise PipelineError(
-            f"{path} holds {source.info.dtype} values; convert it to one of {', '.join(DTYPES)} with gdal_translate -ot"
+            f"{path} holds {source.info.dtype} values; convert it with gdal_translate -ot to one of "
+            f"{', '.join(DTYPES)}"
         )
     for name, band in params.bands.items():
         if band > source.info.count:
             raise PipelineError(
-                f"{path} has {source.info.count} bands, but bands.{name} asks for band {band}; correct the number"
+                f"{path} has {source.info.count} bands, but bands.{name} asks for band {band}; "
+                "correct the number"
             )
 
 

@@ -42,4 +42,4 @@ def at(field: NDArray[np.float32], row: int, col: int, shape: tuple[int, int]) -
     """The piece of a periodic field whose upper left pixel is `row`, `col` (may be negative)."""
     rows = np.arange(row, row + shape[0]) % field.shape[0]
     cols = np.arange(col, col + shape[1]) % field.shape[1]
-    return field[rows[:, None], cols[None, :]]
+    return np.asarray(field[rows[:, None], cols[None, :]])

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from urbanseg.imagery.atmosphere import Sky
 from urbanseg.grid import Window
+from urbanseg.imagery.atmosphere import Sky
 
 MTF_AT_NYQUIST = 0.25
 """Modulation transfer of the whole instrument at half the sampling frequency: the

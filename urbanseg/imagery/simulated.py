@@ -1,6 +1,6 @@
 """A Sentinel-2 scene simulated from a map: painted, lit, blurred, sampled, strip by strip.
 
-The chain follows the light: materials and shadows on a fine grid (`canvas`, `surface`),
+The chain follows the light: materials and shadows on a fine grid (`canvas`, `light`),
 haze and clouds (`atmosphere`), blur, sampling and noise (`sensor`). Strips carry a margin
 as wide as the longest shadow and the blur, so no strip border shows and memory does not
 grow with the scene's height.
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from urbanseg import raster
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
-from urbanseg.imagery import atmosphere, sensor, surface
+from urbanseg.imagery import atmosphere, light, sensor
 from urbanseg.imagery.canvas import Canvas, prepare
 from urbanseg.imagery.materials import BANDS
 from urbanseg.params import SimulatedScene
@@ -43,7 +43,7 @@ def render(
     """Render features as a Sentinel-2 scene and write it with its scene classification.
 
     Args:
-        features: read with `materials.RULES`, in EPSG:4326.
+        features: read with `surfaces.RULES`, in EPSG:4326.
         grid: of the scene, metric.
         params: sun, sky and sensor.
         scene: where to write the bands (uint16, reflectance × 10000, nodata 0).
@@ -56,10 +56,10 @@ def render(
         PipelineError: if no pixel sees the ground.
     """
     seed = params.layout.seed if params.layout else 0
-    sun = surface.Sun(params.sun_azimuth, params.sun_elevation)
+    sun = light.Sun(params.sun_azimuth, params.sun_elevation)
     factor = round(params.resolution_m / params.render_m)
     canvas = prepare(features, grid, params.climate, seed)
-    painter = _Painter(canvas, surface.Textures(seed), sun, grid, factor)
+    painter = _Painter(canvas, light.Textures(seed), sun, grid, factor)
     sky = atmosphere.sky(grid.shape, params.cloud_share, params.haze, sun, grid.resolution, seed)
     cloudy = usable = 0
     with (
@@ -78,8 +78,8 @@ def render(
             usable += int(np.isin(codes, USABLE).sum())
         if not usable:
             raise PipelineError(
-                f"the simulated scene is wholly cloud (cloud_share {params.cloud_share:g}): nothing of the ground "
-                "is seen; lower cloud_share"
+                f"the simulated scene is wholly under cloud (cloud_share {params.cloud_share:g}), "
+                "so nothing of the ground is seen; lower cloud_share"
             )
     return _properties(params, 100 * cloudy / (grid.height * grid.width))
 
@@ -124,12 +124,12 @@ class _Painter:
     """Renders the ground of any window, by way of a fine grid with a margin."""
 
     def __init__(
-        self, canvas: Canvas, textures: surface.Textures, sun: surface.Sun, grid: Grid, factor: int
+        self, canvas: Canvas, textures: light.Textures, sun: light.Sun, grid: Grid, factor: int
     ) -> None:
         self.canvas, self.textures, self.sun, self.grid, self.factor = canvas, textures, sun, grid, factor
         self.pixel = grid.resolution / factor
         tallest = float((canvas.height + canvas.crown).max())
-        shade = surface.reach(tallest, sun, self.pixel)
+        shade = light.reach(tallest, sun, self.pixel)
         blur = int(np.ceil(3 * sensor.blur_sigma() * factor)) + 1
         self.margin = -(-(shade + blur) // factor)
         self.tree = shapely.STRtree(canvas.shapes)
@@ -141,5 +141,5 @@ class _Painter:
         fine = self.grid.window(around).finer(self.factor)
         numbers = self.canvas.paint(fine, self.tree)
         origin = around.row * self.factor, around.col * self.factor
-        light = surface.shine(numbers, self.canvas, self.textures, self.sun, origin, self.pixel)
-        return sensor.sample(light, self.factor)[:, m:-m, m:-m]
+        lit = light.shine(numbers, self.canvas, self.textures, self.sun, origin, self.pixel)
+        return sensor.sample(lit, self.factor)[:, m:-m, m:-m]

@@ -122,12 +122,10 @@ def _park(blocks: Polygons, rng: Rng) -> list[Feature]:
 def _footways(blocks: Polygons) -> list[Feature]:
     """Two footways across each block, corner to corner of its bounding box."""
     corners = shapely.get_coordinates(shapely.oriented_envelope(blocks)).reshape(-1, 5, 2)
-    features: list[Feature] = []
-    for pair in ((0, 2), (1, 3)):
-        for path in shapely.get_parts(shapely.intersection(shapely.linestrings(corners[:, pair]), blocks)):
-            if path.geom_type == "LineString" and path.length > 20:
-                features.append((path, {"highway": "footway", "surface": "fine_gravel"}))
-    return features
+    diagonals = np.concatenate([corners[:, (0, 2)], corners[:, (1, 3)]])
+    paths = shapely.get_parts(shapely.intersection(shapely.linestrings(diagonals), np.tile(blocks, 2)))
+    paths = paths[(shapely.get_dimensions(paths) == 1) & (shapely.length(paths) > 20)]
+    return [(path, {"highway": "footway", "surface": "fine_gravel"}) for path in paths]
 
 
 def _blobs(blocks: Polygons, share: float, rng: Rng) -> list[shapely.Polygon]:
@@ -142,7 +140,7 @@ def _blobs(blocks: Polygons, share: float, rng: Rng) -> list[shapely.Polygon]:
     shore = radius[:, None] * wobble
     x = rays[:, 0, :1] + shore * np.cos(turn)
     y = rays[:, 0, 1:] + shore * np.sin(turn)
-    return list(shapely.polygons(np.stack([x, y], axis=2)))
+    return [shapely.Polygon(ring) for ring in np.stack([x, y], axis=2)]
 
 
 def _pond(blocks: Polygons, rng: Rng) -> list[Feature]:
@@ -158,10 +156,13 @@ def _wood(blocks: Polygons, rng: Rng) -> list[Feature]:
     """Woodland; every fourth has a clearing, which makes it a relation with a hole."""
     tags = choose(
         len(blocks),
-        [(3, {"landuse": "forest", "leaf_type": "broadleaved"}), (2, {"landuse": "forest", "leaf_type": "needleleaved"}),
-         (2, {"natural": "wood"})],
+        [
+            (3, {"landuse": "forest", "leaf_type": "broadleaved"}),
+            (2, {"landuse": "forest", "leaf_type": "needleleaved"}),
+            (2, {"natural": "wood"}),
+        ],
         rng,
-    )  # fmt: skip
+    )
     holed = rng.random(len(blocks)) < 0.25
     shapes = blocks.copy()
     clearings = _blobs(blocks[holed], 0.45, rng)
@@ -204,12 +205,14 @@ USES: dict[str, Use] = {
     "orchard": area((2, {"landuse": "orchard"}), (2, {"landuse": "vineyard"}), inset=3),
     "palms": area((2, {"landuse": "orchard", "trees": "date_palms"}), (1, {"leisure": "park"}), inset=3),
     "allotments": area((1, {"landuse": "allotments"}), inset=1),
-    "fallow": area((2, {"landuse": "greenfield"}), (1, {"natural": "mud"}), (1, {"natural": "bare_rock"}), inset=2),
+    "fallow": area((2, {"landuse": "greenfield"}), (1, {"natural": "mud"}), (1, {"natural": "bare_rock"}),
+                   inset=2),
     "building_site": area(*BARE_SITES, inset=1),
-    "quarry": area((3, {"landuse": "quarry"}), (1, {"natural": "sand"}), (1, {"landuse": "landfill"}), inset=2),
+    "quarry": area((3, {"landuse": "quarry"}), (1, {"natural": "sand"}), (1, {"landuse": "landfill"}),
+                   inset=2),
     "dunes": area((3, {"natural": "sand"}), (1, {"natural": "desert"}), (1, {"natural": "bare_rock"})),
-    "pitch": area((2, {"leisure": "pitch", "sport": "soccer"}), (1, {"leisure": "pitch", "surface": "artificial_turf"}),
-                  inset=6),
+    "pitch": area((2, {"leisure": "pitch", "sport": "soccer"}),
+                  (1, {"leisure": "pitch", "surface": "artificial_turf"}), inset=6),
     "parking": area((1, {"amenity": "parking"}), inset=3),
     "plaza": area((1, {"highway": "pedestrian", "area": "yes", "surface": "paving_stones"})),
     "storage": _storage,

@@ -5,6 +5,7 @@ block, so buildings follow streets whatever their direction.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -16,6 +17,7 @@ Polygons = NDArray[np.object_]
 Range = tuple[float, float]
 
 
+MIN_COURT_M2 = 250.0
 MAX_STRETCH = 1.3
 """By how much a pattern may grow to fill its block."""
 
@@ -74,7 +76,7 @@ def rows(blocks: Polygons, pattern: Rows, rng: Rng) -> Polygons:
 
 def _places(
     length: NDArray[np.float64], width: NDArray[np.float64], pattern: Rows, rng: Rng
-) -> tuple[NDArray[np.int64], ...]:
+) -> tuple[NDArray[Any], ...]:
     """Block index, offset from its centre along and across, and half sizes of each building."""
     count = len(length)
     depth, gap = rng.uniform(*pattern.depth, count), rng.uniform(*pattern.gap, count)
@@ -104,7 +106,7 @@ def perimeter(blocks: Polygons, depth: Range, setback: float, rng: Rng) -> Polyg
     outer = shapely.buffer(blocks, -setback, join_style="mitre")
     depths = rng.uniform(*depth, len(blocks))
     court = shapely.buffer(outer, -depths, join_style="mitre")
-    court = np.where(shapely.area(court) > 250, court, shapely.Point().buffer(0))
+    court[shapely.area(court) < MIN_COURT_M2] = shapely.Polygon()
     rings = shapely.difference(outer, court)
     open_ = rng.random(len(blocks)) < 0.6
     rings[open_] = shapely.difference(rings[open_], _passages(blocks[open_], rng))
@@ -119,8 +121,8 @@ def _passages(blocks: Polygons, rng: Rng) -> Polygons:
     shift = rng.uniform(-0.25, 0.25, (len(blocks), 2, 1))
     side = corners[:, :2] - np.roll(corners, 1, axis=1)[:, :2]
     ends = np.stack([middle[:, :2] + shift * side[:, ::-1], middle[:, 2:] + shift * side[:, ::-1]], axis=2)
-    lanes = shapely.linestrings(ends)
-    return np.asarray(shapely.buffer(shapely.multilinestrings(lanes), 5.0, cap_style="flat"))
+    lanes = np.asarray(shapely.multilinestrings(np.asarray(shapely.linestrings(ends))))
+    return np.asarray(shapely.buffer(lanes, 5.0, cap_style="flat"))
 
 
 def _polygons(geometries: Polygons) -> Polygons:

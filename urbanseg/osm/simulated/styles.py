@@ -71,8 +71,8 @@ TOWN = {
     ),
     "slabs": District(
         3.2, True, _street("residential", 15), RESIDENTIAL,
-        {"slabs": 48, "towers": 8, "school": 4, "parking": 6, "building_site": 10, "halls": 3, "pitch": 6, "park": 12,
-         "pond": 3},
+        {"slabs": 48, "towers": 8, "school": 4, "parking": 6, "building_site": 10, "halls": 3, "pitch": 6,
+         "park": 12, "pond": 3},
     ),
     "terraces": District(
         2.2, True, _street("residential", 14), RESIDENTIAL,
@@ -80,7 +80,8 @@ TOWN = {
     ),
     "detached": District(
         2.4, False, _street("residential", 14), RESIDENTIAL,
-        {"detached": 50, "terraces": 14, "building_site": 9, "allotments": 7, "park": 9, "wood": 8, "pond": 3},
+        {"detached": 50, "terraces": 14, "building_site": 9, "allotments": 7, "park": 9, "wood": 8,
+         "pond": 3},
     ),
     "industry": District(
         5.2, True, _street("unclassified", 17), INDUSTRIAL,
@@ -119,8 +120,8 @@ RIVER = Style(
         (0.26, {"old_town": 1, "perimeter": 6, "slabs": 1.5, "park": 0.8}),
         (0.5, {"perimeter": 2, "slabs": 4, "terraces": 4, "industry": 4, "park": 1.2, "detached": 0.8,
                "extraction": 0.8}),
-        (0.8, {"slabs": 3, "terraces": 4, "industry": 4.5, "park": 1, "detached": 1.5, "forest": 1.4, "fields": 2,
-               "extraction": 1}),
+        (0.8, {"slabs": 3, "terraces": 4, "industry": 4.5, "park": 1, "detached": 1.5, "forest": 1.4,
+               "fields": 2, "extraction": 1}),
         (9.0, {"slabs": 1.5, "terraces": 3, "industry": 3.5, "detached": 1.5, "forest": 2, "fields": 3.5,
                "extraction": 1.2}),
     ),
@@ -151,11 +152,13 @@ OASIS = Style(
         ),
         "quarters": District(
             1.6, True, _street("residential", 15), RESIDENTIAL,
-            {"perimeter": 34, "slabs": 18, "terraces": 20, "school": 4, "parking": 6, "building_site": 9, "palms": 9},
+            {"perimeter": 34, "slabs": 18, "terraces": 20, "school": 4, "parking": 6, "building_site": 9,
+             "palms": 9},
         ),
         "compounds": District(
             2.4, True, _street("residential", 15), RESIDENTIAL,
-            {"terraces": 36, "towers": 20, "detached": 10, "building_site": 13, "pitch": 4, "park": 12, "pond": 5},
+            {"terraces": 36, "towers": 20, "detached": 10, "building_site": 13, "pitch": 4, "park": 12,
+             "pond": 5},
         ),
         "industry": District(
             4.2, True, _street("unclassified", 17), INDUSTRIAL,

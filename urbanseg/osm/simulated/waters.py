@@ -22,13 +22,13 @@ LONGEST_BRIDGE = 420.0
 
 def running(bounds: Bounds, style: Style, rng: Rng) -> list[Feature]:
     """The river, and the canal if the style has one: areas first, then their axes."""
-    left, bottom, right, top = bounds
+    top = bounds[3]
     width = style.river_width
     axis = _river_axis(bounds, rng)
     surface = _ribbon(axis, width, 0.28, rng) - _island(axis, width, rng)
     features: list[Feature] = [
         (surface, dict(style.river_tags)),
-        (axis, {"waterway": "river", "width": str(round(width)), "name": "Ael"}),
+        (axis, {"waterway": "river", "name": "Ael"}),
     ]
     if style.canal:
         mouth = axis.interpolate(0.62, normalized=True)
@@ -38,7 +38,7 @@ def running(bounds: Bounds, style: Style, rng: Rng) -> list[Feature]:
         canal = LineString(np.stack([x, y], axis=1))
         basin = canal.buffer(CANAL_WIDTH / 2, cap_style="flat") - surface
         features.insert(1, (basin, {"natural": "water", "water": "canal"}))
-        features.append((canal, {"waterway": "canal", "width": str(round(CANAL_WIDTH))}))
+        features.append((canal, {"waterway": "canal"}))
     return features
 
 
@@ -63,9 +63,10 @@ def _ribbon(axis: LineString, width: float, vary: float, rng: Rng) -> BaseGeomet
 
 
 def _island(axis: LineString, width: float, rng: Rng) -> BaseGeometry:
-    """A long island in midstream, at a random place."""
+    """A long island to the left of midstream, where the axis passes it, at a random place."""
     start = rng.uniform(0.3, 0.6) * axis.length
-    return shapely.ops.substring(axis, start, start + 5 * width).buffer(0.17 * width)
+    spine = shapely.ops.substring(axis, start, start + 5 * width)
+    return shapely.offset_curve(spine, 0.27 * width).buffer(0.13 * width)
 
 
 def lakes(cells: Polygons, style: Style, taken: BaseGeometry, rng: Rng) -> list[Feature]:

@@ -67,7 +67,7 @@ class _Objects:
         """Add a feature: a way where one is enough, else a multipolygon relation."""
         if shape.geom_type == "LineString":
             self._way(shape, tags)
-        elif shape.geom_type == "Polygon" and not shape.interiors:
+        elif isinstance(shape, shapely.Polygon) and not shape.interiors:
             self._way(shape.exterior, tags)
         else:
             members: Members = []

@@ -73,13 +73,13 @@ def shine(
     shaded = shadow(height, sun, pixel)
     relief = noise.at(textures.speckle, *origin, shape) + noise.at(textures.patches[-1], *origin, shape)
     relief = np.exp(canvas.texture[numbers] * relief)
-    light = np.empty((4, *shape), np.float32)
+    lit = np.empty((4, *shape), np.float32)
     for band, sky in enumerate(SKYLIGHT):
         main, second = canvas.main[:, band][numbers], canvas.other[:, band][numbers]
-        light[band] = (
+        lit[band] = (
             (main + (second - main) * other) * relief * np.where(shaded, np.float32(sky), np.float32(1))
         )
-    return light
+    return lit
 
 
 def shadow(height: NDArray[np.float32], sun: Sun, pixel: float) -> NDArray[np.bool_]:
