@@ -29,15 +29,16 @@ def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]
         write(extract, lay_out(scene.layout.style, scene.layout.seed, plan.bounds), plan.crs)
     features = read_features(extract, surfaces.RULES, skip=surfaces.SKIP, keep_tags=surfaces.KEEP_TAGS)
     grid = simulated.area(scene, features)
-    bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
-    properties = simulated.render(features, grid, scene, bands, scl)
-    return item.describe(city, grid, materials.BANDS, scene.datetime, properties, [bands, scl, extract])
+    assets = folder / paths.scene(city).name, folder / paths.scl(city).name
+    properties = simulated.render(features, grid, scene, *assets) | item.source(extract)
+    return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets)
 
 
 def _copied(city: str, scene: LocalScene, folder: Path) -> dict[str, Any]:
     bands = folder / paths.scene(city).name
     grid = local.copy(scene, bands)
-    return item.describe(city, grid, list(scene.bands), scene.datetime, local.provenance(scene.path), [bands])
+    properties = {"simulated": False} | item.source(scene.path)
+    return item.describe(city, grid, list(scene.bands), scene.datetime, properties, [bands])
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from urbanseg.grid import Window
 from urbanseg.imagery import noise
 from urbanseg.imagery.light import Sun
 
-CELL_PX = 6
+CELL_PX = 3
 """Scene pixels per cell of the cloud field."""
 FIELD_SIZE = 1024
-CLOUD_CELLS = 30
+CLOUD_CELLS = 60
 """Size of the larger clouds, in cells: about 2 km."""
 CLOUD_BASE_M = 1400.0
 CLOUD_SPECTRUM = (0.62, 0.60, 0.60, 0.64)
@@ -72,7 +72,7 @@ def sky(
     The threshold is the quantile of the cloud field over the scene itself, so the share
     holds for each scene and not only in the mean.
     """
-    field = noise.fractal(FIELD_SIZE, CLOUD_CELLS, 5, [seed, 21])
+    field = noise.fractal(FIELD_SIZE, CLOUD_CELLS, 6, [seed, 21])
     veil = noise.texture(FIELD_SIZE / 10, [seed, 22], FIELD_SIZE)
     threshold = np.inf
     if cloud_share > 0:

@@ -3,6 +3,7 @@
 The same bytes for the same scene: no times of making, no absolute paths.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,6 @@ COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 TITLES = {
     "scene.tif": "Bands",
     "scl.tif": "Scene classification",
-    "city.osm.pbf": "OpenStreetMap file of the embedded city",
 }
 
 
@@ -67,10 +67,16 @@ def describe(
     )
     for file in files:
         extra = {"bands": [{"name": band} for band in bands]} if file.name == "scene.tif" else {}
-        media = COG if file.suffix == ".tif" else "application/vnd.openstreetmap.data+pbf"
         title = TITLES.get(file.name, file.name)
-        item.add_asset(file.name, pystac.Asset(f"./{file.name}", title, None, media, ["data"], extra))
+        item.add_asset(file.name, pystac.Asset(f"./{file.name}", title, None, COG, ["data"], extra))
     return item.to_dict(include_self_link=False)
+
+
+def source(path: Path) -> dict[str, str]:
+    """What a scene's source is, wherever it lies: the file's name and the SHA-256 of its bytes."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"source:file": path.name, "source:sha256": digest}
 
 
 def _footprint(grid: Grid) -> shapely.Polygon:

@@ -6,7 +6,6 @@ file, or the file's alpha band or mask. Where only a mask says it, missing pixel
 as missing if any chosen band misses it.
 """
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +81,6 @@ def copy(params: LocalScene, target: Path) -> Grid:
     log.info("%s: %d × %d pixels, %.1f %% of them data", params.path.name, grid.width, grid.height,
              100 * valid / (grid.width * grid.height))  # fmt: skip
     return grid
-
-
-def provenance(path: Path) -> dict[str, Any]:
-    """What the STAC Item says of a file, wherever it lies: its name and the SHA-256 of its bytes."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"simulated": False, "source:file": path.name, "source:sha256": digest}
 
 
 def _check(source: raster.Reader, params: LocalScene) -> None:

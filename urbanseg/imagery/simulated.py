@@ -34,7 +34,10 @@ USABLE = (2, 4, 5, 6, 7)
 """Scene classes under which the ground is seen."""
 
 
-STATEMENT = "Simulated: no satellite saw this scene; it was rendered from an OpenStreetMap file."
+STATEMENT = (
+    "Simulated: no satellite saw this scene; it was rendered from an OpenStreetMap file. "
+    "Values are surface reflectance times 10000, without an offset; 0 is no data."
+)
 
 
 def render(
@@ -113,8 +116,6 @@ def _properties(params: SimulatedScene, cloud_cover: float) -> dict[str, Any]:
         "instruments": ["simulated MSI"],
         "providers": [{"name": "urbanseg scene simulator", "roles": ["producer", "processor"]}],
         "processing:level": "L2A",
-        "raster:scale": 1 / sensor.SCALE,
-        "raster:offset": 0,
         "view:sun_azimuth": params.sun_azimuth,
         "view:sun_elevation": params.sun_elevation,
     }

@@ -23,6 +23,9 @@ Rng = np.random.Generator
 STEP = 45.0
 """Distance of the points of an arterial, in metres."""
 
+OUTSIDE = 300.0
+"""How far features that leave the city go on beyond its edge, in metres."""
+
 ARTERIAL_TAGS: dict[str, tuple[float, dict[str, str]]] = {
     "motorway": (28, {"width": "28", "maxspeed": "100", "ref": "A 8"}),
     "trunk": (24, {"width": "24", "maxspeed": "70"}),
@@ -65,22 +68,30 @@ class Waves:
 def arterials(bounds: Bounds, style: Style, rng: Rng) -> list[Road]:
     """Rings, radials and a loose mesh of through roads, bent by one displacement field.
 
-    Those that leave the city do so by some 400 m.
+    Those that leave the city end `OUTSIDE` metres beyond its edge.
     """
     left, bottom, right, top = bounds
     centre = np.array([(left + right) / 2, (bottom + top) / 2]) + rng.uniform(-150, 150, 2)
-    reach = float(np.hypot(right - left, top - bottom)) / 2 + 400
+    reach = float(np.hypot(right - left, top - bottom)) / 2 + OUTSIDE
     bend = Waves(rng, 3100), Waves(rng, 3100)
     paths = [
         *_rings(centre, style),
         *_radials(centre, reach, style, rng),
         *_mesh(centre, reach, style.arterial_spacing, rng),
     ]
+    around = shapely.box(left - OUTSIDE, bottom - OUTSIDE, right + OUTSIDE, top + OUTSIDE)
     roads = []
     for kind, path in paths:
         width, tags = ARTERIAL_TAGS[kind]
-        roads.append(Road(_bent(path, bend, style.warp), {"highway": kind, **tags}, width))
+        inside = _bent(path, bend, style.warp) & around
+        roads += [Road(line, {"highway": kind, **tags}, width) for line in lines(inside)]
     return roads
+
+
+def lines(geometry: BaseGeometry) -> list[LineString]:
+    """The lines longer than a metre in what an overlay of lines left."""
+    parts = shapely.get_parts(geometry)
+    return [part for part in parts if isinstance(part, LineString) and part.length > 1]
 
 
 Path = tuple[str, NDArray[np.float64]]

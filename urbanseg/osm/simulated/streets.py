@@ -6,7 +6,6 @@ Urban Modeling"); with a fixed direction it gives the regular ones of planned qu
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import shapely
@@ -14,7 +13,7 @@ import shapely.ops
 from numpy.typing import NDArray
 from shapely import LineString, Polygon
 
-from urbanseg.osm.simulated.plan import Rng, Road
+from urbanseg.osm.simulated.plan import Rng, Road, lines
 
 MIN_SIDE = 55.0
 """Pieces thinner than twice this are not cut further, in metres."""
@@ -46,7 +45,7 @@ def subdivide(
         if cut is None:
             blocks.append(piece)
             continue
-        streets += [(part, depth) for part in _lines(piece.intersection(cut))]
+        streets += [(part, depth) for part in lines(piece.intersection(cut))]
         parts = shapely.get_parts(shapely.ops.split(piece, cut))
         pending += [(part, depth + 1) for part in parts]
     return streets, blocks
@@ -82,12 +81,6 @@ def _cut(piece: Polygon, direction: tuple[float, float], *, regular: bool, rng: 
     return LineString(points @ frame)
 
 
-def _lines(geometry: Any) -> list[LineString]:
-    return [
-        part for part in shapely.get_parts(geometry) if part.geom_type == "LineString" and part.length > 1
-    ]
-
-
 def clear(areas: Sequence[Polygon], roads: Sequence[Road]) -> list[list[Polygon]]:
     """What the roads leave of each area: its parts, those above 400 m²."""
     widths = np.array([road.width for road in roads])
@@ -112,7 +105,7 @@ def noded(roads: Sequence[Road]) -> list[Road]:
     """
     lines = np.array([road.line for road in roads], dtype=object)
     parts = shapely.get_parts(shapely.union_all(lines, grid_size=0.05))
-    merged: NDArray[Any] = parts[shapely.length(parts) > 0.5]
+    merged: NDArray[np.object_] = parts[shapely.length(parts) > 0.5]
     middle = shapely.line_interpolate_point(merged, 0.5, normalized=True)
     nearest = shapely.STRtree(lines).nearest(middle)
     return [Road(part, roads[i].tags, roads[i].width) for part, i in zip(merged, nearest, strict=True)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shapely import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from urbanseg.osm.simulated.plan import Bounds, Feature, Polygons, Rng, Road, Waves
+from urbanseg.osm.simulated.plan import OUTSIDE, Bounds, Feature, Polygons, Rng, Road, Waves, lines
 from urbanseg.osm.simulated.styles import Style
 
 BANK = 22.0
@@ -33,7 +33,7 @@ def running(bounds: Bounds, style: Style, rng: Rng) -> list[Feature]:
     if style.canal:
         mouth = axis.interpolate(0.62, normalized=True)
         bend = Waves(rng, 3000, 3)
-        y = np.arange(mouth.y, top + 400, 60.0)
+        y = np.arange(mouth.y, top + OUTSIDE, 60.0)
         x = mouth.x + 0.35 * (y - mouth.y) + 160 * (bend(y, y * 0) - bend(y[:1], y[:1] * 0))
         canal = LineString(np.stack([x, y], axis=1))
         basin = canal.buffer(CANAL_WIDTH / 2, cap_style="flat") - surface
@@ -45,7 +45,7 @@ def running(bounds: Bounds, style: Style, rng: Rng) -> list[Feature]:
 def _river_axis(bounds: Bounds, rng: Rng) -> LineString:
     """A meandering line from the left edge to the right."""
     left, bottom, right, top = bounds
-    x = np.arange(left - 400, right + 400, 30.0)
+    x = np.arange(left - OUTSIDE, right + OUTSIDE, 30.0)
     bend, fine = Waves(rng, 5200, 3), Waves(rng, 1500, 3)
     reach = (top - bottom) / 10
     y = bottom + 0.42 * (top - bottom) + reach * (bend(x, x * 0) + 0.14 * fine(x, x * 0))
@@ -141,9 +141,9 @@ def bridged(roads: Sequence[Road], water: BaseGeometry) -> list[Road]:
             cut.append(road)
             continue
         over = road.tags | {"bridge": "yes", "layer": "1"}
-        spans = _lines(road.line & wide)
+        spans = lines(road.line & wide)
         cut += [Road(part, over, road.width) for part in spans if part.length < LONGEST_BRIDGE]
-        cut += [Road(part, road.tags, road.width) for part in _lines(road.line - wide)]
+        cut += [Road(part, road.tags, road.width) for part in lines(road.line - wide)]
     return cut
 
 
@@ -165,8 +165,3 @@ def tunnelled(roads: Sequence[Road], water: BaseGeometry) -> list[Road]:
             done.append(Road(line, tags, road.width))
         return [*done, *roads[i + 1 :]]
     return done
-
-
-def _lines(geometry: BaseGeometry) -> list[LineString]:
-    parts = shapely.get_parts(geometry)
-    return [part for part in parts if isinstance(part, LineString) and part.length > 1]

@@ -34,6 +34,7 @@ def write(path: Path, features: Sequence[Feature], crs: pyproj.CRS) -> None:
         table.add(shape, tags)
     header = osmium.io.Header()
     header.set("generator", "urbanseg (simulated city)")
+    header.add_box(table.extent())
     with osmium.SimpleWriter(str(path), header=header) as writer:
         for number, (lon, lat) in enumerate(table.nodes, start=1):
             writer.add_node(Node(id=number, location=(lon / 1e7, lat / 1e7), version=1))
@@ -62,6 +63,11 @@ class _Objects:
         self.nodes: dict[tuple[int, int], int] = {}
         self.ways: list[tuple[list[int], dict[str, str]]] = []
         self.relations: list[tuple[Members, dict[str, str]]] = []
+
+    def extent(self) -> osmium.osm.Box:
+        """The box around all nodes."""
+        degrees = np.array(list(self.nodes), dtype=float) / 1e7
+        return osmium.osm.Box(*degrees.min(axis=0), *degrees.max(axis=0))
 
     def add(self, shape: BaseGeometry, tags: dict[str, str]) -> None:
         """Add a feature: a way where one is enough, else a multipolygon relation."""
