@@ -183,7 +183,7 @@ class SimulatedScene(Model):
     render_m: Positive = 2.0
     datetime: str
     sun_azimuth: float = Field(ge=0, le=360)
-    sun_elevation: float = Field(gt=0, le=90)
+    sun_elevation: float = Field(ge=8, le=90)
     noise: float = Field(ge=0, le=0.1)
     haze: float = Field(ge=0, le=0.2)
     cloud_share: Share

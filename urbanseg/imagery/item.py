@@ -80,11 +80,8 @@ def source(path: Path) -> dict[str, str]:
 
 
 def _footprint(grid: Grid) -> shapely.Polygon:
-    """The scene's outline in degrees, its sides followed in 8 steps, to 1e-6 degrees."""
+    """The scene's corners in degrees, to 1e-6 degrees."""
     to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
-    outline = shapely.segmentize(shapely.box(*grid.bounds), max(grid.shape) * grid.resolution / 8)
-    return shapely.transform(outline, lambda xy: _rounded(*to_degrees.transform(xy[:, 0], xy[:, 1])))
-
-
-def _rounded(lon: Any, lat: Any) -> Any:
-    return shapely.get_coordinates(shapely.points(lon.round(6), lat.round(6)))
+    left, bottom, right, top = grid.bounds
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
+    return shapely.Polygon([[round(v, 6) for v in to_degrees.transform(*corner)] for corner in corners])

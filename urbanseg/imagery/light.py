@@ -98,6 +98,8 @@ def shadow(height: NDArray[np.float32], sun: Sun, pixel: float) -> NDArray[np.bo
     tallest = float(height.max(initial=0))
     for step in range(1, reach(tallest, sun, pixel) + 1):
         row, col = round(step * d_row), round(step * d_col)
+        if abs(row) >= height.shape[0] or abs(col) >= height.shape[1]:
+            break
         here, there = _shifted(height.shape, row, col)
         dark[here] |= height[there] > height[here] + np.float32(step * pixel * sun.slope)
     return dark

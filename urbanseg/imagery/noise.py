@@ -6,6 +6,7 @@ strips agree to the bit.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 TEXTURE_SIZE = 2048
 """Period of a texture, in pixels."""
@@ -20,9 +21,10 @@ def texture(scale: float, seed: list[int], size: int = TEXTURE_SIZE) -> NDArray[
         ``(size, size)`` float32.
     """
     rng = np.random.default_rng(seed)
-    white = np.fft.rfft2(rng.standard_normal((size, size)))
-    row, col = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
-    smooth = np.fft.irfft2(white * np.exp(-2 * (np.pi * scale / 2) ** 2 * (row**2 + col**2)), s=(size, size))
+    white = fft.rfft2(rng.standard_normal((size, size), np.float32))
+    row, col = fft.fftfreq(size), fft.rfftfreq(size)
+    low_pass = [np.exp(-2 * (np.pi * scale / 2 * f) ** 2).astype(np.float32) for f in (row, col)]
+    smooth = fft.irfft2(white * low_pass[0][:, None] * low_pass[1], s=(size, size))
     return np.asarray((smooth - smooth.mean()) / smooth.std(), np.float32)
 
 

@@ -1,0 +1,99 @@
+"""The scene stage delivers a whole folder, or nothing and one sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pystac
+import pytest
+import yaml
+from affine import Affine
+from pyproj import CRS
+
+import stages.scene
+from urbanseg import paths, raster
+from urbanseg.grid import Grid
+
+PROJECT = Path(__file__).parents[3]
+GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 510_000, 0, -10, 5_400_400), 40, 60)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["scene", "town"])
+
+
+def write_params(city: str = "demo", **scene: Any) -> None:
+    """Parameters with one small town whose scene is that of `city`, changed."""
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    town = params["cities"][city]
+    town["scene"] = scene if "provider" in scene else town["scene"] | scene
+    if layout := town["scene"].get("layout"):
+        layout |= {"width_m": 900, "height_m": 800}
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"cities": {"town": town}}, sort_keys=False))
+
+
+@pytest.mark.parametrize("city", ["demo", "oasis"])
+def test_a_simulated_scene_is_delivered_with_its_map_and_says_that_it_is_simulated(city: str) -> None:
+    write_params(city)
+    stages.scene.main()
+    folder = paths.scene_dir("town")
+    assert {path.name for path in folder.iterdir()} == {"city.osm.pbf", "scene.tif", "scl.tif", "item.json"}
+    assert raster.describe(paths.scene("town")).grid.shape == (80, 90)
+    item = pystac.Item.from_dict(json.loads(paths.item("town").read_text()))
+    assert item.properties["simulated"] is True
+    assert item.properties["description"].startswith("Simulated: no satellite saw this scene")
+    assert item.properties["source:file"] == "city.osm.pbf"
+
+
+def test_two_runs_deliver_the_same_bytes() -> None:
+    write_params()
+    runs = []
+    for _ in range(2):
+        stages.scene.main()
+        runs.append({path.name: path.read_bytes() for path in paths.scene_dir("town").iterdir()})
+    assert runs[0] == runs[1]
+
+
+def test_a_real_extract_can_be_rendered() -> None:
+    write_params()
+    stages.scene.main()
+    paths.extract("town").rename("extract.osm.pbf")
+    write_params(layout=None, osm_path="extract.osm.pbf")
+    stages.scene.main()
+    assert {path.name for path in paths.scene_dir("town").iterdir()} == {"scene.tif", "scl.tif", "item.json"}
+    assert json.loads(paths.item("town").read_text())["properties"]["source:file"] == "extract.osm.pbf"
+
+
+def test_a_local_scene_is_delivered_without_a_scene_classification() -> None:
+    with raster.writing(Path("in.tif"), GRID, dtype="uint8", count=2) as file:
+        file.write(np.ones((2, *GRID.shape), np.uint8))
+    write_params(provider="local", path="in.tif", bands={"red": 2})
+    stages.scene.main()
+    assert {path.name for path in paths.scene_dir("town").iterdir()} == {"scene.tif", "item.json"}
+    item = paths.item("town").read_text()
+    assert json.loads(item)["properties"]["simulated"] is False
+    assert str(Path.cwd()) not in item
+
+
+@pytest.mark.parametrize(
+    ("scene", "sentence"),
+    [
+        ({"cloud_share": 1.0}, "wholly under cloud"),
+        ({"provider": "local", "path": "absent.tif", "bands": {"red": 1}}, "absent.tif does not exist"),
+        ({"layout": None, "osm_path": "absent.osm.pbf"}, "absent.osm.pbf does not exist"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_leaves_the_last_scene_whole(
+    scene: dict[str, Any], sentence: str
+) -> None:
+    write_params()
+    stages.scene.main()
+    before = {path: path.read_bytes() for path in paths.scene_dir("town").iterdir()}
+    write_params(**scene)
+    with pytest.raises(SystemExit, match=sentence):
+        stages.scene.main()
+    assert {path: path.read_bytes() for path in paths.scene_dir("town").iterdir()} == before
+    assert [path.name for path in paths.scene_dir("town").parent.iterdir()] == ["town"]
