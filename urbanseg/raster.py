@@ -194,6 +194,9 @@ def writing(
         "bigtiff": "if_safer",
         "interleave": "pixel",
     }
+    if count > 1:
+        # Otherwise GDAL takes the fourth band of an 8-bit raster for alpha.
+        profile["photometric"] = "minisblack"
     try:
         with atomic(path) as temporary:
             draft = temporary.with_name(f"{path.stem}.draft.part.tif")
