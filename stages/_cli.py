@@ -10,6 +10,8 @@ from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.params import Params, load
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 def city_stage(run: Callable[[str, Params], None]) -> Callable[[], None]:
     """Make a stage of one city: ``python -m stages.<name> <city>``."""
@@ -48,8 +50,7 @@ def _guarded(work: Callable[[], None]) -> None:
     except PipelineError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno not in FULL:
             raise
-        sys.exit(
-            f"error: {error.filename or 'an output'} cannot be written: the disk is full; free some space"
-        )
+        name = error.filename or "an output"
+        sys.exit(f"error: {name} cannot be written: the disk is full; free some space, or raise the quota")

@@ -41,8 +41,7 @@ def main(city: str, params: Params) -> None:
             splits,
             tqdm(candidates, desc="tiles", unit="tile"),
             histogram,
-            size=params.tiles.size,
-            class_names=names,
+            names,
         )
 
     with raster.writing(paths.split(city), area, dtype="uint8") as writer:

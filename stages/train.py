@@ -23,7 +23,7 @@ def main(params: Params) -> None:
         classes=summary["classes"],
         arch=params.train.arch,
         encoder=params.train.encoder,
-        tile_size=params.tiles.size,
+        upsample=params.train.upsample,
         versions=segmenter.library_versions(),
     )
     data = TrainingSet(
@@ -31,9 +31,10 @@ def main(params: Params) -> None:
         val=_tiles(table[table["split"] == "val"]),
         sources={city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]},
         spec=spec,
+        tile_size=params.tiles.size,
     )
 
-    network, progress = training.train(
+    trained, progress = training.train(
         data,
         params.train,
         params.seed,
@@ -42,7 +43,7 @@ def main(params: Params) -> None:
         on_epoch=log_curves,
     )
 
-    segmenter.save(paths.MODEL, network, spec)
+    segmenter.save(paths.MODEL, trained, spec)
     files.write_json(
         paths.TRAINING,
         {

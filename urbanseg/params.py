@@ -112,6 +112,8 @@ class TrainParams(Model):
     encoder: str
     encoder_weights: Literal["imagenet"] | None
     decoder_channels: list[Annotated[int, Field(gt=0)]] = Field(min_length=5, max_length=5)
+    upsample: int = Field(ge=1, le=8)
+    crop: int = Field(ge=ENCODER_STRIDE, multiple_of=ENCODER_STRIDE)
     epochs: int = Field(ge=1)
     steps_per_epoch: int = Field(ge=1)
     batch_size: int = Field(ge=2)

@@ -17,7 +17,8 @@ import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic
@@ -37,7 +38,8 @@ class Spec:
     classes: list[str]
     arch: str
     encoder: str
-    tile_size: int
+    upsample: int = 1
+    """How many times finer than the scene's pixels the network works."""
     versions: dict[str, str] = field(default_factory=dict)
 
     def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -48,22 +50,43 @@ class Spec:
         return scores
 
 
+class Segmenter(nn.Module):
+    """A network that works on an image enlarged `upsample` times; its logits are averaged back.
+
+    Encoders halve the image at their first layer, so objects of one or two pixels, as
+    houses and streets are at 10 m, are lost before any decoder could keep them. Enlarged,
+    they survive.
+    """
+
+    def __init__(self, network: nn.Module, upsample: int) -> None:
+        super().__init__()
+        self.network, self.upsample = network, upsample
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(n, classes, height, width)`` of images ``(n, bands, height, width)``."""
+        if self.upsample == 1:
+            logits: Tensor = self.network(images)
+            return logits
+        finer = F.interpolate(images, scale_factor=self.upsample, mode="bilinear", align_corners=False)
+        return F.avg_pool2d(self.network(finer), self.upsample)
+
+
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that make the weights what they are."""
     return {name: version(name) for name in ("torch", "segmentation-models-pytorch", "timm")}
 
 
-def save(folder: Path, network: nn.Module, spec: Spec) -> None:
+def save(folder: Path, segmenter: Segmenter, spec: Spec) -> None:
     """Write a model's folder, atomically."""
     with atomic(folder) as temporary:
         temporary.mkdir(parents=True)
-        network.save_pretrained(temporary)  # type: ignore[operator]
+        segmenter.network.save_pretrained(temporary)  # type: ignore[operator]
         (temporary / "README.md").write_text(_card(spec))
         (temporary / "segmenter.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
 
 
-def load(folder: Path) -> tuple[nn.Module, Spec]:
-    """Read a model's folder: the network on the CPU, in evaluation mode, and its spec.
+def load(folder: Path) -> tuple[Segmenter, Spec]:
+    """Read a model's folder: the segmenter on the CPU, in evaluation mode, and its spec.
 
     Raises:
         PipelineError: if the folder is missing or incomplete.
@@ -75,7 +98,7 @@ def load(folder: Path) -> tuple[nn.Module, Spec]:
         raise PipelineError(
             f"{folder} holds no complete model ({error}); run the train stage again"
         ) from error
-    return network.eval(), spec
+    return Segmenter(network, spec.upsample).eval(), spec
 
 
 def device_of(choice: str) -> torch.device:
@@ -96,7 +119,7 @@ def device_of(choice: str) -> torch.device:
 def _card(spec: Spec) -> str:
     return (
         "# Land-cover segmenter\n\n"
-        f"{spec.arch} with encoder {spec.encoder}, tiles of {spec.tile_size} pixels.\n\n"
+        f"{spec.arch} with encoder {spec.encoder}, on images enlarged {spec.upsample} times.\n\n"
         f"- bands, in order: {', '.join(spec.bands)}\n- classes, in order: {', '.join(spec.classes)}\n"
         f"- made with {', '.join(f'{k} {v}' for k, v in spec.versions.items())}\n\n"
         "`segmenter.json` holds the normalisation; input is (x - mean) / std per band, "

@@ -60,8 +60,6 @@ def index(
     splits: Sequence[int],
     tiles: Iterable[Window],
     histogram_of: Callable[[Window], NDArray[np.int64]],
-    *,
-    size: int,
     class_names: Sequence[str],
 ) -> pd.DataFrame:
     """The tile index: one row per tile that lies wholly in one split.
@@ -71,7 +69,6 @@ def index(
         splits: split of each block, index into `SPLITS`.
         tiles: candidate windows.
         histogram_of: counts of each class in a window, int64.
-        size: nominal side of a tile in pixels; the valid share refers to its square.
         class_names: names of the classes, in order of their ids.
 
     Returns:
@@ -90,7 +87,7 @@ def index(
                 **tile._asdict(),
                 "split": SPLITS[splits[touched[0]]],
                 "block": touched[0],
-                "valid_share": float(counts.sum()) / size**2,
+                "valid_share": float(counts.sum()) / (tile.height * tile.width),
                 **{f"px_{name}": int(n) for name, n in zip(class_names, counts, strict=True)},
             }
         )

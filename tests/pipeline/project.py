@@ -118,6 +118,7 @@ def small_params() -> dict[str, Any]:
     params["train"] |= {
         "encoder_weights": None,
         "decoder_channels": [32, 16, 16, 8, 8],
+        "crop": 64,
         "epochs": 2,
         "steps_per_epoch": 4,
         "batch_size": 4,

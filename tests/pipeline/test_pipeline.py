@@ -86,7 +86,7 @@ def test_plots_and_graph_can_be_shown(project):
 def disturbed(tmp_path_factory):
     """A second folder, where `dvc repro` is killed in train and in predict before it may finish."""
     second = Project(tmp_path_factory.mktemp("disturbed"), small_params())
-    kill_when(second, lambda: (second.folder / "models/.resume/state.safetensors").exists())
+    kill_when(second, (second.folder / "models/.resume/state.safetensors").exists)
     kill_when(second, lambda: any((second.folder / "data/prediction").glob("*/*.part.tif")))
     second.last_run = second.repro()
     return second

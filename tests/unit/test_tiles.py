@@ -22,8 +22,7 @@ def split_scenes(draw):
         splits.tolist(),
         tiles.lay_tiles(shape, laid, size, overlap),
         lambda window: np.array([window.height * window.width, 0, 0]),
-        size=size,
-        class_names=["a", "b", "c"],
+        ["a", "b", "c"],
     )
     return shape, laid, splits, size, table
 

@@ -50,6 +50,8 @@ class TrainingSet:
     val: Sequence[Tile]
     sources: Mapping[str, Source]
     spec: Spec
+    tile_size: int
+    """Side of the validation tiles in pixels; smaller ones are padded."""
 
 
 class Draw(NamedTuple):
@@ -60,17 +62,21 @@ class Draw(NamedTuple):
 
 
 class TileDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Samples ``(image, target)``: float32 ``(bands, size, size)`` and int64 ``(size, size)``."""
+    """Samples ``(image, target)``: float32 ``(bands, size, size)`` and int64 ``(size, size)``.
+
+    Of a tile larger than `size` a part at random is read; a smaller one is padded.
+    """
 
     def __init__(
         self,
         tiles: Sequence[Tile],
         sources: Mapping[str, Source],
         spec: Spec,
+        size: int,
         augment: A.Compose | None = None,
         seed: int = 0,
     ) -> None:
-        self.tiles, self.sources, self.spec = tiles, sources, spec
+        self.tiles, self.sources, self.spec, self.size = tiles, sources, spec, size
         self.augment, self.seed = augment, seed
         self._readers: dict[Path, Reader] = {}
         self._open = ExitStack()
@@ -80,12 +86,12 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
         city, window = self.tiles[draw.tile]
+        window = crop(window, self.size, np.random.default_rng((self.seed, draw.number)))
         source = self.sources[city]
         pixels = self._reader(source.scene).read(window)
         labels = self._reader(source.labels).read_band(window)
-        size = self.spec.tile_size
-        image = self.spec.normalise(pad(np.nan_to_num(pixels), size, mode="reflect"))
-        target = pad(labels, size, mode="constant", constant_values=IGNORE)
+        image = self.spec.normalise(pad(np.nan_to_num(pixels), self.size, mode="reflect"))
+        target = pad(labels, self.size, mode="constant", constant_values=IGNORE)
         if self.augment is not None:
             image, target = _augmented(self.augment, image, target, self.seed, draw.number)
         return torch.from_numpy(image), torch.from_numpy(target.astype(np.int64))
@@ -129,6 +135,14 @@ def in_order(tiles: int, batch_size: int) -> list[list[Draw]]:
         [Draw(i, i) for i in range(start, min(start + batch_size, tiles))]
         for start in range(0, tiles, batch_size)
     ]
+
+
+def crop(window: Window, size: int, rng: np.random.Generator) -> Window:
+    """A window of at most ``size × size`` pixels at a random place inside `window`."""
+    height, width = min(size, window.height), min(size, window.width)
+    row = window.row + int(rng.integers(window.height - height + 1))
+    col = window.col + int(rng.integers(window.width - width + 1))
+    return Window(row, col, height, width)
 
 
 def pad(array: NDArray[Any], size: int, **how: Any) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassConfusionMatrix
 from tqdm import tqdm
@@ -27,7 +27,7 @@ from urbanseg.learn.data import Draws, TileDataset, TrainingSet, augmentation, i
 from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
 from urbanseg.params import TrainParams
-from urbanseg.segmenter import device_of
+from urbanseg.segmenter import Segmenter, device_of
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ def train(
     state_folder: Path,
     data_key: str,
     on_epoch: Callable[[list[dict[str, float]]], None],
-) -> tuple[nn.Module, Progress]:
-    """Train a network on tiles and keep its best epoch by validation mIoU.
+) -> tuple[Segmenter, Progress]:
+    """Train a segmenter on tiles and keep its best epoch by validation mIoU.
 
     Args:
         data: tiles of both splits, the files they lie in, and the spec.
@@ -52,7 +52,7 @@ def train(
         on_epoch: called after each epoch, and after a resume, with all rows so far.
 
     Returns:
-        The network with its best weights on the CPU, and the progress.
+        The segmenter with its best weights on the CPU, and the progress.
 
     Raises:
         PipelineError: if the loss becomes NaN or infinite; names the tiles of the batch.
@@ -66,11 +66,12 @@ def train(
         len(classes),
         decoder_channels=params.decoder_channels,
         weights=params.encoder_weights,
-    ).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
-    network, optimiser = fabric.setup(network, optimiser)
+    segmenter = Segmenter(network, data.spec.upsample).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(
+        segmenter.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+    )
+    segmenter, optimiser = fabric.setup(segmenter, optimiser)
     loss = SegmentationLoss(params.loss.ce_weight, params.loss.dice_weight)
     batches, val_batches = _loaders(fabric, data, params, seed)
 
@@ -82,26 +83,26 @@ def train(
         resume.code_digest(),
         fabric.device.type,
     )
-    progress, best = resume.load(state_folder, key, network, optimiser) or (Progress(), {})
+    progress, best = resume.load(state_folder, key, segmenter, optimiser) or (Progress(), {})
     if progress.epoch:
         log.info("resuming after epoch %d", progress.epoch)
         on_epoch(progress.history)
 
     while progress.epoch < params.epochs and progress.epoch - progress.best_epoch < params.patience:
         torch.manual_seed(seed + progress.epoch)
-        mean_loss = _train_epoch(fabric, network, optimiser, loss, batches, params, progress.epoch)
-        row = {"loss": mean_loss, **_validate(network, loss, val_batches, classes)}
+        mean_loss = _train_epoch(fabric, segmenter, optimiser, loss, batches, params, progress.epoch)
+        row = {"loss": mean_loss, **_validate(segmenter, loss, val_batches, classes)}
         progress.epoch += 1
         if row["val_miou"] > progress.best_miou:
             progress.best_miou, progress.best_epoch = row["val_miou"], progress.epoch
-            best = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+            best = {k: v.detach().cpu().clone() for k, v in segmenter.state_dict().items()}
         progress.history.append(row)
-        resume.save(state_folder, key, progress, network, best, optimiser)
+        resume.save(state_folder, key, progress, segmenter, best, optimiser)
         on_epoch(progress.history)
         log.info("epoch %d: %s", progress.epoch, ", ".join(f"{k} {v:.3f}" for k, v in row.items()))
 
-    network.load_state_dict(best)
-    return network.module.cpu(), progress
+    segmenter.load_state_dict(best)
+    return segmenter.module.cpu(), progress
 
 
 def lr_factor(step: int, warmup: int, total: int) -> float:
@@ -146,8 +147,10 @@ def _loaders(fabric: Fabric, data: TrainingSet, params: TrainParams, seed: int) 
         "pin_memory": fabric.device.type == "cuda",
         "persistent_workers": params.workers > 0,
     }
-    train_set = TileDataset(data.train, data.sources, data.spec, augmentation(params.augment), seed)
-    val_set = TileDataset(data.val, data.sources, data.spec)
+    train_set = TileDataset(
+        data.train, data.sources, data.spec, params.crop, augmentation(params.augment), seed
+    )
+    val_set = TileDataset(data.val, data.sources, data.spec, data.tile_size)
     order = Draws(len(data.train), params.batch_size, params.steps_per_epoch, seed)
     val_order = in_order(len(data.val), params.batch_size)
     train_loader = DataLoader(train_set, batch_sampler=order, **options)
@@ -160,14 +163,14 @@ def _loaders(fabric: Fabric, data: TrainingSet, params: TrainParams, seed: int) 
 
 def _train_epoch(
     fabric: Fabric,
-    network: Any,
+    segmenter: Any,
     optimiser: Any,
     loss: SegmentationLoss,
     batches: Any,
     params: TrainParams,
     epoch: int,
 ) -> float:
-    network.train()
+    segmenter.train()
     batches.batch_sampler.epoch = epoch
     total, warmup = params.epochs * params.steps_per_epoch, params.warmup_epochs * params.steps_per_epoch
     losses: list[float] = []
@@ -176,7 +179,7 @@ def _train_epoch(
         rate = params.learning_rate * lr_factor(epoch * params.steps_per_epoch + step, warmup, total)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        value = loss(network(images.contiguous(memory_format=torch.channels_last)), targets)
+        value = loss(segmenter(images.contiguous(memory_format=torch.channels_last)), targets)
         if not torch.isfinite(value):
             raise PipelineError(_not_finite(value.item(), epoch, step, batches))
         optimiser.zero_grad()
@@ -198,12 +201,14 @@ def _not_finite(value: float, epoch: int, step: int, batches: Any) -> str:
 
 
 @torch.no_grad()
-def _validate(network: Any, loss: SegmentationLoss, batches: Any, classes: Sequence[str]) -> dict[str, float]:
-    network.eval()
-    count = MulticlassConfusionMatrix(len(classes), ignore_index=IGNORE).to(network.device)
+def _validate(
+    segmenter: Any, loss: SegmentationLoss, batches: Any, classes: Sequence[str]
+) -> dict[str, float]:
+    segmenter.eval()
+    count = MulticlassConfusionMatrix(len(classes), ignore_index=IGNORE).to(segmenter.device)
     losses = []
     for images, targets in batches:
-        logits = network(images.contiguous(memory_format=torch.channels_last))
+        logits = segmenter(images.contiguous(memory_format=torch.channels_last))
         losses.append(loss(logits, targets).item())
         count.update(logits.argmax(1), targets)
     iou = iou_per_class(count.compute())

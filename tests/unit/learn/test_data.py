@@ -9,11 +9,11 @@ from pyproj import CRS
 from urbanseg import raster
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid, Window
-from urbanseg.learn.data import Draw, Draws, Source, Tile, TileDataset, augmentation, in_order, pad
+from urbanseg.learn.data import Draw, Draws, Source, Tile, TileDataset, augmentation, crop, in_order, pad
 from urbanseg.params import AugmentParams
 from urbanseg.segmenter import CLIP, Spec
 
-SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18", tile_size=64)
+SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
 ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, noise=0.05)
 
 
@@ -55,7 +55,7 @@ def test_validation_sees_every_tile_once():
 
 
 def test_a_sample_is_the_window_of_scene_and_labels(source):
-    dataset = TileDataset([Tile("x", Window(20, 30, 64, 64))], {"x": source}, SPEC)
+    dataset = TileDataset([Tile("x", Window(20, 30, 64, 64))], {"x": source}, SPEC, 64)
     image, target = dataset[Draw(0, 0)]
     with raster.reading(source.scene) as scene, raster.reading(source.labels) as labels:
         window = Window(20, 30, 64, 64)
@@ -67,7 +67,7 @@ def test_a_sample_is_the_window_of_scene_and_labels(source):
 
 
 def test_a_small_window_is_padded_and_the_padding_ignored(source):
-    dataset = TileDataset([Tile("x", Window(0, 0, 40, 64))], {"x": source}, SPEC)
+    dataset = TileDataset([Tile("x", Window(0, 0, 40, 64))], {"x": source}, SPEC, 64)
     image, target = dataset[Draw(0, 0)]
     assert image.shape == (2, 64, 64)
     assert (target[40:] == IGNORE).all()
@@ -75,8 +75,25 @@ def test_a_small_window_is_padded_and_the_padding_ignored(source):
     np.testing.assert_array_equal(image[:, 40], image[:, 38])
 
 
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(1, 120), st.integers(0, 9))
+def test_a_part_of_a_tile_lies_inside_the_tile_and_is_as_large_as_it_can_be(height, width, size, seed):
+    tile = Window(7, 9, height, width)
+    part = crop(tile, size, np.random.default_rng(seed))
+    assert (part.height, part.width) == (min(size, height), min(size, width))
+    assert tile.row <= part.row <= part.row + part.height <= tile.row + tile.height
+    assert tile.col <= part.col <= part.col + part.width <= tile.col + tile.width
+
+
+def test_the_parts_of_a_tile_reach_all_of_it():
+    offsets = {crop(Window(0, 0, 40, 33), 32, np.random.default_rng(i))[:2] for i in range(500)}
+    assert {row for row, _ in offsets} == set(range(9))
+    assert {col for _, col in offsets} == {0, 1}
+
+
 def test_a_draw_gives_the_same_sample_each_time_and_another_draw_another(source):
-    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, augmentation(ALL), seed=5)
+    dataset = TileDataset(
+        [Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, 64, augmentation(ALL), seed=5
+    )
     images = [dataset[Draw(0, number)][0] for number in (3, 4, 3)]
     assert torch.equal(images[0], images[2])
     assert not torch.equal(images[0], images[1])
@@ -84,8 +101,10 @@ def test_a_draw_gives_the_same_sample_each_time_and_another_draw_another(source)
 
 def test_augmentation_moves_image_and_labels_alike(source):
     only_flips = AugmentParams(flips=True, brightness=0, contrast=0, noise=0)
-    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, augmentation(only_flips))
-    plain_image, plain_target = TileDataset(dataset.tiles, dataset.sources, SPEC)[Draw(0, 0)]
+    dataset = TileDataset(
+        [Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, 64, augmentation(only_flips)
+    )
+    plain_image, plain_target = TileDataset(dataset.tiles, dataset.sources, SPEC, 64)[Draw(0, 0)]
     views = {}
     for number in range(40):
         image, target = dataset[Draw(0, number)]
@@ -102,7 +121,7 @@ def test_augmentation_moves_image_and_labels_alike(source):
 
 
 def test_augmented_pixels_stay_in_the_clipped_range(source):
-    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, augmentation(ALL))
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, 64, augmentation(ALL))
     for number in range(10):
         image, _ = dataset[Draw(0, number)]
         assert image.abs().max() <= CLIP + 1e-5

@@ -23,6 +23,8 @@ RECIPE = TrainParams(
     encoder="timm-tf_efficientnet_lite0",
     encoder_weights=None,
     decoder_channels=[16, 16, 8, 8, 8],
+    upsample=1,
+    crop=64,
     epochs=3,
     steps_per_epoch=2,
     batch_size=2,
@@ -50,10 +52,8 @@ def data(tmp_path):
     with raster.writing(source.labels, grid, dtype="uint8", nodata=255) as writer:
         writer.write(labels.astype(np.uint8))
     tiles = [Tile("x", Window(0, col, 64, 64)) for col in (0, 64, 128)]
-    spec = Spec(
-        ["B02", "B03", "B04", "B08"], [1400.0] * 4, [400.0] * 4, ["a", "b"], "Unet", RECIPE.encoder, 64
-    )
-    return TrainingSet(tiles[:2], tiles[2:], {"x": source}, spec)
+    spec = Spec(["B02", "B03", "B04", "B08"], [1400.0] * 4, [400.0] * 4, ["a", "b"], "Unet", RECIPE.encoder)
+    return TrainingSet(tiles[:2], tiles[2:], {"x": source}, spec, tile_size=64)
 
 
 def run(data, folder, on_epoch=lambda _: None, recipe=RECIPE):
@@ -115,14 +115,16 @@ def test_the_network_learns_what_can_be_learnt(data, tmp_path):
 
 
 def test_a_saved_model_is_loaded_with_its_spec_and_opens_in_smp(data, tmp_path):
-    network, _ = run(data, tmp_path / "state")
-    segmenter.save(tmp_path / "model", network, data.spec)
+    data = replace(data, spec=replace(data.spec, upsample=2))
+    trained, _ = run(data, tmp_path / "state")
+    segmenter.save(tmp_path / "model", trained, data.spec)
     loaded, spec = segmenter.load(tmp_path / "model")
     assert spec == data.spec
     image = torch.rand(1, 4, 64, 64)
-    expected = network.eval()(image)
-    torch.testing.assert_close(loaded(image), expected)
-    torch.testing.assert_close(smp.from_pretrained(str(tmp_path / "model")).eval()(image), expected)
+    torch.testing.assert_close(loaded(image), trained.eval()(image))
+    assert loaded(image).shape == (1, 2, 64, 64)
+    plain = smp.from_pretrained(str(tmp_path / "model")).eval()
+    torch.testing.assert_close(plain(image), trained.network(image))
     names = sorted(p.name for p in (tmp_path / "model").iterdir())
     assert names == ["README.md", "config.json", "model.safetensors", "segmenter.json"]
     assert json.loads((tmp_path / "model" / "segmenter.json").read_text())["bands"] == spec.bands
