@@ -13,8 +13,8 @@ from urbanseg.imagery.light import Sun
 CELL_PX = 3
 """Scene pixels per cell of the cloud field."""
 FIELD_SIZE = 1024
-CLOUD_CELLS = 60
-"""Size of the larger clouds, in cells: about 2 km."""
+CLOUD_CELLS = 40
+"""Size of the larger clouds, in cells: about a kilometre."""
 CLOUD_BASE_M = 1400.0
 CLOUD_SPECTRUM = (0.62, 0.60, 0.60, 0.64)
 CLOUD_SHADE = (0.62, 0.56, 0.52, 0.45)

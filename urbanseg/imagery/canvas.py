@@ -100,7 +100,7 @@ def _shaded(
     kinds = [MATERIALS[name] for name in names]
     vary = np.array([kind.vary for kind in kinds])[:, None]
     shade = np.exp(vary * rng.standard_normal((len(kinds), 1)))
-    tint = np.exp(0.25 * vary * rng.standard_normal((len(kinds), 4)))
+    tint = np.exp(0.15 * vary * rng.standard_normal((len(kinds), 4)))
     share = np.array([kind.share for kind in kinds])
     share = np.clip(share * np.exp(0.3 * rng.standard_normal(len(kinds))), 0.02, 0.9)
     return Canvas(

@@ -145,13 +145,9 @@ def test_streets_share_their_junction_points(city: list[Feature]) -> None:
     streets = [
         s for s, tags in city if "highway" in tags and "layer" not in tags and tags.get("area") != "yes"
     ]
-    ends = np.array([s.coords[i] for s in streets for i in (0, -1) if tags_width(s)])
+    ends = np.array([s.coords[i] for s in streets for i in (0, -1) if s.length > 5])
     _, counts = np.unique(ends.round(2), axis=0, return_counts=True)
     assert (counts >= 3).sum() > 0.5 * (counts > 0).sum()
-
-
-def tags_width(street: shapely.LineString) -> bool:
-    return street.length > 5
 
 
 def test_the_city_writes_tags_as_people_do(city: list[Feature]) -> None:

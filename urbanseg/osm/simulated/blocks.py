@@ -114,16 +114,17 @@ def _park(blocks: Polygons, rng: Rng) -> list[Feature]:
     features = area((5, {"leisure": "park"}), (2, {"landuse": "grass"}), (1, {"leisure": "garden"}))(
         blocks, rng
     )
-    features += _footways(blocks)
+    features += _footways(blocks, rng)
     large = blocks[(shapely.area(blocks) > 18_000) & (rng.random(len(blocks)) < 0.4)]
     return features + [(shape, {"natural": "water", "water": "pond"}) for shape in _blobs(large, 0.5, rng)]
 
 
-def _footways(blocks: Polygons) -> list[Feature]:
-    """Two footways across each block, corner to corner of its bounding box."""
+def _footways(blocks: Polygons, rng: Rng) -> list[Feature]:
+    """Footways across blocks, corner to corner of the bounding box: two, one or none."""
     corners = shapely.get_coordinates(shapely.oriented_envelope(blocks)).reshape(-1, 5, 2)
     diagonals = np.concatenate([corners[:, (0, 2)], corners[:, (1, 3)]])
     paths = shapely.get_parts(shapely.intersection(shapely.linestrings(diagonals), np.tile(blocks, 2)))
+    paths = paths[rng.random(len(paths)) < 0.6]
     paths = paths[(shapely.get_dimensions(paths) == 1) & (shapely.length(paths) > 20)]
     return [(path, {"highway": "footway", "surface": "fine_gravel"}) for path in paths]
 
