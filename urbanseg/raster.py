@@ -149,11 +149,20 @@ class Writer:
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+        self.shape: tuple[int, int] = dataset.shape
 
     def write(self, values: NDArray[Any], window: Window | None = None) -> None:
-        """Write ``(bands, height, width)`` or ``(height, width)`` into `window` (all, if None)."""
+        """Write ``(bands, height, width)`` or ``(height, width)`` into `window` (all, if None).
+
+        Raises:
+            ValueError: if the values have another shape than the window; GDAL would
+                resample them in silence.
+        """
         if values.ndim == 2:
             values = values[np.newaxis]
+        shape = self.shape if window is None else (window.height, window.width)
+        if values.shape[1:] != shape:
+            raise ValueError(f"values have the shape {values.shape[1:]}, the window has {shape}")
         self.dataset.write(values, window=None if window is None else _rasterio_window(window))
 
 
