@@ -45,7 +45,7 @@ def main(params: Params) -> None:
         "tiles_left_out": left_out,
         "class_shares": {s: {n: round(v, 6) for n, v in d.items()} for s, d in shares.items()},
         "sha256": {
-            city: {"scene": dataset.digest(paths.scene(city)), "labels": dataset.digest(paths.labels(city))}
+            city: {"scene": files.sha256(paths.scene(city)), "labels": files.sha256(paths.labels(city))}
             for city in cities
         },
     }

@@ -8,7 +8,7 @@ from stages._cli import stage
 from urbanseg import files, paths
 from urbanseg.classes import ClassTable
 from urbanseg.params import CityParams, Params
-from urbanseg.report import curves, page, provenance, scores, views
+from urbanseg.report import curves, page, scores, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact, fingerprint, require
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @stage
 def main(params: Params) -> None:
-    training = provenance.read_json(require(paths.TRAINING, "train"))
+    training = files.read_json(require(paths.TRAINING, "train"))
     training_curves = curves.read_curves(require(paths.CURVES, "train"))
     cities = [
         gather(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
@@ -44,11 +44,11 @@ def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
         name=name,
         params=params,
         views=views.read_views(rasters, table),
-        metrics=provenance.read_json(require(paths.metrics(name), f"evaluate@{name}")),
+        metrics=files.read_json(require(paths.metrics(name), f"evaluate@{name}")),
         confusion=scores.read_confusion(
             require(paths.evaluation_dir(name) / "confusion.csv", f"evaluate@{name}")
         ),
-        item=provenance.read_json(require(paths.item(name), f"scene@{name}")),
+        item=files.read_json(require(paths.item(name), f"scene@{name}")),
         artefacts=[
             fingerprint(rasters.scene, "the scene"),
             fingerprint(rasters.labels, "the labels"),

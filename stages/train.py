@@ -1,12 +1,10 @@
 """Train the segmenter on the tiles of all train cities."""
 
-import json
-
 import pandas as pd
 from dvclive.live import Live
 
 from stages._cli import stage
-from urbanseg import dataset, files, paths, segmenter, tables, tiles
+from urbanseg import files, paths, segmenter, tables, tiles
 from urbanseg.learn import resume, training
 from urbanseg.learn.data import Source, Tile, TrainingSet
 from urbanseg.params import Params
@@ -14,7 +12,7 @@ from urbanseg.params import Params
 
 @stage
 def main(params: Params) -> None:
-    summary = json.loads(paths.DATASET_SUMMARY.read_text())
+    summary = files.read_json(paths.DATASET_SUMMARY)
     table = tables.read(paths.DATASET)
     spec = segmenter.Spec(
         bands=summary["bands"],
@@ -39,7 +37,7 @@ def main(params: Params) -> None:
         params.train,
         params.seed,
         state_folder=paths.RESUME,
-        data_key=dataset.digest(paths.DATASET) + dataset.digest(paths.DATASET_SUMMARY),
+        data_key=files.sha256(paths.DATASET) + files.sha256(paths.DATASET_SUMMARY),
         on_epoch=log_curves,
     )
 

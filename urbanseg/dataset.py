@@ -6,10 +6,8 @@ each class occurs. The digests of the rasters it points into are part of the sum
 that training depends on exactly the pixels it reads and on nothing of a target city.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,9 +105,3 @@ def class_shares(tiles: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[st
         total = max(1, int(counts.sum()))
         shares[split] = {name: float(counts[f"px_{name}"]) / total for name in names}
     return shares
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,16 +1,19 @@
-"""Atomic writing: a file appears under its name whole, or not at all.
+"""Files: written whole or not at all, read with a sentence for the user where they fail.
 
 Everything is written under a temporary name in the same folder (so that the rename
 stays on one file system) and renamed when it is complete. Temporary names hold
 ``.part``, which git and DVC ignore, so a killed run leaves nothing that is tracked.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from urbanseg.errors import PipelineError
 
 
 def partial(path: Path) -> Path:
@@ -53,3 +56,28 @@ def write_json(path: Path, value: Any) -> None:
     """
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that a stage wrote.
+
+    Raises:
+        PipelineError: if the file is missing or no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise PipelineError(f"{path} does not exist; run the stage that makes it") from error
+    except ValueError as error:
+        raise PipelineError(
+            f"{path} is not valid JSON ({error}); run the stage that makes it again"
+        ) from error
+    if not isinstance(value, dict):
+        raise PipelineError(f"{path} holds no JSON object; run the stage that makes it again")
+    return value
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal, read as a stream."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,6 @@
 The same bytes for the same scene: no times of making, no absolute paths.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import pystac
 import shapely
 from pyproj import Transformer
 
+from urbanseg.files import sha256
 from urbanseg.grid import Grid
 
 EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
@@ -74,9 +74,7 @@ def describe(
 
 def source(path: Path) -> dict[str, str]:
     """What a scene's source is, wherever it lies: the file's name and the SHA-256 of its bytes."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"source:file": path.name, "source:sha256": digest}
+    return {"source:file": path.name, "source:sha256": sha256(path)}
 
 
 def _footprint(grid: Grid) -> shapely.Polygon:

@@ -1,13 +1,12 @@
 """Where a city's data came from and where its files lie, as the page says it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from urbanseg.errors import PipelineError
+from urbanseg.files import sha256
 from urbanseg.report.pictures import humanize
 
 KNOWN = {
@@ -43,8 +42,7 @@ class Artefact:
 
 def fingerprint(path: Path, what: str) -> Artefact:
     """An artefact with the size and SHA-256 of the file, read as a stream."""
-    with path.open("rb") as file:
-        return Artefact(path, what, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+    return Artefact(path, what, sha256(path), path.stat().st_size)
 
 
 def is_simulated(item: Mapping[str, Any]) -> bool:
@@ -66,23 +64,6 @@ def facts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
             name = KNOWN.get(key, humanize(key.split(":")[-1]))
             found.append((name, ", ".join(_say(part) for part in parts)))
     return found
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object that a stage wrote.
-
-    Raises:
-        PipelineError: if the file is no JSON object.
-    """
-    try:
-        value = json.loads(path.read_text())
-    except ValueError as error:
-        raise PipelineError(
-            f"{path} is not valid JSON ({error}); run the stage that makes it again"
-        ) from error
-    if not isinstance(value, dict):
-        raise PipelineError(f"{path} holds no JSON object; run the stage that makes it again")
-    return value
 
 
 def require(path: Path, stage: str) -> Path:

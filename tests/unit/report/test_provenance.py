@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from urbanseg.errors import PipelineError
-from urbanseg.report.provenance import facts, fingerprint, is_simulated, read_json, require
+from urbanseg.files import read_json
+from urbanseg.report.provenance import facts, fingerprint, is_simulated, require
 
 ITEM = {
     "id": "S2A_1",
