@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages._cli import city_stage
+from stages._clouds import clouded
 from urbanseg import labels, osm, paths, raster
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
@@ -23,7 +24,7 @@ def main(city: str, params: Params) -> None:
     with ExitStack() as inputs:
         scene = inputs.enter_context(raster.reading(paths.scene(city)))
         label = _labeller(city, params, scene, inputs)
-        clouded = _clouds(city, params, scene, inputs)
+        under_cloud = clouded(city, params.labels, scene, inputs)
         output = inputs.enter_context(
             raster.writing(
                 target, scene.grid, dtype="uint8", nodata=IGNORE, classes=classes, resampling="mode"
@@ -31,7 +32,7 @@ def main(city: str, params: Params) -> None:
         )
         for window in tqdm(labels.windows(scene.grid.shape, params.labels), desc=city, unit="window"):
             values = label(window)
-            values[~scene.valid(window) | clouded(window)] = IGNORE
+            values[~scene.valid(window) | under_cloud(window)] = IGNORE
             output.write(values, window)
             counts += np.bincount(values.ravel(), minlength=256)
         if not counts[:IGNORE].any():
@@ -57,14 +58,6 @@ def _labeller(city: str, params: Params, scene: raster.Reader, inputs: ExitStack
         source.remap,
         classes,
     )
-
-
-def _clouds(city: str, params: Params, scene: raster.Reader, inputs: ExitStack) -> labels.Masker:
-    if not paths.scl(city).exists():
-        return lambda window: np.zeros((window.height, window.width), bool)
-    scl = inputs.enter_context(raster.reading(paths.scl(city)))
-    raster.require_same_grid(scl.path, scl.grid, scene.path, scene.grid)
-    return labels.clouds(scl.read_band, scene.grid, params.labels)
 
 
 if __name__ == "__main__":

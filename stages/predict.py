@@ -1,10 +1,11 @@
-"""Predict the land cover of a city's whole scene."""
+"""Predict the land cover of a city's whole scene; nodata and clouds stay unknown."""
 
 from contextlib import ExitStack
 
 from tqdm import tqdm
 
 from stages._cli import city_stage
+from stages._clouds import clouded
 from urbanseg import paths, raster, segmenter
 from urbanseg.classes import IGNORE
 from urbanseg.infer.predictor import Predictor, encode_confidence, select_bands
@@ -20,6 +21,7 @@ def main(city: str, params: Params) -> None:
     with ExitStack() as stack:
         scene = stack.enter_context(raster.reading(paths.scene(city)))
         bands = select_bands(scene.info.descriptions, spec, str(paths.scene(city)))
+        under_cloud = clouded(city, params.labels, scene, stack)
         classes = stack.enter_context(
             raster.writing(
                 paths.prediction(city),
@@ -46,10 +48,10 @@ def main(city: str, params: Params) -> None:
             batch_size=params.predict.batch_size,
             progress=lambda rows: tqdm(rows, desc=city, unit="row"),
         ):
-            nodata = ~scene.valid(strip.window)
-            strip.classes[nodata] = IGNORE
+            unseen = ~scene.valid(strip.window) | under_cloud(strip.window)
+            strip.classes[unseen] = IGNORE
             certainty = encode_confidence(strip.confidence)
-            certainty[nodata] = IGNORE
+            certainty[unseen] = IGNORE
             classes.write(strip.classes, strip.window)
             confidence.write(certainty, strip.window)
 
