@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
@@ -352,14 +353,17 @@ class Params(Model):
 def load(path: Path) -> Params:
     """Read and validate params.yaml.
 
+    It is YAML 1.2, where ``yes`` is a word and no boolean: so DVC reads it, and so writes it
+    (without quotes) when an experiment sets a parameter.
+
     Raises:
         PipelineError: naming the first wrong key and what is wrong with it.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = YAML(typ="safe", pure=True).load(path.read_text())
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run from the project's folder") from error
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         raise PipelineError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     try:
         return Params.model_validate(raw)

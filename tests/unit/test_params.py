@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import modify_yaml
 
 from urbanseg.errors import PipelineError
 from urbanseg.params import load
@@ -98,3 +99,12 @@ def test_broken_yaml_is_one_sentence(tmp_path):
     with pytest.raises(PipelineError, match="is not valid YAML") as caught:
         load(path)
     assert "\n" not in str(caught.value)
+
+
+def test_parameters_that_dvc_has_rewritten_are_the_same(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    with modify_yaml(path) as params:
+        params["seed"] = 8
+    assert path.read_text() != (ROOT / "params.yaml").read_text()
+    assert load(path) == load(ROOT / "params.yaml").model_copy(update={"seed": 8})
