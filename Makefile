@@ -12,7 +12,7 @@ repro: setup            ## run what is out of date, end to end
 	dvc repro
 
 test: setup check       ## lint, types, tests
-	pytest
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 check: setup
 	ruff check

@@ -119,9 +119,11 @@ def small_params() -> dict[str, Any]:
         "encoder_weights": None,
         "decoder_channels": [32, 16, 16, 8, 8],
         "crop": 64,
+        "upsample": 1,
+        "threads": 1,
         "epochs": 2,
         "steps_per_epoch": 4,
         "batch_size": 4,
     }
-    params["predict"] |= {"size": 64, "overlap": 32}
+    params["predict"] |= {"size": 64, "overlap": 32, "threads": 1}
     return params
