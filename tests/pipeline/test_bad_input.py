@@ -186,7 +186,7 @@ def test_a_scene_wholly_under_clouds(town):
 def test_a_disk_that_is_full(town, stage):
     stages = ["scene", "labels", "tiles"]
     prepare(town, *stages[: stages.index(stage)])
-    assert "cannot be written" in refused(town, stage, limit_bytes=2000)
+    assert "cannot be written" in refused(town, stage, limit_bytes=300)
 
 
 def test_a_city_smaller_than_a_tile_and_without_some_classes_goes_through(town):
