@@ -21,7 +21,7 @@ from scipy.ndimage import distance_transform_edt
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window, blocks
-from urbanseg.params import LabelParams
+from urbanseg.params_labels import LabelParams
 
 Labels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -15,7 +15,7 @@ from urbanseg import labels
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid, Window
 from urbanseg.osm import ground
-from urbanseg.params import LabelParams
+from urbanseg.params_labels import LabelParams
 
 NAMES = ["other", "building", "road", "vegetation"]
 CLASSES = ClassTable(tuple(LandClass(i, name, "#808080") for i, name in enumerate(NAMES)))

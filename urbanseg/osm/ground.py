@@ -14,7 +14,7 @@ from pyproj import CRS, Proj, Transformer
 from urbanseg.grid import Grid
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.widths import line_width
-from urbanseg.params import LabelParams
+from urbanseg.params_labels import LabelParams
 
 ARC_SEGMENTS = 4
 """Segments of a quarter circle in buffers: 2 % of the radius off at most."""

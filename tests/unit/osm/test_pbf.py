@@ -12,7 +12,7 @@ import shapely
 from urbanseg import osm
 from urbanseg.errors import PipelineError
 from urbanseg.osm.rules import Rules
-from urbanseg.params import TagRule
+from urbanseg.params_labels import TagRule
 
 AREA, LINE = "area", "line"
 RULES: Rules = {
