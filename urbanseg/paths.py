@@ -37,6 +37,11 @@ def item(city: str) -> Path:
     return scene_dir(city) / "item.json"
 
 
+def fetched(city: str) -> Path:
+    """Folder with answers of servers, so that a run that was broken does not ask again."""
+    return Path("data/.fetch") / city
+
+
 def osm(city: str) -> Path:
     """OpenStreetMap features with a class, as GeoParquet."""
     return Path("data/osm") / f"{city}.parquet"

@@ -53,6 +53,7 @@ class Gathering:
         self.rows: list[Row] = []
         self.dropped: Counter[str] = Counter()
         self.repaired = self.cut = 0
+        self.seen: set[tuple[str, int]] = set()
         self.coasts: dict[str, tuple[TagRule, list[Line]]] = {}
         if self.box is not None:
             shapely.prepare(self.box)
@@ -69,9 +70,8 @@ class Gathering:
         *,
         closed: bool,
         whole: bool = True,
-        area: BaseGeometry | None = None,
     ) -> None:
-        """Add what a way is by its tags.
+        """Add what a way is by its tags, unless it was added before.
 
         Args:
             osm_id: of the way.
@@ -79,9 +79,8 @@ class Gathering:
             runs: its positions, in stretches where nodes between them are not known.
             closed: whether it ends where it starts.
             whole: whether all its nodes are known.
-            area: the polygon it stands for, if that is known already.
         """
-        if not self._may_meet(runs):
+        if not self._may_meet(runs) or not self._is_new("way", osm_id):
             return
         found = classify(tags, _shapes(tags, closed=closed), self.rules)
         by_geometry: dict[str, dict[str, TagRule]] = {"line": {}, "area": {}, "coast": {}}
@@ -90,7 +89,7 @@ class Gathering:
         if lines := by_geometry["line"]:
             self._line(osm_id, tags, lines, runs, whole=whole)
         if (areas := by_geometry["area"]) and whole:
-            self._add("way", osm_id, tags, areas, self._valid(area or _polygon(runs[0])))
+            self._add("way", osm_id, tags, areas, self._valid(_polygon(runs[0])))
         elif areas:
             self.dropped[INCOMPLETE] += 1
         for name, rule in by_geometry["coast"].items():
@@ -104,7 +103,9 @@ class Gathering:
         return bool(classify(_as_area(tags), ["area"], self.rules))
 
     def relation(self, osm_id: int, tags: Tags, shape: BaseGeometry | None) -> None:
-        """Add a relation by its polygon, or None if its rings don't close."""
+        """Add a relation by its polygon, or None if its rings don't close, unless it was added before."""
+        if not self._is_new("relation", osm_id):
+            return
         found = classify(_as_area(tags), ["area"], self.rules)
         if found and shape is None:
             self.dropped[UNCLOSED] += 1
@@ -127,6 +128,12 @@ class Gathering:
             f"{kept}; repaired {self.repaired}, shortened {self.cut} lines, "
             f"dropped {self.dropped.total()}{f' ({why})' if why else ''}"
         )
+
+    def _is_new(self, osm_type: str, osm_id: int) -> bool:
+        """Whether this is the first time that an object is met; answers about neighbouring areas overlap."""
+        known = len(self.seen)
+        self.seen.add((osm_type, osm_id))
+        return len(self.seen) > known
 
     def _may_meet(self, runs: Sequence[Sequence[Position]]) -> bool:
         """Whether the bounds of the runs, grown for coasts, meet the box: a quick no for most."""

@@ -62,7 +62,7 @@ def read_features(
     gathering = Gathering(rules, skip, keep_tags, bbox)
     with _reading(path):
         source = _header(path)
-        _read(path, rules, gathering)
+        gather(path, gathering)
     features = gathering.features(_overlap(bbox, source.get("extent")))
     features.attrs = source
     log.info("%s: %s", path.name, gathering.summary(features))
@@ -71,12 +71,16 @@ def read_features(
     return features
 
 
-def _read(path: Path, rules: Rules, gathering: Gathering) -> None:
-    """Add the ways and assembled areas of the file; count the areas that are not whole."""
+def gather(path: Path, gathering: Gathering) -> None:
+    """Add the ways and assembled areas of a file; count the areas that are not whole.
+
+    Raises:
+        RuntimeError: if the file is damaged.
+    """
     due: set[int] = set()
     assembled: set[int] = set()
     wkb = osmium.geom.WKBFactory()
-    for thing in _objects(path, rules):
+    for thing in _objects(path, gathering.rules):
         tags = dict(thing.tags)
         if gathering.is_unwanted(tags):
             continue
