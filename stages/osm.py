@@ -9,9 +9,9 @@ import geopandas as gpd
 from stages._cli import city_stage
 from urbanseg import osm, paths, raster
 from urbanseg.errors import PipelineError
+from urbanseg.label_params import OverpassOsm, PbfOsm
 from urbanseg.osm import dates
 from urbanseg.params import Params
-from urbanseg.params_labels import OverpassOsm, PbfOsm
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def _fetched(
                 f"cities.{city}.osm.date is scene, but the date of the scene is not known; give a date"
             )
         moment = dates.middle(taken)
-    return overpass.fetch_features(source, cache=paths.fetched(city) / "osm", moment=moment, **wanted)
+    return overpass.fetch_features(source, cache=paths.answers(city), moment=moment, **wanted)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
-from urbanseg.params_base import Metres, Model, Positive, Share
-from urbanseg.params_labels import (
+from urbanseg.label_params import (
     FolderScene,
     LabelParams,
     Labels,
@@ -25,6 +24,7 @@ from urbanseg.params_labels import (
     label_sources,
     named_classes,
 )
+from urbanseg.sections import Metres, Model, Positive, Share
 
 ENCODER_STRIDE = 32
 """Encoders halve the image five times: tile sizes must be multiples of this."""

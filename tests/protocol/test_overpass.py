@@ -19,11 +19,11 @@ from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
+from urbanseg.label_params import OverpassOsm, TagRule
 from urbanseg.osm import overpass, overpass_client
 from urbanseg.osm.gathering import Gathering
 from urbanseg.osm.overpass import fetch_features, pieces
 from urbanseg.params import Params, load
-from urbanseg.params_labels import OverpassOsm, TagRule
 
 TOWN = (10.0, 50.0, 10.06, 50.04)
 RULES = {

@@ -66,7 +66,7 @@ def check_gap(snapshot: str | None, dates: Range | None, max_months: float, *, f
     if months <= max_months:
         return
     text = (
-        f"OpenStreetMap is of {snapshot[:10]} and the scene of {middle(dates)[:10]}: {months:.0f} months apart, "
+        f"OpenStreetMap is of {snapshot[:10]} and the scene of {middle(dates)[:10]}: {months:.0f} months, "
         f"more than osm.max_gap_months ({max_months:g}); take another date of either"
     )
     if fail:

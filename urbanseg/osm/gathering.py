@@ -15,10 +15,10 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from urbanseg.label_params import IGNORE, TagRule
 from urbanseg.osm.features import Bounds, Row, table
 from urbanseg.osm.rules import Rules, Shape, Tags, TagSet, classify, matches, tags_as_json
 from urbanseg.osm.sea import Line, sea
-from urbanseg.params_labels import IGNORE, TagRule
 
 log = logging.getLogger(__name__)
 

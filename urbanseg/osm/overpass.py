@@ -17,12 +17,12 @@ from tqdm import tqdm
 
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic, remove
+from urbanseg.label_params import OverpassOsm
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.gathering import COAST_REACH_DEGREES, Gathering
 from urbanseg.osm.overpass_client import connected
 from urbanseg.osm.pbf import gather
 from urbanseg.osm.rules import Rules, Shape, TagSet
-from urbanseg.params_labels import OverpassOsm
 
 log = logging.getLogger(__name__)
 

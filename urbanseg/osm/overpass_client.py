@@ -25,8 +25,8 @@ from osmnx._errors import CacheOnlyInterruptError
 
 from urbanseg.errors import PipelineError
 from urbanseg.files import remove
+from urbanseg.label_params import OverpassOsm
 from urbanseg.osm.features import Bounds
-from urbanseg.params_labels import OverpassOsm
 
 log = logging.getLogger(__name__)
 

@@ -149,9 +149,10 @@ def test_a_classified_raster_of_a_larger_area_is_cropped_by_whole_pixels() -> No
 
 
 @pytest.mark.parametrize("shift", [Affine.translation(0.5, 0), Affine.translation(3, 0), Affine.scale(0.5)])
-def test_labels_on_another_grid_are_one_sentence(shift: Affine) -> None:
+def test_labels_on_another_grid_are_one_sentence_where_the_same_is_asked_for(shift: Affine) -> None:
     write_params(
-        osm={"provider": "none"}, labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}}
+        osm={"provider": "none"},
+        labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}, "same_grid": True},
     )
     write_scene()
     other = Grid(GRID.crs, GRID.transform @ shift, *GRID.shape)

@@ -4,14 +4,15 @@
 `labels` hold what is the same for all cities.
 """
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from urbanseg.params_base import Metres, Model, Moment, Positive, Share, moment
 from urbanseg.remaps import TABLES
+from urbanseg.sections import Metres, Model, Positive, Share
 
 IGNORE = "ignore"
 """Stands wherever a class may be named, for pixels that count in no loss and no metric."""
@@ -35,6 +36,31 @@ ValueTable = Annotated[dict[int, ClassName], BeforeValidator(_table), Field(min_
 MaskTable = Annotated[
     dict[int, ClassName] | dict[Color, ClassName], BeforeValidator(_table), Field(min_length=1)
 ]
+
+
+def moment(value: Any) -> str:
+    """A point in time as ``YYYY-MM-DDTHH:MM:SSZ``; of a date alone, its first second.
+
+    Args:
+        value: ISO text, or the date or time that YAML makes of what looks like one.
+
+    Raises:
+        ValueError: if `value` is neither, or is a time without its offset.
+    """
+    try:
+        known = value if isinstance(value, date) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        known = None
+    is_only_a_date = not isinstance(known, datetime) or (isinstance(value, str) and len(value) <= 10)
+    if is_only_a_date and known is not None:
+        known = datetime(known.year, known.month, known.day, tzinfo=UTC)
+    if not isinstance(known, datetime) or known.tzinfo is None:
+        raise ValueError("must be a date, or a date and time with its offset, such as 2023-06-14T10:26:00Z")
+    return f"{known.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+Moment = Annotated[str, BeforeValidator(moment)]
+"""A point in time, in UTC to the second: ``2023-06-14T10:26:00Z``."""
 
 
 def _scene_or_moment(value: Any) -> Any:
