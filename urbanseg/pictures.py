@@ -92,7 +92,8 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
                 if chosen.setdefault(name, split_name) != split_name:
                     raise PipelineError(f"{name} is in two splits, {chosen[name]} and {split_name}")
     rest = [split_name for split_name, entries in lists.items() if entries is None]
-    chosen = {name: chosen.get(name, rest[0]) for name in names if rest or name in chosen}
+    if rest:
+        chosen = {name: chosen.get(name, rest[0]) for name in names}
     if empty := set(lists) - set(chosen.values()):
         raise PipelineError(f"no picture is in the split {', '.join(sorted(empty))}; correct its list")
     return chosen

@@ -136,11 +136,11 @@ def _usable(frame: gpd.GeoDataFrame, path: Path) -> gpd.GeoDataFrame:
 
 def _around(grid: Grid, crs: CRS) -> tuple[float, float, float, float]:
     """The bounds of a scene in another CRS, a fifth larger: wide lines beside it may reach into it."""
-    corners = gpd.GeoSeries([shapely.box(*grid.bounds)], crs=grid.crs)
     margin = max(grid.shape) * grid.resolution / 10
-    left, bottom, right, top = (
-        corners.buffer(margin, join_style="mitre").segmentize(margin).to_crs(crs).total_bounds
-    )
+    left, bottom, right, top = grid.bounds
+    corners = shapely.box(left - margin, bottom - margin, right + margin, top + margin)
+    outline = gpd.GeoSeries([shapely.segmentize(corners, margin)], crs=grid.crs)
+    left, bottom, right, top = outline.to_crs(crs).total_bounds
     return float(left), float(bottom), float(right), float(top)
 
 
