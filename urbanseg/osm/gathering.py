@@ -8,7 +8,6 @@ be used is dropped and counted; coastlines become the sea when all of them are k
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 
 import geopandas as gpd
 import numpy as np
@@ -62,6 +61,10 @@ class Gathering:
         """Whether a feature is to be left out by its tags."""
         return any(matches(tags, unwanted) for unwanted in self.skip)
 
+    def is_coast(self, tags: Tags) -> bool:
+        """Whether a way with these tags is a coastline, which counts from farther away."""
+        return bool(classify(tags, ["coast"], self.rules))
+
     def way(
         self,
         osm_id: int,
@@ -80,7 +83,7 @@ class Gathering:
             closed: whether it ends where it starts.
             whole: whether all its nodes are known.
         """
-        if not self._may_meet(runs) or not self._is_new("way", osm_id):
+        if not self._is_new("way", osm_id):
             return
         found = classify(tags, _shapes(tags, closed=closed), self.rules)
         by_geometry: dict[str, dict[str, TagRule]] = {"line": {}, "area": {}, "coast": {}}
@@ -134,20 +137,6 @@ class Gathering:
         known = len(self.seen)
         self.seen.add((osm_type, osm_id))
         return len(self.seen) > known
-
-    def _may_meet(self, runs: Sequence[Sequence[Position]]) -> bool:
-        """Whether the bounds of the runs, grown for coasts, meet the box: a quick no for most."""
-        if self.bbox is None or not any(runs):
-            return True
-        west, south, east, north = self.bbox
-        reach = COAST_REACH_DEGREES
-        longitudes, latitudes = zip(*chain.from_iterable(runs), strict=True)
-        return bool(
-            min(longitudes) <= east + reach
-            and max(longitudes) >= west - reach
-            and min(latitudes) <= north + reach
-            and max(latitudes) >= south - reach
-        )
 
     def _line(
         self,

@@ -18,10 +18,15 @@ import shapely
 
 from urbanseg.errors import PipelineError
 from urbanseg.osm.features import Bounds
-from urbanseg.osm.gathering import AREA_RELATIONS, INCOMPLETE, Gathering, Position
+from urbanseg.osm.gathering import AREA_RELATIONS, COAST_REACH_DEGREES, INCOMPLETE, Gathering, Position
 from urbanseg.osm.rules import Rules, TagSet, keys
 
 log = logging.getLogger(__name__)
+
+INDEXES = ("sparse_mmap_array", "sparse_mem_array")
+"""Kinds of index of node locations, best first: 16 bytes a node, and the first grows without a copy."""
+COORDINATE = 10**7
+"""libosmium counts degrees in these parts."""
 
 
 def read_features(
@@ -39,8 +44,7 @@ def read_features(
     relations say implicitly. A feature yields one row for each class it matches.
 
     Args:
-        path: the extract; memory grows with its number of nodes, so cut a country to the
-            city's region first (``osmium extract``).
+        path: the extract; memory grows by 16 bytes a node, see ``bench/extract.py``.
         rules: rules of each class; the first that matches within a class counts.
         skip: tag sets; a feature that matches any of them is left out.
         keep_tags: keys kept in `tags` beside those of the rule.
@@ -80,7 +84,10 @@ def gather(path: Path, gathering: Gathering) -> None:
     due: set[int] = set()
     assembled: set[int] = set()
     wkb = osmium.geom.WKBFactory()
+    beside, far = _Beside(gathering.bbox, 0), _Beside(gathering.bbox, COAST_REACH_DEGREES)
     for thing in _objects(path, gathering.rules):
+        if thing.is_way() and beside(thing) and (not gathering.is_coast(thing.tags) or far(thing)):
+            continue
         tags = dict(thing.tags)
         if gathering.is_unwanted(tags):
             continue
@@ -109,6 +116,36 @@ def _overlap(bbox: Bounds | None, extent: Sequence[float] | None) -> Bounds | No
     return (west, south, east, north) if west < east and south < north else bbox
 
 
+class _Beside:
+    """Says of a way whether all of it lies beyond one side of a box that is grown by some degrees.
+
+    Most ways of a country do, and are dismissed here before anything is made of them.
+    """
+
+    def __init__(self, bbox: Bounds | None, degrees: float) -> None:
+        self.sides = None
+        if bbox is not None:
+            west, south, east, north = (round(edge * COORDINATE) for edge in bbox)
+            reach = round(degrees * COORDINATE)
+            self.sides = west - reach, south - reach, east + reach, north + reach
+
+    def __call__(self, way: Any) -> bool:
+        if self.sides is None:
+            return False
+        west, south, east, north = self.sides
+        places = [location for node in way.nodes if (location := node.location).valid()]
+        if not places:
+            return False
+        x, y = places[0].x, places[0].y
+        if x < west:
+            return all(place.x < west for place in places)
+        if x > east:
+            return all(place.x > east for place in places)
+        if y < south:
+            return all(place.y < south for place in places)
+        return y > north and all(place.y > north for place in places)
+
+
 def _runs(way: Any) -> list[list[Position]]:
     """Coordinates of the way's nodes, split where nodes are missing in the extract."""
     runs: list[list[Position]] = [[]]
@@ -125,13 +162,12 @@ def _objects(path: Path, rules: Rules) -> Iterator[Any]:
     if not keys(rules):
         return
     wanted = osmium.osm.WAY | osmium.osm.AREA | osmium.osm.RELATION
-    processor = osmium.FileProcessor(path)
+    index = next(name for name in INDEXES if name in osmium.index.map_types())
+    processor = osmium.FileProcessor(path).with_locations(index)
     if area_keys := keys(rules, ["area"]):
         processor = processor.with_areas(osmium.filter.KeyFilter(*area_keys))
-    processor = (
-        processor.with_locations()
-        .with_filter(osmium.filter.EntityFilter(wanted))
-        .with_filter(osmium.filter.KeyFilter(*keys(rules)))
+    processor = processor.with_filter(osmium.filter.EntityFilter(wanted)).with_filter(
+        osmium.filter.KeyFilter(*keys(rules))
     )
     yield from processor
 
