@@ -89,7 +89,7 @@ def read(path: Path) -> None:
 def main() -> None:
     """Make extracts of two sizes, read each in a process of its own, and extrapolate to 1 GB."""
     copies = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         points = []
         for count in (copies // 4, copies):
             path = Path(folder) / f"{count}.osm.pbf"

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 import numpy as np
 
 from urbanseg import labels, paths, raster
-from urbanseg.label_params import LabelParams
 from urbanseg.grid import Window
+from urbanseg.label_params import LabelParams
 
 
 def clouded(city: str, params: LabelParams, scene: raster.Reader, inputs: ExitStack) -> labels.Masker:
