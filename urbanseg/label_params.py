@@ -4,18 +4,31 @@
 `labels` hold what is the same for all cities.
 """
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from urbanseg.remaps import TABLES
 from urbanseg.sections import Metres, Model, Positive, Share
 
 IGNORE = "ignore"
 """Stands wherever a class may be named, for pixels that count in no loss and no metric."""
+
+NOT_SHOWN = "not_shown"
+"""Type of an error whose value must not be shown."""
 
 ClassName = str
 
@@ -31,10 +44,18 @@ def _table(value: Any) -> Any:
     return {key.lower() if isinstance(key, str) else key: name for key, name in value.items()}
 
 
-Color = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+def _one_kind(table: dict[int | str, ClassName]) -> dict[int | str, ClassName]:
+    """A table whose keys are all whole numbers or all colours."""
+    colors = [isinstance(key, str) and re.fullmatch(r"#[0-9a-f]{6}", key) is not None for key in table]
+    numbers = [isinstance(key, int) for key in table]
+    if not all(colors) and not all(numbers):
+        raise ValueError("keys must all be whole numbers, or all colours such as #3c1098 in quotes")
+    return table
+
+
 ValueTable = Annotated[dict[int, ClassName], BeforeValidator(_table), Field(min_length=1)]
 MaskTable = Annotated[
-    dict[int, ClassName] | dict[Color, ClassName], BeforeValidator(_table), Field(min_length=1)
+    dict[int | str, ClassName], BeforeValidator(_table), Field(min_length=1), AfterValidator(_one_kind)
 ]
 
 
@@ -121,7 +142,7 @@ class OverpassOsm(Model):
     @classmethod
     def _no_secret(cls, address: str) -> str:
         if urlsplit(address).password is not None:
-            raise ValueError("must not hold a password, which params.yaml would publish")
+            raise PydanticCustomError(NOT_SHOWN, "must not hold a password, which params.yaml would publish")
         return address.rstrip("/")
 
 

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.label_params import (
+    NOT_SHOWN,
     FolderScene,
     LabelParams,
     Labels,
@@ -325,6 +326,8 @@ def _sentence(error: ValidationError) -> str:
     parts = [str(part) for part in first["loc"] if part != "[key]"]
     if parts[:1] == ["cities"]:
         del parts[3:4]  # the provider or source, by which pydantic chose the model
+        if parts[2:4] == ["labels", "sources"]:
+            del parts[5:6]
     key = ".".join(parts) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
@@ -332,7 +335,7 @@ def _sentence(error: ValidationError) -> str:
         message = "is missing; add it"
     elif first["type"] == "extra_forbidden":
         message = "is not a parameter; remove it or correct its spelling"
-    elif not isinstance(first["input"], dict | list):
+    elif first["type"] != NOT_SHOWN and not isinstance(first["input"], dict | list):
         message += f", got {first['input']!r}"
     more = f" (and {len(rest)} more)" if rest else ""
     return f"{key}: {message}{more}"

@@ -46,6 +46,10 @@ class Database:
     def __init__(self, elements: Iterable[dict[str, Any]]) -> None:
         self.elements: dict[Key, dict[str, Any]] = {(e["type"], e["id"]): e for e in elements}
         self.shapes = {key: shape for key in self.elements if (shape := self._shape(key)) is not None}
+        self.tagged: dict[tuple[str, str], list[Key]] = {}
+        for key, element in self.elements.items():
+            for tag in element["tags"]:
+                self.tagged.setdefault((key[0], tag), []).append(key)
 
     @classmethod
     def read(cls, path: Path) -> "Database":
@@ -80,10 +84,8 @@ class Database:
         """Objects with a tag that meet an area, and what they consist of."""
         found = {
             name
-            for name, element in self.elements.items()
-            if name[0] == kind
-            and key in element["tags"]
-            and value in (None, element["tags"][key])
+            for name in self.tagged.get((kind, key), [])
+            if value in (None, self.elements[name]["tags"][key])
             and name in self.shapes
             and shapely.intersects(area, self.shapes[name])
         }

@@ -12,13 +12,15 @@ import numpy as np
 import osmnx
 import pytest
 import shapely
+import yaml
 
+import stages.osm
 from bench import helsinki
 from tests.protocol.overpass import STATE, Database, Fault, Overpass, serving
-from urbanseg import labels, osm, paths
+from urbanseg import labels, osm, paths, raster
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window
+from urbanseg.grid import Grid, Window, utm_grid
 from urbanseg.label_params import OverpassOsm, TagRule
 from urbanseg.osm import overpass, overpass_client
 from urbanseg.osm.gathering import Gathering
@@ -290,6 +292,43 @@ def test_the_settings_of_osmnx_are_left_as_they_were(server: Overpass) -> None:
     assert {name: getattr(osmnx.settings, name) for name in names} == before
 
 
+@pytest.mark.parametrize("fault", ["a remark of an error", "cut in mid-body"])
+def test_a_stage_that_fails_leaves_nothing_half_written_and_the_next_run_goes_on(
+    server: Overpass, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    grid = utm_grid(10.03, 50.02, 3800, 3800, 10)
+    with raster.writing(paths.scene("town"), grid, dtype="uint8", nodata=0) as scene:
+        scene.write(np.ones(grid.shape, np.uint8))
+    params = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    source = {
+        "provider": "overpass",
+        "address": server.address,
+        "max_query_km2": 5,
+        "attempts": 1,
+        "date": "2020-01-01",
+    }
+    params["cities"] = {
+        "town": {
+            "title": "T",
+            "role": "train",
+            "inputs": ".",
+            "scene": {"provider": "local", "path": "x.tif", "bands": {"red": 1}},
+            "osm": source,
+            "labels": {"source": "osm"},
+        }
+    }
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    monkeypatch.setattr("sys.argv", ["osm", "town"])
+    server.faults += [None, None, FAULTS[fault]]
+    with pytest.raises(SystemExit, match=re.escape(SAID[fault])):
+        stages.osm.main()
+    assert not paths.osm("town").parent.exists() or not list(paths.osm("town").parent.iterdir())
+    assert not list(Path().rglob("*.part*"))
+    stages.osm.main()
+    assert len(osm.load_features(paths.osm("town"))) > 20
+    assert len(server.queries) == len(set(server.queries)) + 1
+
+
 # real data
 
 City = tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]
@@ -308,7 +347,7 @@ def city(params: Params, tmp_path_factory: pytest.TempPathFactory) -> City:
     extract = osm.read_features(helsinki.extract(), params.osm.rules, **rules)
     box, cache = tuple(extract.attrs["extent"]), tmp_path_factory.mktemp("cache")
     with serving(Database.read(helsinki.extract())) as server:
-        source = OverpassOsm(provider="overpass", address=server.address, max_query_km2=0.5)
+        source = OverpassOsm(provider="overpass", address=server.address, max_query_km2=1.2)
         served = fetch_features(source, params.osm.rules, box, cache, moment=STATE, **rules)
         with overpass_client.connected(source, STATE, cache):
             osmnx.settings.cache_only_mode = False

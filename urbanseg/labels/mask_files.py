@@ -18,7 +18,7 @@ from urbanseg.pictures import Picture
 def masks(
     laid: Iterable[Picture],
     files: Mapping[str, Path],
-    table: Mapping[int, str] | Mapping[str, str],
+    table: Mapping[int | str, str],
     classes: ClassTable,
 ) -> Iterator[tuple[Window, Labels]]:
     """The labels of each picture, and where they lie on the sheet.
