@@ -99,6 +99,11 @@ def test_dubai_is_a_folder_of_images_with_colour_masks_and_splits_of_its_own(sha
             np.testing.assert_array_equal(labels[rows, cols], expected)
             assert (split[rows, cols] == SPLITS.index(at.split)).all()
 
+    covered = np.zeros(labels.shape, bool)
+    for at in places.itertuples():
+        covered[at.row : at.row + at.height, at.col : at.col + at.width] = True
+    assert (labels[~covered] == IGNORE).all()
+
     tiles = pd.read_parquet(paths.tiles("town"))
     for tile in tiles.itertuples():  # each lies in one picture, and in its split
         inside = places[
