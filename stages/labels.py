@@ -1,6 +1,7 @@
-"""Label a city's scene, from its OpenStreetMap features or from a classified raster."""
+"""Label a city's scene from its sources: OpenStreetMap, rasters, annotation, or masks beside images."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import numpy as np
@@ -8,11 +9,12 @@ from tqdm import tqdm
 
 from stages._cli import city_stage
 from stages._clouds import clouded
-from urbanseg import labels, osm, paths, raster
+from urbanseg import labels, osm, paths, pictures, raster, tables
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
-from urbanseg.params import Params, RasterLabels
+from urbanseg.label_params import MaskLabels, OsmLabels, RasterLabels, VectorLabels, label_sources
+from urbanseg.params import Params
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +25,14 @@ def main(city: str, params: Params) -> None:
     counts = np.zeros(256, np.int64)
     with ExitStack() as inputs:
         scene = inputs.enter_context(raster.reading(paths.scene(city)))
-        label = _labeller(city, params, scene, inputs)
+        labelled = _labelled(city, params, scene, inputs)
         under_cloud = clouded(city, params.labels, scene, inputs)
         output = inputs.enter_context(
             raster.writing(
                 target, scene.grid, dtype="uint8", nodata=IGNORE, classes=classes, resampling="mode"
             )
         )
-        for window in tqdm(labels.windows(scene.grid.shape, params.labels), desc=city, unit="window"):
-            values = label(window)
+        for window, values in labelled:
             values[~scene.valid(window) | under_cloud(window)] = IGNORE
             output.write(values, window)
             counts += np.bincount(values.ravel(), minlength=256)
@@ -43,21 +44,47 @@ def main(city: str, params: Params) -> None:
     log.info("%s: %s", city, labels.shares(counts, classes))
 
 
-def _labeller(city: str, params: Params, scene: raster.Reader, inputs: ExitStack) -> labels.Labeller:
-    source, classes = params.city(city).labels, params.class_table
-    if not isinstance(source, RasterLabels):
-        features = osm.load_features(paths.osm(city))
-        ground = osm.polygons(features, scene.grid.crs, params.labels)
-        return labels.labeller(ground, scene.grid, classes, params.labels, features.attrs.get("extent"))
+def _labelled(
+    city: str, params: Params, scene: raster.Reader, inputs: ExitStack
+) -> Iterator[tuple[Window, labels.Labels]]:
+    """The windows of the scene and their labels."""
+    sources = list(label_sources(params.city(city).labels).values())
+    if isinstance(sources[0], MaskLabels):
+        laid = pictures.from_table(tables.read(paths.pictures(city)))
+        files = pictures.find(sources[0].masks)
+        yield from labels.masks(
+            tqdm(laid, desc=city, unit="mask"), files, sources[0].remap, params.class_table
+        )
+        return
+    label = labels.stacked([_layer(city, source, params, scene, inputs) for source in sources])
+    for window in tqdm(labels.windows(scene.grid.shape, params.labels), desc=city, unit="window"):
+        yield window, label(window)
 
+
+def _layer(
+    city: str,
+    source: OsmLabels | RasterLabels | VectorLabels | MaskLabels,
+    params: Params,
+    scene: raster.Reader,
+    inputs: ExitStack,
+) -> labels.Labeller:
+    """The labels of one source."""
+    grid, classes = scene.grid, params.class_table
+    if isinstance(source, OsmLabels):
+        features = osm.load_features(paths.osm(city))
+        ground, extent = osm.polygons(features, grid.crs, params.labels), features.attrs.get("extent")
+        return labels.labeller(ground, grid, classes, params.labels, extent, background=source.background)
+    if isinstance(source, VectorLabels):
+        ground = osm.polygons(labels.read_drawn(source, grid), grid.crs, params.labels)
+        everywhere = params.labels.model_copy(update={"unmapped_cell_m": 0})
+        return labels.labeller(
+            ground, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN
+        )
+    assert isinstance(source, RasterLabels)  # noqa: S101, masks are no layer
     classified = inputs.enter_context(raster.reading(source.path))
-    place = labels.crop(classified.grid, scene.grid) or Window(0, 0, *classified.grid.shape)
-    raster.require_same_grid(classified.path, classified.grid.window(place), scene.path, scene.grid)
-    return lambda window: labels.remap(
-        classified.read_band(window._replace(row=window.row + place.row, col=window.col + place.col)),
-        source.remap,
-        classes,
-    )
+    if source.same_grid:
+        raster.require_same_grid(classified.path, classified.grid, scene.path, grid)
+    return inputs.enter_context(labels.classified(classified, grid, source.remap, classes))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,17 @@
 """Read the OpenStreetMap features that have a class, in and around a city's scene."""
 
+import json
 import logging
+from typing import Any
+
+import geopandas as gpd
 
 from stages._cli import city_stage
 from urbanseg import osm, paths, raster
-from urbanseg.params import NoOsm, Params
+from urbanseg.errors import PipelineError
+from urbanseg.label_params import OverpassOsm, PbfOsm
+from urbanseg.osm import dates
+from urbanseg.params import Params
 
 log = logging.getLogger(__name__)
 
@@ -12,19 +19,41 @@ log = logging.getLogger(__name__)
 @city_stage
 def main(city: str, params: Params) -> None:
     source = params.city(city).osm
-    if isinstance(source, NoOsm):
+    if source.provider == "none":
         log.info("%s takes no OpenStreetMap; its table of features is empty", city)
-        features = osm.table()
+        osm.write_features(paths.osm(city), osm.table())
+        return
+    taken = dates.taken(json.loads(paths.item(city).read_text())) if paths.item(city).exists() else None
+    wanted: dict[str, Any] = {
+        "bbox": osm.area_of_interest(raster.describe(paths.scene(city)).grid),
+        "rules": params.osm.rules,
+        "skip": params.osm.skip,
+        "keep_tags": params.osm.keep_tags,
+    }
+    if isinstance(source, PbfOsm):
+        features = osm.read_features(source.path, **wanted)
+        features.attrs = {"snapshot": source.date, **features.attrs} if source.date else features.attrs
     else:
-        scene = raster.describe(paths.scene(city))
-        features = osm.read_features(
-            source.path,
-            params.osm.rules,
-            skip=params.osm.skip,
-            keep_tags=params.osm.keep_tags,
-            bbox=osm.area_of_interest(scene.grid),
-        )
+        features = _fetched(city, source, taken, wanted)
+    dates.check_gap(
+        features.attrs.get("snapshot"), taken, params.osm.max_gap_months, fail=params.osm.fail_on_gap
+    )
     osm.write_features(paths.osm(city), features)
+
+
+def _fetched(
+    city: str, source: OverpassOsm, taken: dates.Range | None, wanted: dict[str, Any]
+) -> gpd.GeoDataFrame:
+    from urbanseg.osm import overpass  # noqa: PLC0415, osmnx takes a second to import
+
+    moment = source.date
+    if moment == "scene":
+        if taken is None:
+            raise PipelineError(
+                f"cities.{city}.osm.date is scene, but the date of the scene is not known; give a date"
+            )
+        moment = dates.middle(taken)
+    return overpass.fetch_features(source, cache=paths.answers(city), moment=moment, **wanted)
 
 
 if __name__ == "__main__":

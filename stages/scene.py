@@ -1,11 +1,13 @@
-"""Deliver a city's scene: simulated from a map, or cut from any GeoTIFF on this machine."""
+"""Deliver a city's scene: simulated from a map, cut from any GeoTIFF, or laid out of a folder of images."""
 
 from pathlib import Path
 from typing import Any
 
 from stages._cli import city_stage
-from urbanseg import files, paths
+from urbanseg import files, paths, pictures, tables
+from urbanseg.imagery import folder as folder_of_images
 from urbanseg.imagery import item, local, materials, simulated, surfaces
+from urbanseg.label_params import FolderScene
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
 from urbanseg.params import LocalScene, Params, SimulatedScene
@@ -16,9 +18,12 @@ def main(city: str, params: Params) -> None:
     scene = params.city(city).scene
     with files.atomic(paths.scene_dir(city)) as folder:
         folder.mkdir()
-        described = (
-            _copied(city, scene, folder) if scene.provider == "local" else _simulated(city, scene, folder)
-        )
+        if isinstance(scene, FolderScene):
+            described = _laid_out(city, scene, folder)
+        elif isinstance(scene, LocalScene):
+            described = _copied(city, scene, folder)
+        else:
+            described = _simulated(city, scene, folder)
         files.write_json(folder / paths.item(city).name, described)
 
 
@@ -39,6 +44,14 @@ def _copied(city: str, scene: LocalScene, folder: Path) -> dict[str, Any]:
     grid = local.copy(scene, bands)
     properties = {"simulated": False} | item.source(scene.path)
     return item.describe(city, grid, list(scene.bands), scene.datetime, properties, [bands])
+
+
+def _laid_out(city: str, scene: FolderScene, folder: Path) -> dict[str, Any]:
+    laid, images = folder_of_images.plan(scene)
+    bands = folder / paths.scene(city).name
+    grid = folder_of_images.copy(laid, images, scene, bands)
+    tables.write(folder / paths.pictures(city).name, pictures.to_table(laid))
+    return item.describe(city, grid, list(scene.bands), None, folder_of_images.provenance(images), [bands])
 
 
 if __name__ == "__main__":

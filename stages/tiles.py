@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stages._cli import city_stage
-from urbanseg import grid, paths, raster, tables, tiles
+from urbanseg import grid, paths, pictures, raster, tables, tiles
 from urbanseg.errors import PipelineError
 from urbanseg.params import Params
 
@@ -22,20 +22,25 @@ def main(city: str, params: Params) -> None:
         def histogram(window: grid.Window) -> np.ndarray:
             return tiles.histogram(labels.read_band(window), len(names))
 
-        laid = tiles.lay_blocks(area.shape, params.tiles.block)
+        own = pictures.from_table(tables.read(paths.pictures(city))) if paths.pictures(city).exists() else []
+        laid = [picture.window for picture in own] or tiles.lay_blocks(area.shape, params.tiles.block)
         counts = np.array([histogram(block) for block in tqdm(laid, desc="blocks", unit="block")])
         if not counts.any():
             raise PipelineError(
                 f"{paths.labels(city)} holds no labelled pixel; check clouds, AOI and label source"
             )
-        if params.city(city).role == "target":
+        if own:
+            splits = pictures.split_values(own)
+        elif params.city(city).role == "target":
             splits = [grid.SPLITS.index("test")] * len(laid)
         else:
             splits = grid.assign_blocks(
                 counts, params.tiles.split.values, params.seed, grid.neighbours(laid)
             ).tolist()
 
-        candidates = tiles.lay_tiles(area.shape, laid, params.tiles.size, params.tiles.overlap)
+        candidates = tiles.lay_tiles(
+            area.shape, laid, params.tiles.size, params.tiles.overlap, across=not own
+        )
         table = tiles.index(
             laid,
             splits,

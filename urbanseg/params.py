@@ -4,58 +4,36 @@ Each section of params.yaml is a model here; its comments there say what a knob 
 Checks that need more than one knob (overlap below the tile size) are validators.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
+from urbanseg.label_params import (
+    NOT_SHOWN,
+    FolderScene,
+    LabelParams,
+    Labels,
+    Osm,
+    OsmParams,
+    label_sources,
+    named_classes,
+)
+from urbanseg.sections import Metres, Model, Positive, Share
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Metres = Annotated[float, Field(ge=0)]
 ENCODER_STRIDE = 32
 """Encoders halve the image five times: tile sizes must be multiples of this."""
-
-
-class Model(BaseModel):
-    """Base of all sections: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ClassParams(Model):
     id: int = Field(ge=0, le=254)
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
-
-
-class TagRule(Model):
-    """Features whose tags all match; `"*"` is any value but `no`."""
-
-    geometry: Literal["area", "line"]
-    tags: dict[str, Literal["*"] | list[str]] = Field(min_length=1)
-
-
-class OsmParams(Model):
-    rules: dict[str, list[TagRule]]
-    skip: list[dict[str, Literal["*"] | list[str]]] = []
-    keep_tags: list[str] = []
-
-
-class LabelParams(Model):
-    supersample: int = Field(ge=1, le=20)
-    priority: list[str] = Field(min_length=1)
-    min_share: dict[str, Annotated[float, Field(gt=0, le=1)]]
-    line_width_m: dict[str, Positive]
-    default_line_width_m: Positive
-    lane_width_m: Positive
-    unmapped_cell_m: Metres
-    ignore_scl: list[Annotated[int, Field(ge=0, le=11)]]
-    cloud_dilation_m: Metres
 
 
 class SplitShares(Model):
@@ -233,40 +211,7 @@ class LocalScene(Model):
         return _check_bbox(box)
 
 
-Scene = Annotated[SimulatedScene | LocalScene, Field(discriminator="provider")]
-
-
-class PbfOsm(Model):
-    """An OpenStreetMap extract on this machine (.osm.pbf, .osm, .osm.bz2)."""
-
-    provider: Literal["pbf"]
-    path: Path
-
-
-class NoOsm(Model):
-    """No OpenStreetMap: the labels come from elsewhere."""
-
-    provider: Literal["none"]
-
-
-Osm = Annotated[PbfOsm | NoOsm, Field(discriminator="provider")]
-
-
-class OsmLabels(Model):
-    """Labels burnt from the city's OpenStreetMap features."""
-
-    source: Literal["osm"]
-
-
-class RasterLabels(Model):
-    """Labels from a classified raster: its values to our class names (or `ignore`)."""
-
-    source: Literal["raster"]
-    path: Path
-    remap: dict[int, str] = Field(min_length=1)
-
-
-Labels = Annotated[OsmLabels | RasterLabels, Field(discriminator="source")]
+Scene = Annotated[SimulatedScene | LocalScene | FolderScene, Field(discriminator="provider")]
 
 
 class CityParams(Model):
@@ -279,8 +224,13 @@ class CityParams(Model):
 
     @model_validator(mode="after")
     def _labels_have_a_source(self) -> Self:
-        if self.labels.source == "osm" and self.osm.provider == "none":
-            raise ValueError("labels.source is osm, but osm.provider is none")
+        for key, source in label_sources(self.labels).items():
+            if source.source == "osm" and self.osm.provider == "none":
+                raise ValueError(f"labels{key}.source is osm, but osm.provider is none")
+        if (self.scene.provider == "folder") != (self.labels.source == "masks"):
+            raise ValueError("scene.provider folder and labels.source masks go together: one needs the other")
+        if self.scene.provider == "folder" and self.role != "train":
+            raise ValueError("a folder of images has splits of its own, so its role must be train")
         return self
 
 
@@ -308,17 +258,16 @@ class Params(Model):
 
     @model_validator(mode="after")
     def _class_names(self) -> Self:
-        named = {
+        named: dict[str, Collection[str]] = {
             "osm.rules": self.osm.rules,
             "labels.priority": self.labels.priority,
             "labels.min_share": self.labels.min_share,
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
         }
         for city, params in self.cities.items():
-            if isinstance(params.labels, RasterLabels):
-                named[f"cities.{city}.labels.remap"] = [
-                    name for name in params.labels.remap.values() if name != "ignore"
-                ]
+            for source_key, source in label_sources(params.labels).items():
+                for key, used in named_classes(source).items():
+                    named[f"cities.{city}.labels{source_key}.{key}"] = used
         for key, names in named.items():
             for name in names:
                 if name not in self.classes:
@@ -377,6 +326,8 @@ def _sentence(error: ValidationError) -> str:
     parts = [str(part) for part in first["loc"] if part != "[key]"]
     if parts[:1] == ["cities"]:
         del parts[3:4]  # the provider or source, by which pydantic chose the model
+        if parts[2:4] == ["labels", "sources"]:
+            del parts[5:6]
     key = ".".join(parts) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
@@ -384,7 +335,7 @@ def _sentence(error: ValidationError) -> str:
         message = "is missing; add it"
     elif first["type"] == "extra_forbidden":
         message = "is not a parameter; remove it or correct its spelling"
-    elif not isinstance(first["input"], dict | list):
+    elif first["type"] != NOT_SHOWN and not isinstance(first["input"], dict | list):
         message += f", got {first['input']!r}"
     more = f" (and {len(rest)} more)" if rest else ""
     return f"{key}: {message}{more}"

@@ -27,6 +27,11 @@ def scl(city: str) -> Path:
     return scene_dir(city) / "scl.tif"
 
 
+def pictures(city: str) -> Path:
+    """Where each picture of a folder lies on its sheet, and its split; absent for real scenes."""
+    return scene_dir(city) / "pictures.parquet"
+
+
 def extract(city: str) -> Path:
     """OpenStreetMap file of the embedded city; absent for real scenes."""
     return scene_dir(city) / "city.osm.pbf"
@@ -35,6 +40,11 @@ def extract(city: str) -> Path:
 def item(city: str) -> Path:
     """Provenance, as a STAC Item."""
     return scene_dir(city) / "item.json"
+
+
+def answers(city: str) -> Path:
+    """Answers of the OpenStreetMap server; git and DVC ignore the folder."""
+    return Path("data/.fetch") / f"{city}.osm"
 
 
 def osm(city: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE
@@ -30,19 +31,28 @@ def lay_blocks(shape: tuple[int, int], size: int) -> list[Window]:
     return blocks(shape, size)
 
 
-def lay_tiles(shape: tuple[int, int], laid: Sequence[Window], size: int, overlap: int) -> list[Window]:
+def lay_tiles(
+    shape: tuple[int, int], laid: Sequence[Window], size: int, overlap: int, *, across: bool = True
+) -> list[Window]:
     """Tiles of ``size × size`` pixels, neighbours sharing `overlap`, row by row.
 
     They cover the scene, and each block by itself, so that a block between others' splits
     is used to its edges too. Where a block is smaller than a tile (a small scene), its
     tiles are cut to the block; their readers pad them to the size.
+
+    Args:
+        shape: ``(height, width)`` of the scene in pixels.
+        laid: the blocks.
+        size: side of a tile in pixels.
+        overlap: pixels that neighbours share.
+        across: whether tiles may reach from one block into another.
     """
     in_blocks = {
         Window(b.row + w.row, b.col + w.col, min(size, b.height), min(size, b.width))
         for b in laid
         for w in windows((b.height, b.width), size, overlap)
     }
-    if min(shape) < size:
+    if min(shape) < size or not across:
         return sorted(in_blocks)
     return sorted(in_blocks | set(windows(shape, size, overlap)))
 
@@ -77,8 +87,9 @@ def index(
         (pixels).
     """
     rows = []
+    tree = shapely.STRtree([_box(block) for block in laid])
     for tile in tiles:
-        touched = [i for i, block in enumerate(laid) if _overlaps(tile, block)]
+        touched = sorted(tree.query(_box(tile)).tolist())
         if len({splits[i] for i in touched}) != 1:
             continue
         counts = histogram_of(tile)
@@ -101,10 +112,7 @@ def windows_of(table: pd.DataFrame) -> list[Window]:
     return [Window(*values) for values in zip(*columns, strict=True)]
 
 
-def _overlaps(a: Window, b: Window) -> bool:
-    return (
-        a.row < b.row + b.height
-        and b.row < a.row + a.height
-        and a.col < b.col + b.width
-        and b.col < a.col + a.width
-    )
+def _box(window: Window) -> shapely.Polygon:
+    """A window a little smaller, so that windows that only touch don't meet."""
+    bottom, right = window.row + window.height, window.col + window.width
+    return shapely.box(window.col + 0.25, window.row + 0.25, right - 0.25, bottom - 0.25)

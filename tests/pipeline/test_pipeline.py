@@ -50,7 +50,7 @@ def test_a_second_run_does_nothing(project):
         (
             "cities.oasis.scene.noise",
             0.01,
-            {f"{s}@oasis" for s in ("scene", "osm", "labels", "predict", "vectorize", "evaluate")}
+            {f"{s}@oasis" for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate")}
             | {"dataset", "report"},
         ),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from urbanseg.params import TagRule
+from urbanseg.label_params import TagRule
 
 Weights = Mapping[str, float]
 

@@ -12,9 +12,9 @@ from affine import Affine
 from pyproj import CRS, Proj, Transformer
 
 from urbanseg.grid import Grid
+from urbanseg.label_params import LabelParams
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.widths import line_width
-from urbanseg.params import LabelParams
 
 ARC_SEGMENTS = 4
 """Segments of a quarter circle in buffers: 2 % of the radius off at most."""

@@ -1,36 +1,32 @@
 """Reading OpenStreetMap extracts: .osm.pbf, and .osm or .osm.bz2 in XML.
 
 The file is streamed through libosmium, which keeps the node locations and lets only
-objects with a tag key of the rules reach Python. Closed ways become polygons here, so
-that a self-crossing one can be repaired; multipolygon relations are assembled by
-libosmium (https://osmcode.org/osmium-concepts/#areas). What cannot be used is dropped,
-counted and said in the log.
+objects with a tag key of the rules reach Python. Multipolygon relations are assembled by
+libosmium (https://osmcode.org/osmium-concepts/#areas); what ways and areas become is a
+matter of `urbanseg.osm.gathering`.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import osmium
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from urbanseg.errors import PipelineError
-from urbanseg.osm.features import Bounds, Row, table
-from urbanseg.osm.rules import Rules, Shape, Tags, TagSet, classify, keys, matches, tags_as_json
-from urbanseg.params import TagRule
+from urbanseg.osm.features import Bounds
+from urbanseg.osm.gathering import AREA_RELATIONS, COAST_REACH_DEGREES, INCOMPLETE, Gathering, Position
+from urbanseg.osm.rules import Rules, TagSet, keys
 
 log = logging.getLogger(__name__)
 
-UNCLOSED = "unclosed or self-crossing ring"
-INCOMPLETE = "nodes or members outside the extract"
-COLLAPSED = "no extent"
-Position = tuple[float, float]
-"""Longitude and latitude in degrees."""
-AREA_RELATIONS = ("multipolygon", "boundary")
+INDEXES = ("sparse_mmap_array", "sparse_mem_array")
+"""Kinds of index of node locations, best first: 16 bytes a node, and the first grows without a copy."""
+COORDINATE = 10**7
+"""libosmium counts degrees in these parts."""
 
 
 def read_features(
@@ -48,8 +44,7 @@ def read_features(
     relations say implicitly. A feature yields one row for each class it matches.
 
     Args:
-        path: the extract; memory grows with its number of nodes, so cut a country to the
-            city's region first (``osmium extract``).
+        path: the extract; memory grows by 16 bytes a node, see ``bench/extract.py``.
         rules: rules of each class; the first that matches within a class counts.
         skip: tag sets; a feature that matches any of them is left out.
         keep_tags: keys kept in `tags` beside those of the rule.
@@ -68,121 +63,87 @@ def read_features(
     """
     if not path.exists():
         raise PipelineError(f"{path} does not exist; check the path of the OpenStreetMap extract")
-    gathering = _Gathering(rules, skip, keep_tags, bbox)
-    for thing in _objects(path, rules):
-        gathering.take(thing)
-    features = table(gathering.rows)
-    features.attrs = _header(path)
-    log.info("%s: %s", path.name, gathering.summary(features["class"].value_counts().to_dict()))
+    gathering = Gathering(rules, skip, keep_tags, bbox)
+    with _reading(path):
+        source = _header(path)
+        gather(path, gathering)
+    features = gathering.features(_overlap(bbox, source.get("extent")))
+    features.attrs = source
+    log.info("%s: %s", path.name, gathering.summary(features))
     if features.empty:
-        raise PipelineError(_nothing(path, rules, bbox, features.attrs.get("extent")))
+        raise PipelineError(_nothing(path, rules, bbox, source.get("extent")))
     return features
 
 
-class _Gathering:
-    """The rows gathered so far, and what became of the rest."""
+def gather(path: Path, gathering: Gathering) -> None:
+    """Add the ways and assembled areas of a file; count the areas that are not whole.
 
-    def __init__(
-        self, rules: Rules, skip: Sequence[TagSet], keep_tags: Sequence[str], bbox: Bounds | None
-    ) -> None:
-        self.rules, self.skip, self.keep_tags = rules, skip, keep_tags
-        self.box = None if bbox is None else shapely.box(*bbox)
-        self.rows: list[Row] = []
-        self.dropped: Counter[str] = Counter()
-        self.repaired = self.cut = 0
-        self.wanted: set[int] = set()
-        self.assembled: set[int] = set()
-        self.wkb = osmium.geom.WKBFactory()
-        if self.box is not None:
-            shapely.prepare(self.box)
-
-    def take(self, thing: Any) -> None:
-        """Turn a way or an assembled area into rows; note relations of which an area is due."""
-        tags = dict(thing.tags)
-        if any(matches(tags, unwanted) for unwanted in self.skip):
-            return
-        if thing.is_way():
-            self._take_way(thing, tags)
-        elif thing.is_area():
-            self._take_area(thing, tags)
-        elif tags.get("type") in AREA_RELATIONS and classify(_as_area(tags), ["area"], self.rules):
-            self.wanted.add(thing.id)
-
-    def summary(self, counts: dict[str, int]) -> str:
-        """What was read, in one line."""
-        dropped = self.dropped + Counter({INCOMPLETE: len(self.wanted - self.assembled)})
-        kept = ", ".join(f"{counts.get(name, 0)} {name}" for name in self.rules)
-        why = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
-        return (
-            f"{kept}; repaired {self.repaired}, shortened {self.cut} lines, "
-            f"dropped {dropped.total()}{f' ({why})' if why else ''}"
-        )
-
-    def _take_way(self, way: Any, tags: Tags) -> None:
-        runs = _runs(way)
-        whole = len(runs) == 1 and len(runs[0]) == len(way.nodes)
-        closed = len(way.nodes) > 0 and (way.is_closed() or (whole and runs[0][0] == runs[0][-1]))
-        shapes = _shapes(closed, tags)
-        found = classify(tags, shapes, self.rules)
-        lines = {name: rule for name, rule in found.items() if rule.geometry == "line"}
-        areas = {name: rule for name, rule in found.items() if rule.geometry == "area"}
-        if lines and (whole or any(len(run) > 1 for run in runs)):
-            self.cut += not whole
-            self._add("way", way.id, tags, lines, _line(runs))
-        elif lines:
-            self.dropped[INCOMPLETE] += 1
-        if areas and whole:
-            self._add("way", way.id, tags, areas, self._valid(_polygon(runs[0])))
-        elif areas:
-            self.dropped[INCOMPLETE] += 1
-        if not closed:
-            self.dropped[UNCLOSED] += bool(classify(tags, ["area"], self.rules).keys() - found)
-
-    def _take_area(self, area: Any, tags: Tags) -> None:
-        if area.from_way():
-            return
-        self.assembled.add(area.orig_id())
-        found = classify(_as_area(tags), ["area"], self.rules)
-        if found and area.num_rings()[0] == 0:
-            self.dropped[UNCLOSED] += 1
-        elif found:
-            shape = shapely.from_wkb(self.wkb.create_multipolygon(area))
-            self._add("relation", area.orig_id(), tags, found, self._valid(shape))
-
-    def _valid(self, area: BaseGeometry) -> BaseGeometry:
-        if area.is_valid:
-            return area
-        self.repaired += 1
-        return repair(area)
-
-    def _add(
-        self, osm_type: str, osm_id: int, tags: Tags, found: dict[str, TagRule], shape: BaseGeometry
-    ) -> None:
-        if shape.is_empty:
-            self.dropped[COLLAPSED] += 1
-        elif self.box is None or self.box.intersects(shape):
-            for name, rule in found.items():
-                text = tags_as_json(tags, rule, self.keep_tags)
-                self.rows.append((name, osm_type, osm_id, text, shape))
-
-
-def repair(shape: BaseGeometry) -> BaseGeometry:
-    """The valid polygon or multipolygon that the broken `shape` stands for.
-
-    Rings that cross themselves become the parts they enclose; what has no area is left
-    out, so the result may be empty.
+    Raises:
+        RuntimeError: if the file is damaged.
     """
-    return shapely.make_valid(shape, method="structure", keep_collapsed=False)
+    due: set[int] = set()
+    assembled: set[int] = set()
+    wkb = osmium.geom.WKBFactory()
+    beside, far = _Beside(gathering.bbox, 0), _Beside(gathering.bbox, COAST_REACH_DEGREES)
+    for thing in _objects(path, gathering.rules):
+        if thing.is_way() and beside(thing) and (not gathering.is_coast(thing.tags) or far(thing)):
+            continue
+        tags = dict(thing.tags)
+        if gathering.is_unwanted(tags):
+            continue
+        if thing.is_way():
+            runs = _runs(thing)
+            whole = len(runs) == 1 and len(runs[0]) == len(thing.nodes)
+            closed = len(thing.nodes) > 0 and (thing.is_closed() or (whole and runs[0][0] == runs[0][-1]))
+            gathering.way(thing.id, tags, runs, closed=closed, whole=whole)
+        elif thing.is_area():
+            if not thing.from_way():
+                assembled.add(thing.orig_id())
+                is_open = thing.num_rings()[0] == 0
+                shape = None if is_open else shapely.from_wkb(wkb.create_multipolygon(thing))
+                gathering.relation(thing.orig_id(), tags, shape)
+        elif tags.get("type") in AREA_RELATIONS and gathering.is_area(tags):
+            due.add(thing.id)
+    gathering.dropped[INCOMPLETE] += len(due - assembled)
 
 
-def _line(runs: list[list[Position]]) -> BaseGeometry:
-    """The stretches that have a length: a line if there is one, else a multiline."""
-    parts = [shapely.LineString(run) for run in runs if len(set(run)) > 1]
-    return parts[0] if len(parts) == 1 else shapely.MultiLineString(parts)
+def _overlap(bbox: Bounds | None, extent: Sequence[float] | None) -> Bounds | None:
+    """What of `bbox` lies inside `extent`; either may be unknown."""
+    if bbox is None or extent is None:
+        return bbox or (None if extent is None else (extent[0], extent[1], extent[2], extent[3]))
+    west, south = max(bbox[0], extent[0]), max(bbox[1], extent[1])
+    east, north = min(bbox[2], extent[2]), min(bbox[3], extent[3])
+    return (west, south, east, north) if west < east and south < north else bbox
 
 
-def _polygon(ring: list[Position]) -> BaseGeometry:
-    return shapely.Polygon(ring if len(set(ring)) > 2 else None)
+class _Beside:
+    """Says of a way whether all of it lies beyond one side of a box that is grown by some degrees.
+
+    Most ways of a country do, and are dismissed here before anything is made of them.
+    """
+
+    def __init__(self, bbox: Bounds | None, degrees: float) -> None:
+        self.sides = None
+        if bbox is not None:
+            west, south, east, north = (round(edge * COORDINATE) for edge in bbox)
+            reach = round(degrees * COORDINATE)
+            self.sides = west - reach, south - reach, east + reach, north + reach
+
+    def __call__(self, way: Any) -> bool:
+        if self.sides is None:
+            return False
+        west, south, east, north = self.sides
+        places = [location for node in way.nodes if (location := node.location).valid()]
+        if not places:
+            return False
+        x, y = places[0].x, places[0].y
+        if x < west:
+            return all(place.x < west for place in places)
+        if x > east:
+            return all(place.x > east for place in places)
+        if y < south:
+            return all(place.y < south for place in places)
+        return y > north and all(place.y > north for place in places)
 
 
 def _runs(way: Any) -> list[list[Position]]:
@@ -196,33 +157,26 @@ def _runs(way: Any) -> list[list[Position]]:
     return [run for run in runs if run]
 
 
-def _shapes(closed: bool, tags: Tags) -> list[Shape]:
-    """What a way may be drawn as: https://wiki.openstreetmap.org/wiki/Key:area."""
-    if not closed or tags.get("area") == "no":
-        return ["line"]
-    return ["area"] if tags.get("area") == "yes" else ["line", "area"]
-
-
-def _as_area(tags: Tags) -> Tags:
-    """Tags of a multipolygon with the ``area=yes`` that its type implies."""
-    return {**tags, "area": "yes"}
-
-
 def _objects(path: Path, rules: Rules) -> Iterator[Any]:
     """Ways, assembled areas and relations that may match a rule."""
     if not keys(rules):
         return
     wanted = osmium.osm.WAY | osmium.osm.AREA | osmium.osm.RELATION
-    processor = osmium.FileProcessor(path)
+    index = next(name for name in INDEXES if name in osmium.index.map_types())
+    processor = osmium.FileProcessor(path).with_locations(index)
     if area_keys := keys(rules, ["area"]):
         processor = processor.with_areas(osmium.filter.KeyFilter(*area_keys))
-    processor = (
-        processor.with_locations()
-        .with_filter(osmium.filter.EntityFilter(wanted))
-        .with_filter(osmium.filter.KeyFilter(*keys(rules)))
+    processor = processor.with_filter(osmium.filter.EntityFilter(wanted)).with_filter(
+        osmium.filter.KeyFilter(*keys(rules))
     )
+    yield from processor
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say libosmium's complaints as a sentence."""
     try:
-        yield from processor
+        yield
     except RuntimeError as error:
         raise PipelineError(
             f"{path} is not an OpenStreetMap file or is damaged ({error}); download or make it again"

@@ -8,12 +8,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from urbanseg.params import TagRule
+from urbanseg.label_params import TagRule
 
 Tags = Mapping[str, str]
 TagSet = Mapping[str, Literal["*"] | list[str]]
 Rules = Mapping[str, Sequence[TagRule]]
-Shape = Literal["area", "line"]
+Shape = Literal["area", "line", "coast"]
 
 
 def matches(tags: Tags, wanted: TagSet) -> bool:
@@ -48,7 +48,7 @@ def classify(tags: Tags, shapes: Collection[Shape], rules: Rules) -> dict[str, T
     return found
 
 
-def keys(rules: Rules, shapes: Collection[Shape] = ("area", "line")) -> list[str]:
+def keys(rules: Rules, shapes: Collection[Shape] = ("area", "line", "coast")) -> list[str]:
     """Tag keys of which a feature must have at least one to match any rule, sorted.
 
     One key of each rule is enough, since all tags of a rule must match.

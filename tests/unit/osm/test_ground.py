@@ -9,7 +9,7 @@ from pyproj import CRS
 
 from urbanseg import osm
 from urbanseg.grid import Grid
-from urbanseg.params import LabelParams
+from urbanseg.label_params import LabelParams
 
 PARAMS = LabelParams(
     supersample=5,

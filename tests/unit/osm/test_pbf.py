@@ -11,8 +11,8 @@ import shapely
 
 from urbanseg import osm
 from urbanseg.errors import PipelineError
+from urbanseg.label_params import TagRule
 from urbanseg.osm.rules import Rules
-from urbanseg.params import TagRule
 
 AREA, LINE = "area", "line"
 RULES: Rules = {

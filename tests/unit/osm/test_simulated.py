@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from urbanseg import osm
+from urbanseg.label_params import TagRule
 from urbanseg.osm.simulated import lay_out, write
 from urbanseg.osm.simulated.blocks import USES
 from urbanseg.osm.simulated.buildings import Rows, perimeter, rows
 from urbanseg.osm.simulated.plan import OUTSIDE, Feature, Road
 from urbanseg.osm.simulated.streets import clear, noded, subdivide
 from urbanseg.osm.simulated.styles import STYLES
-from urbanseg.params import TagRule
 
 UTM = CRS.from_epsg(32632)
 BOUNDS = (510_000.0, 5_400_000.0, 515_000.0, 5_404_000.0)

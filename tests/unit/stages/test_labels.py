@@ -149,9 +149,10 @@ def test_a_classified_raster_of_a_larger_area_is_cropped_by_whole_pixels() -> No
 
 
 @pytest.mark.parametrize("shift", [Affine.translation(0.5, 0), Affine.translation(3, 0), Affine.scale(0.5)])
-def test_labels_on_another_grid_are_one_sentence(shift: Affine) -> None:
+def test_labels_on_another_grid_are_one_sentence_where_the_same_is_asked_for(shift: Affine) -> None:
     write_params(
-        osm={"provider": "none"}, labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}}
+        osm={"provider": "none"},
+        labels={"source": "raster", "path": "lc.tif", "remap": {1: "road"}, "same_grid": True},
     )
     write_scene()
     other = Grid(GRID.crs, GRID.transform @ shift, *GRID.shape)
@@ -179,3 +180,70 @@ def test_a_scene_wholly_cloud_or_nodata_is_one_sentence_and_leaves_nothing_behin
     stages.osm.main()
     assert "has no pixel that can be labelled" in refusal(stages.labels)
     assert not list(paths.labels("town").parent.iterdir())
+
+
+def write_coast(*broken: int) -> None:
+    """A street, and a coast that heads north along the middle, broken before some of its corners."""
+    left, bottom, right, top = GRID.bounds
+    middle = (left + right) / 2
+    street = shapely.LineString([(left, bottom + 105), (right, bottom + 105)])
+    rows = np.linspace(bottom - 3000, top + 3000, 7)
+    pieces = np.split(np.arange(7), broken)
+    coasts = [shapely.LineString([(middle, rows[i]) for i in piece]) for piece in pieces]
+    lines = gpd.GeoSeries([street, *coasts], crs=GRID.crs).to_crs(4326)
+    with osmium.SimpleWriter("town.osm.pbf") as writer:
+        refs: list[list[int]] = []
+        count = 0
+        for line in lines:
+            refs.append([])
+            for location in line.coords:
+                count += 1
+                refs[-1].append(count)
+                writer.add_node(osmium.osm.mutable.Node(id=count, version=1, location=location))
+        for number, nodes in enumerate(refs, start=1):
+            tags = {"natural": "coastline"} if number > 1 else {"highway": "primary"}
+            writer.add_way(osmium.osm.mutable.Way(id=number, version=1, nodes=nodes, tags=tags))
+
+
+def test_the_sea_east_of_a_coast_that_heads_north_is_water() -> None:
+    write_params()
+    write_scene()
+    write_coast()
+    stages.osm.main()
+    stages.labels.main()
+    made = labelled()
+    assert (made[:45, :40] == 0).all()
+    assert (made[:45, 40:] == 4).all()
+    assert (made[49, :] == 2).all()
+
+
+def test_where_a_broken_coast_leaves_open_what_is_sea_only_what_is_mapped_is_labelled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write_params()
+    write_scene()
+    write_coast(4)
+    stages.osm.main()
+    stages.labels.main()
+    assert "the coastline is broken (near latitude, longitude 60.1" in caplog.text
+    made = labelled()
+    assert (made[:45] == IGNORE).all()
+    assert (made[49, :] == 2).all()
+
+
+def test_a_map_too_far_from_the_scene_in_time_stops_the_stage_if_told_to(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write_params(osm={"provider": "pbf", "path": "town.osm.pbf", "date": "2019-01-01"})
+    write_scene()
+    paths.item("town").write_text('{"properties": {"datetime": "2023-06-14T10:26:00Z"}}')
+    left, _, _, top = GRID.bounds
+    write_extract(left, top - 200, left + 400, top)
+    stages.osm.main()
+    assert "OpenStreetMap is of 2019-01-01 and the scene of 2023-06-14: 53 months" in caplog.text
+    assert osm.load_features(paths.osm("town")).attrs["snapshot"] == "2019-01-01T00:00:00Z"
+    paths.osm("town").unlink()
+    params = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(params.replace("fail_on_gap: false", "fail_on_gap: true"))
+    assert "53 months, more than osm.max_gap_months (6)" in refusal(stages.osm)
+    assert not paths.osm("town").exists()

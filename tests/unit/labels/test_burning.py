@@ -14,8 +14,9 @@ from pyproj import CRS
 from urbanseg import labels
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid, Window
+from urbanseg.label_params import LabelParams
+from urbanseg.labels import burning
 from urbanseg.osm import ground
-from urbanseg.params import LabelParams
 
 NAMES = ["other", "building", "road", "vegetation"]
 CLASSES = ClassTable(tuple(LandClass(i, name, "#808080") for i, name in enumerate(NAMES)))
@@ -151,7 +152,7 @@ def test_edges_through_pixel_centres_fall_the_same_way_in_every_window() -> None
 
 
 def test_a_scene_larger_than_one_window_is_labelled_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labels, "FINE_SIDE", 60)
+    monkeypatch.setattr(burning, "FINE_SIDE", 60)
     grid = grid_of(70, 90)
     assert len(labels.windows(grid.shape, PARAMS)) > 9
     city = random_city(np.random.default_rng(5), grid, 8)
@@ -192,13 +193,13 @@ def test_the_class_furthest_above_its_own_minimum_share_gets_the_pixel(
     fine = np.zeros(100, np.uint8)
     fine[: building + road + vegetation] = np.repeat([1, 2, 3], [building, road, vegetation])
     fine = np.random.default_rng(0).permutation(fine).reshape(10, 10)
-    assert labels.reduce(fine, 10, {1: 0.4, 2: 0.3, 3: 0.5}, [1, 2, 3]).tolist() == [[expected]]
+    assert burning.reduce(fine, 10, {1: 0.4, 2: 0.3, 3: 0.5}, [1, 2, 3]).tolist() == [[expected]]
 
 
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_reducing_by_one_changes_nothing(size: int, seed: int) -> None:
     fine = np.random.default_rng(seed).integers(0, 4, (size, size)).astype(np.uint8)
-    np.testing.assert_array_equal(labels.reduce(fine, 1, {1: 0.4, 2: 1.0, 3: 0.5}, [1, 2, 3]), fine)
+    np.testing.assert_array_equal(burning.reduce(fine, 1, {1: 0.4, 2: 1.0, 3: 0.5}, [1, 2, 3]), fine)
 
 
 def test_cells_without_any_feature_are_ignored() -> None:
@@ -218,62 +219,40 @@ def test_without_features_everything_is_other() -> None:
     assert not labels.rasterise(city, grid_of(3, 4), CLASSES, PARAMS).any()
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0, 4))
-def test_unusable_pixels_grow_by_a_disk(seed: int, radius: float) -> None:
-    scl = np.random.default_rng(seed).choice([4, 5, 6, 8], (9, 8), p=[0.5, 0.3, 0.18, 0.02]).astype(np.uint8)
-    bad = np.argwhere(scl == 8)
-    expected = [
-        [any(np.hypot(row - r, col - c) <= radius for r, c in bad) for col in range(8)] for row in range(9)
-    ]
-    np.testing.assert_array_equal(labels.unusable(scl, [3, 8, 9], radius), expected)
-
-
-@given(st.integers(0, 2**32 - 1), st.floats(0, 4), st.integers(1, 12))
-def test_a_halo_of_the_radius_makes_clouds_grow_across_windows(seed: int, radius: float, size: int) -> None:
-    scl = np.where(np.random.default_rng(seed).random((13, 11)) < 0.03, 8, 4).astype(np.uint8)
-    whole = labels.unusable(scl, [8], radius)
-    for row in range(0, 13, size):
-        for col in range(0, 11, size):
-            window = Window(row, col, min(size, 13 - row), min(size, 11 - col))
-            wider, inner = labels.with_halo(window, int(np.ceil(radius)), scl.shape)
-            part = labels.unusable(scl[wider.slices], [8], radius)[inner.slices]
-            np.testing.assert_array_equal(part, whole[window.slices])
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
-def test_remap_ignores_what_the_table_lacks(dtype: str) -> None:
-    values = np.array([[7, 9, 0], [42, 7, 3]], dtype)
-    made = labels.remap(values, {7: "building", 9: "other", 42: "ignore", 3: "road"}, CLASSES)
-    assert made.dtype == np.uint8
-    assert made.tolist() == [[1, 0, 255], [255, 1, 2]]
-
-
-@given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 9), st.integers(1, 9))
-def test_a_crop_by_whole_pixels_is_found_again(row: int, col: int, height: int, width: int) -> None:
-    outer = grid_of(18, 18, 0.5)
-    inner = outer.window(Window(row, col, height, width))
-    assert labels.crop(outer, inner) == Window(row, col, height, width)
-
-
-def test_grids_that_do_not_align_have_no_crop() -> None:
-    outer = grid_of(18, 18)
-    inner = outer.window(Window(2, 3, 4, 5))
-    half = Grid(UTM, inner.transform @ Affine.translation(0.5, 0), 4, 5)
-    other_crs = Grid(CRS.from_epsg(32634), inner.transform, 4, 5)
-    assert labels.crop(outer, half) is None
-    assert labels.crop(outer, inner.finer(2)) is None
-    assert labels.crop(outer, other_crs) is None
-    assert labels.crop(inner, outer) is None
-
-
 def test_pixels_outside_the_extract_are_not_known() -> None:
     grid = grid_of(6, 6, 1000.0)
     left, bottom, right, top = grid.bounds
     west, south, east, north = (
         gpd.GeoSeries([shapely.box(left + 2000, bottom, right, top)], crs=UTM).to_crs(4326).total_bounds
     )
-    known = labels.covered([west, south, east, north], grid)
+    known = burning.covered([west, south, east, north], grid)
     inside = known(Window(0, 0, 6, 6))
     assert inside[:, 2:].all()
     assert not inside[:, 0].any()
     np.testing.assert_array_equal(known(Window(3, 1, 2, 4)), inside[3:5, 1:5])
+
+
+def rows_of(*rows: tuple[str, shapely.Geometry]) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(list(rows), columns=["class", "geometry"], geometry="geometry", crs=UTM)
+
+
+def test_polygons_to_ignore_are_ignored_where_no_class_is() -> None:
+    grid = grid_of(4, 4)
+    left, bottom, right, top = grid.bounds
+    unknown = shapely.box(left, bottom, right, top - 20)
+    house = shapely.box(left, bottom, left + 10, bottom + 10)
+    half = shapely.box(right - 6, top - 20, right, top)
+    city = rows_of(("ignore", unknown), ("building", house), ("ignore", half))
+    expected = [[0, 0, 0, 255], [0, 0, 0, 255], [255] * 4, [1, 255, 255, 255]]
+    np.testing.assert_array_equal(labels.rasterise(city, grid, CLASSES, PARAMS), expected)
+
+
+def test_what_people_draw_may_be_other_and_leaves_the_rest_open() -> None:
+    grid = grid_of(2, 3)
+    left, bottom, right, top = grid.bounds
+    drawn = rows_of(
+        ("other", shapely.box(left, bottom, left + 10, top)),
+        ("ignore", shapely.box(right - 10, bottom, right, top)),
+    )
+    label = labels.labeller(drawn, grid, CLASSES, PARAMS, background="ignore", ignored=labels.HIDDEN)
+    assert label(Window(0, 0, 2, 3)).tolist() == [[0, IGNORE, labels.HIDDEN]] * 2

@@ -1,13 +1,10 @@
-"""Label rasters: OpenStreetMap features burnt on a scene's grid, and what is to be ignored.
+"""Labels from polygons: burnt on a grid some times finer than the scene's, reduced by share.
 
-Polygons are burnt on a grid some times finer than the scene's and reduced to scene pixels
-by share. All of it works window by window, and the labels do not depend on how a scene is
-cut into windows. What ground a feature covers is a matter of `urbanseg.osm`; reading and
-writing is left to the stage.
+All of it works window by window, and the labels do not depend on how a scene is cut into
+windows. What ground a feature covers is a matter of `urbanseg.osm`.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +14,12 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
-from scipy.ndimage import distance_transform_edt
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window, blocks
-from urbanseg.params import LabelParams
-
-Labels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Labeller = Callable[[Window], Labels]
-"""Gives the labels of a window of the scene, ``(height, width)`` uint8."""
-Masker = Callable[[Window], Mask]
-"""Says something of each pixel of a window of the scene, ``(height, width)``."""
+from urbanseg.label_params import IGNORE as IGNORE_NAME
+from urbanseg.label_params import LabelParams
+from urbanseg.labels.layers import Labeller, Labels, Mask, Masker
 
 FINE_SIDE = 2560
 """Windows are chosen so that they have about this many fine pixels a side."""
@@ -36,6 +27,10 @@ SUBPIXELS = 2.0**20
 """Vertices are snapped to this many steps per fine pixel; see `lay`."""
 TOLERANCE = 1e-9
 """Relative difference below which two shares are the same."""
+NOTHING = 253
+"""Value of fine pixels that no polygon holds; classes have ids far below."""
+HALF = 0.5
+"""Minimum share of what `labels.min_share` doesn't list: `other` and `ignore`, drawn by hand."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +78,26 @@ def lay(shapes: NDArray[Any], ids: Labels, grid: Grid, factor: int) -> Layer:
     return Layer(moved, ids, shapely.STRtree(moved), factor)
 
 
-def layer_of(polygons: gpd.GeoDataFrame, grid: Grid, classes: ClassTable, params: LabelParams) -> Layer:
+def layer_of(
+    polygons: gpd.GeoDataFrame, grid: Grid, ids: Mapping[str, int], priority: Sequence[str], factor: int
+) -> Layer:
     """Lay the polygons of `polygons` on the fine grid, by priority.
 
-    Raises:
-        KeyError: if a polygon's class is not in `classes`.
+    Args:
+        polygons: `class` and `geometry` in the grid's CRS.
+        grid: the scene's grid.
+        ids: pixel value of each class.
+        priority: classes, highest first; all that occur.
+        factor: fine pixels per scene pixel and axis.
     """
-    ids = np.array([classes.id_of(name) for name in polygons["class"]], dtype=np.uint8)
-    rank = polygons["class"].map(params.priority.index).to_numpy(dtype=int)
+    values = polygons["class"].map(ids).to_numpy(dtype=np.uint8)
+    rank = polygons["class"].map({name: place for place, name in enumerate(priority)}).to_numpy(dtype=int)
     order = np.argsort(-rank, kind="stable")
-    return lay(polygons.geometry.to_numpy()[order], ids[order], grid, params.supersample)
+    return lay(polygons.geometry.to_numpy()[order], values[order], grid, factor)
 
 
-def burn(layer: Layer, window: Window) -> Labels:
-    """Pixel values on the fine grid inside `window`; 0 where no polygon holds the pixel's centre.
+def burn(layer: Layer, window: Window, fill: int = 0) -> Labels:
+    """Pixel values on the fine grid inside `window`; `fill` where no polygon holds the pixel's centre.
 
     Returns:
         ``(height × factor, width × factor)`` uint8.
@@ -105,32 +106,35 @@ def burn(layer: Layer, window: Window) -> Labels:
     shape = window.height * factor, window.width * factor
     near = layer.near(window)
     if not near.size:
-        return np.zeros(shape, np.uint8)
+        return np.full(shape, fill, np.uint8)
     origin = Affine.translation(window.col * factor, window.row * factor)
     pairs = zip(layer.shapes[near], layer.ids[near].tolist(), strict=True)
-    return np.asarray(rasterize(pairs, shape, fill=0, transform=origin, dtype="uint8"))
+    return np.asarray(rasterize(pairs, shape, fill=fill, transform=origin, dtype="uint8"))
 
 
-def reduce(fine: Labels, factor: int, min_shares: Mapping[int, float], priority: Sequence[int]) -> Labels:
+def reduce(
+    fine: Labels, factor: int, min_shares: Mapping[int, float], priority: Sequence[int], background: int = 0
+) -> Labels:
     """Class of each scene pixel from the fine pixels inside it.
 
     The rule: the share of the fine pixels that each class holds is counted. A class is a
     candidate if its share is at least its minimum share. Of the candidates, the one that
     is furthest above its own minimum (largest share / minimum share) gets the pixel;
-    between equals, the one of higher priority. Without a candidate the pixel is `other` (0).
+    between equals, the one of higher priority. Without a candidate the pixel is `background`.
 
     Args:
         fine: ``(height × factor, width × factor)`` pixel values, uint8.
         factor: fine pixels per scene pixel and axis.
         min_shares: minimum share (0–1] of each pixel value that can win.
         priority: the same pixel values, highest priority first.
+        background: pixel value where no class is a candidate.
 
     Returns:
         ``(height, width)`` uint8.
     """
     height, width = fine.shape[0] // factor, fine.shape[1] // factor
     cells = fine.reshape(height, factor, width, factor)
-    result = np.zeros((height, width), np.uint8)
+    result = np.full((height, width), background, np.uint8)
     best = np.full((height, width), 1 - 2 * TOLERANCE)
     for value in priority:
         count = np.count_nonzero(cells == value, axis=(1, 3))
@@ -165,21 +169,37 @@ def labeller(
     classes: ClassTable,
     params: LabelParams,
     extent: Sequence[float] | None = None,
+    *,
+    background: str = "other",
+    ignored: int = IGNORE,
 ) -> Labeller:
     """The function that labels a window; see `rasterise`.
 
     Pixels outside the `extent` of the extract (west, south, east, north in degrees), and
     cells of ``params.unmapped_cell_m`` that no polygon meets, are `IGNORE`: there, the
     absence of features says nothing.
+
+    Args:
+        polygons: `class` (a class, or ``ignore``) and `geometry` in the grid's CRS.
+        grid: the scene's grid.
+        classes: the class table.
+        params: supersampling, priorities and minimum shares; classes that they don't list
+            come last and need half of a pixel.
+        extent: what the polygons' source covers.
+        background: class, or ``ignore``, where no polygon is.
+        ignored: pixel value of polygons of the class ``ignore``.
     """
-    layer = layer_of(polygons, grid, classes, params)
-    min_shares = {classes.id_of(name): share for name, share in params.min_share.items()}
-    priority = [classes.id_of(name) for name in params.priority if name in params.min_share]
+    ids = {name: classes.id_of(name) for name in classes.names} | {IGNORE_NAME: ignored}
+    order = [*params.priority, *(name for name in ids if name not in params.priority)]
+    layer = layer_of(polygons, grid, ids, order, params.supersample)
+    present = [ids[name] for name in order if ids[name] in layer.ids]
+    min_shares = {ids[name]: params.min_share.get(name, HALF) for name in order}
+    elsewhere = IGNORE if background == IGNORE_NAME else ids[background]
     cell = max(1, round(params.unmapped_cell_m / max(grid.pixel_m)))
     known = covered(extent, grid) if extent else None
 
     def label(window: Window) -> Labels:
-        values = reduce(burn(layer, window), layer.factor, min_shares, priority)
+        values = reduce(burn(layer, window, NOTHING), layer.factor, min_shares, present, elsewhere)
         if params.unmapped_cell_m > 0:
             values[unmapped(layer, window, cell)] = IGNORE
         if known is not None:
@@ -215,46 +235,6 @@ def unmapped(layer: Layer, window: Window, cell: int) -> Mask:
     return whole[row : row + window.height, col : col + window.width]
 
 
-def unusable(scl: NDArray[np.uint8], ignore_codes: Sequence[int], dilation_px: float) -> Mask:
-    """Which pixels the scene classification says to ignore, grown by a disk.
-
-    Args:
-        scl: ``(height, width)`` Sentinel-2 SCL codes, uint8.
-        ignore_codes: codes of cloud, shadow, snow and the like.
-        dilation_px: radius of the disk in pixels; may be a fraction or 0.
-    """
-    bad = np.isin(scl, list(ignore_codes))
-    if dilation_px < 1 or not bad.any():
-        return bad
-    return np.asarray(distance_transform_edt(~bad) <= dilation_px)
-
-
-def clouds(read_scl: Callable[[Window], NDArray[np.uint8]], grid: Grid, params: LabelParams) -> Masker:
-    """The function that says which pixels of a window are `unusable`, clouds beside it included.
-
-    Args:
-        read_scl: gives the scene classification of a window.
-        grid: the scene's grid.
-        params: codes to ignore and by how many metres they grow.
-    """
-    radius = params.cloud_dilation_m / max(grid.pixel_m)
-
-    def clouded(window: Window) -> Mask:
-        wider, inner = with_halo(window, math.ceil(radius), grid.shape)
-        return unusable(read_scl(wider), params.ignore_scl, radius)[inner.slices]
-
-    return clouded
-
-
-def with_halo(window: Window, halo: int, shape: tuple[int, int]) -> tuple[Window, Window]:
-    """`window` grown by `halo` pixels as far as the scene goes, and where it lies therein."""
-    top, left = max(0, window.row - halo), max(0, window.col - halo)
-    bottom = min(shape[0], window.row + window.height + halo)
-    right = min(shape[1], window.col + window.width + halo)
-    wider = Window(top, left, bottom - top, right - left)
-    return wider, Window(window.row - top, window.col - left, window.height, window.width)
-
-
 def covered(extent: Sequence[float], grid: Grid) -> Masker:
     """The function that says which pixels of a window an extract covers.
 
@@ -267,44 +247,3 @@ def covered(extent: Sequence[float], grid: Grid) -> Masker:
     outline = gpd.GeoSeries([box], crs=4326).to_crs(grid.crs)
     layer = lay(outline.to_numpy(), np.ones(1, np.uint8), grid, 1)
     return lambda window: burn(layer, window) > 0
-
-
-def crop(outer: Grid, inner: Grid) -> Window | None:
-    """Where the pixels of `inner` lie in `outer`; None if they aren't whole pixels of it."""
-    col, row = ~outer.transform @ (inner.transform.c, inner.transform.f)
-    window = Window(round(row), round(col), inner.height, inner.width)
-    inside = (
-        min(window.row, window.col) >= 0
-        and window.row + window.height <= outer.height
-        and window.col + window.width <= outer.width
-    )
-    return window if inside and outer.window(window).same_as(inner) else None
-
-
-def remap(values: NDArray[Any], table: Mapping[int, str], classes: ClassTable) -> Labels:
-    """Class ids of a classified raster; values that `table` lacks or calls ``ignore`` are 255.
-
-    Args:
-        values: pixel values, any shape and dtype.
-        table: class name of each pixel value.
-        classes: the class table.
-
-    Raises:
-        KeyError: if a name is neither ``ignore`` nor in `classes`.
-    """
-    result = np.full(values.shape, IGNORE, np.uint8)
-    for value, name in table.items():
-        result[values == value] = IGNORE if name == "ignore" else classes.id_of(name)
-    return result
-
-
-def shares(counts: NDArray[np.int64], classes: ClassTable) -> str:
-    """Class shares of the labelled pixels and the share ignored, in one line.
-
-    Args:
-        counts: ``(256,)`` number of pixels of each value.
-        classes: the class table.
-    """
-    labelled = counts[: len(classes)].sum()
-    named = (f"{c.name} {counts[c.id] / max(1, labelled):.1%}" for c in classes)
-    return f"{', '.join(named)}; {counts[IGNORE] / counts.sum():.1%} of the pixels ignored"

@@ -1,0 +1,105 @@
+"""What a scene does not show: pixels under cloud and shadow, and those close by.
+
+Sentinel-2's scene classification says where, or s2cloudless
+(https://doi.org/10.1016/j.rse.2022.112990) where the scene has the ten bands that it
+looks at. Both work window by window and see beyond its edge.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid, Window
+from urbanseg.label_params import LabelParams
+from urbanseg.labels.layers import Mask, Masker
+
+S2CLOUDLESS_BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
+AVERAGE_M = 40.0
+"""Cloud probability is averaged over a disk of this radius, as its authors do at 10 m."""
+
+
+def unusable(scl: NDArray[np.uint8], ignore_codes: Sequence[int], dilation_px: float) -> Mask:
+    """Which pixels the scene classification says to ignore, grown by a disk.
+
+    Args:
+        scl: ``(height, width)`` Sentinel-2 SCL codes, uint8.
+        ignore_codes: codes of cloud, shadow, snow and the like.
+        dilation_px: radius of the disk in pixels; may be a fraction or 0.
+    """
+    bad = np.isin(scl, list(ignore_codes))
+    if dilation_px < 1 or not bad.any():
+        return bad
+    return np.asarray(distance_transform_edt(~bad) <= dilation_px)
+
+
+def clouds(read_scl: Callable[[Window], NDArray[np.uint8]], grid: Grid, params: LabelParams) -> Masker:
+    """The function that says which pixels of a window are `unusable`, clouds beside it included.
+
+    Args:
+        read_scl: gives the scene classification of a window.
+        grid: the scene's grid.
+        params: codes to ignore and by how many metres they grow.
+    """
+    radius = params.cloud_dilation_m / max(grid.pixel_m)
+
+    def clouded(window: Window) -> Mask:
+        wider, inner = with_halo(window, math.ceil(radius), grid.shape)
+        return unusable(read_scl(wider), params.ignore_scl, radius)[inner.slices]
+
+    return clouded
+
+
+def s2cloudless(
+    read: Callable[[Window, Sequence[int]], NDArray[Any]],
+    bands: Sequence[str],
+    grid: Grid,
+    threshold: float,
+    dilation_m: float,
+) -> Masker:
+    """The function that says which pixels of a window s2cloudless calls cloud, and those close by.
+
+    Args:
+        read: gives the bands with the given numbers (from 1) of a window,
+            ``(bands, height, width)``, as reflectance × 10000.
+        bands: names of the scene's bands, in order.
+        grid: the scene's grid.
+        threshold: cloud probability (0–1) from which a pixel is cloud.
+        dilation_m: by how much clouds grow.
+
+    Raises:
+        PipelineError: if a band that s2cloudless looks at is missing.
+    """
+    if missing := [band for band in S2CLOUDLESS_BANDS if band not in bands]:
+        raise PipelineError(
+            f"labels.s2cloudless looks at the bands {', '.join(S2CLOUDLESS_BANDS)}, but the scene lacks "
+            f"{', '.join(missing)}; add them (B10 is in Level-1C only), or set labels.s2cloudless to null"
+        )
+    from s2cloudless.cloud_detector import S2PixelCloudDetector  # noqa: PLC0415, slow to import and rarely wanted
+
+    numbers = [list(bands).index(band) + 1 for band in S2CLOUDLESS_BANDS]
+    average = max(1, round(AVERAGE_M / max(grid.pixel_m)))
+    detector = S2PixelCloudDetector(threshold=threshold, average_over=average, dilation_size=None)
+    radius = dilation_m / max(grid.pixel_m)
+    halo = math.ceil(radius) + average + 1
+
+    def clouded(window: Window) -> Mask:
+        wider, inner = with_halo(window, halo, grid.shape)
+        pixels = read(wider, numbers).astype(np.float32).transpose(1, 2, 0) / 10_000
+        cloud = detector.get_cloud_masks(pixels[np.newaxis])[0]
+        return unusable(cloud, [1], radius)[inner.slices]
+
+    return clouded
+
+
+def with_halo(window: Window, halo: int, shape: tuple[int, int]) -> tuple[Window, Window]:
+    """`window` grown by `halo` pixels as far as the scene goes, and where it lies therein."""
+    top, left = max(0, window.row - halo), max(0, window.col - halo)
+    bottom = min(shape[0], window.row + window.height + halo)
+    right = min(shape[1], window.col + window.width + halo)
+    wider = Window(top, left, bottom - top, right - left)
+    return wider, Window(window.row - top, window.col - left, window.height, window.width)

@@ -1,0 +1,64 @@
+"""Labels from mask files, each beside its image: pixel values or colours to our classes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from rasterio.io import DatasetReader
+
+from urbanseg import pictures
+from urbanseg.classes import ClassTable
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Window
+from urbanseg.labels.layers import Labels
+from urbanseg.labels.rasters import remap
+from urbanseg.pictures import Picture
+
+
+def masks(
+    laid: Iterable[Picture],
+    files: Mapping[str, Path],
+    table: Mapping[int | str, str],
+    classes: ClassTable,
+) -> Iterator[tuple[Window, Labels]]:
+    """The labels of each picture, and where they lie on the sheet.
+
+    Args:
+        laid: the pictures.
+        files: the mask of each, by its name.
+        table: class name, or ``ignore``, of each pixel value or colour (``#rrggbb``);
+            others are ignored.
+        classes: the class table.
+
+    Raises:
+        PipelineError: if a mask is missing, damaged, of another size than its image, or
+            has one band where `table` has colours.
+    """
+    by_color = {int(key[1:], 16): name for key, name in table.items() if isinstance(key, str)}
+    by_value = {key: name for key, name in table.items() if isinstance(key, int)}
+    for place in laid:
+        if place.name not in files:
+            raise PipelineError(f"the picture {place.name} has no mask; correct labels.masks, or add it")
+        path = files[place.name]
+        with pictures.opened(path) as mask:
+            if (mask.height, mask.width) != place.window[2:]:
+                raise PipelineError(
+                    f"{path} has {mask.width} × {mask.height} pixels, but its image has "
+                    f"{place.window.width} × {place.window.height}"
+                )
+            values = _colors(mask, path) if by_color else mask.read(1)
+        yield place.window, remap(values, by_color or by_value, classes)
+
+
+def _colors(mask: DatasetReader, path: Path) -> np.ndarray:
+    """The colour of each pixel, also of a picture with a palette."""
+    if mask.count >= 3:
+        return pictures.colors(mask.read([1, 2, 3]))
+    try:
+        palette = mask.colormap(1)
+    except ValueError as error:
+        raise PipelineError(f"{path} has no colours; let remap have pixel values as keys") from error
+    table = np.zeros((3, 256), np.uint8)
+    for value, color in palette.items():
+        table[:, value] = color[:3]
+    return pictures.colors(table[:, mask.read(1)])

@@ -1,0 +1,178 @@
+"""Folders of pictures: which there are, which split each is in, and where it lies on a sheet.
+
+A data set of many small pictures becomes one raster by laying them side by side, with a
+gutter between them. Nothing is resampled, and no tile reaches from one picture into
+another; the sheet lies nowhere on Earth.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import rasterio
+from affine import Affine
+from pyproj import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.io import DatasetReader
+
+from urbanseg.errors import PipelineError
+from urbanseg.grid import SPLITS, Grid, Window
+
+GUTTER = 32
+"""Pixels between pictures on the sheet."""
+NOWHERE = CRS.from_epsg(32631)
+"""A CRS in metres; the sheet's lower left corner is at its origin, off the coast of Africa."""
+
+FIELD = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a data set: its name, its split, and where it lies on the sheet."""
+
+    name: str
+    split: str
+    window: Window
+
+
+def find(pattern: str) -> dict[str, Path]:
+    """The files that fit a pattern, by name.
+
+    Args:
+        pattern: a path with fields, such as ``data/{area}/images/{part}.jpg``; a field
+            stands for any text without a slash, and the name is the fields' values
+            joined with slashes: ``tile1/part_001``.
+
+    Raises:
+        PipelineError: if no file fits.
+    """
+    parts = FIELD.split(pattern)
+    seen: set[str] = set()
+    expression = ""
+    for i, part in enumerate(parts):
+        if i % 2 == 0:
+            expression += re.escape(part)
+        else:
+            expression += f"(?P={part})" if part in seen else f"(?P<{part}>[^/]+)"
+            seen.add(part)
+    found = {}
+    for path in sorted(glob(FIELD.sub("*", pattern))):  # noqa: PTH207, the pattern may start anywhere
+        if match := re.fullmatch(expression, path):
+            found["/".join(match.groupdict().values())] = Path(path)
+    if not found:
+        raise PipelineError(f"no file fits the pattern {pattern}; correct it, or put the data set there")
+    return found
+
+
+def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> dict[str, str]:
+    """The split of each picture that has one, by the data set's own lists.
+
+    Args:
+        names: of the pictures.
+        lists: entries of each split: names, or folders that names start with; None for
+            all that no other list names.
+
+    Raises:
+        PipelineError: if an entry names no picture, two lists name the same, or a split
+            is empty.
+    """
+    chosen: dict[str, str] = {}
+    for split_name, entries in lists.items():
+        for entry in entries or []:
+            fits = [name for name in names if name == entry or name.startswith(f"{entry}/")]
+            if not fits:
+                raise PipelineError(f"the {split_name} list names {entry}, but no picture is called so")
+            for name in fits:
+                if chosen.setdefault(name, split_name) != split_name:
+                    raise PipelineError(f"{name} is in two splits, {chosen[name]} and {split_name}")
+    rest = [split_name for split_name, entries in lists.items() if entries is None]
+    if rest:
+        chosen = {name: chosen.get(name, rest[0]) for name in names}
+    if empty := set(lists) - set(chosen.values()):
+        raise PipelineError(f"no picture is in the split {', '.join(sorted(empty))}; correct its list")
+    return chosen
+
+
+def lay_out(sizes: Mapping[str, tuple[int, int]], splits: Mapping[str, str]) -> list[Picture]:
+    """Lay pictures in rows on a sheet that is about square, in order of their names.
+
+    Args:
+        sizes: height and width of each picture in pixels.
+        splits: split of each picture.
+    """
+    area = sum((height + GUTTER) * (width + GUTTER) for height, width in sizes.values())
+    sheet_width = max(int(area**0.5), *(width for _, width in sizes.values()))
+    laid = []
+    row = col = row_height = 0
+    for name in sorted(sizes):
+        height, width = sizes[name]
+        if col and col + width > sheet_width:
+            row, col, row_height = row + row_height + GUTTER, 0, 0
+        laid.append(Picture(name, splits[name], Window(row, col, height, width)))
+        col, row_height = col + width + GUTTER, max(row_height, height)
+    return laid
+
+
+def sheet(laid: Sequence[Picture], resolution_m: float) -> Grid:
+    """The grid of the sheet on which pictures are laid."""
+    height = max(picture.window.row + picture.window.height for picture in laid)
+    width = max(picture.window.col + picture.window.width for picture in laid)
+    transform = Affine(resolution_m, 0, 0, 0, -resolution_m, height * resolution_m)
+    return Grid(NOWHERE, transform, height, width)
+
+
+def to_table(laid: Sequence[Picture]) -> pd.DataFrame:
+    """Pictures as a table: name, split, row, col, height, width."""
+    return pd.DataFrame([{"name": p.name, "split": p.split, **p.window._asdict()} for p in laid])
+
+
+def from_table(table: pd.DataFrame) -> list[Picture]:
+    """What `to_table` made a table of."""
+    return [
+        Picture(row["name"], row["split"], Window(*(row[side] for side in Window._fields)))
+        for row in table.to_dict("records")
+    ]
+
+
+def split_values(laid: Sequence[Picture]) -> list[int]:
+    """The split of each picture as an index into `SPLITS`."""
+    return [SPLITS.index(picture.split) for picture in laid]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[DatasetReader]:
+    """Open a picture, which needs no CRS.
+
+    Raises:
+        PipelineError: if it is missing or damaged.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(path) as dataset:
+                yield dataset
+        except RasterioIOError as error:
+            raise PipelineError(
+                f"{path} is missing, damaged or no picture; fetch or copy it again"
+            ) from error
+
+
+def sizes(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+    """Height and width of each picture in pixels."""
+    found = {}
+    for name, path in files.items():
+        with opened(path) as picture:
+            found[name] = (picture.height, picture.width)
+    return found
+
+
+def colors(pixels: np.ndarray) -> np.ndarray:
+    """Colours of ``(3, height, width)`` uint8 as numbers: red, green, blue from the highest byte."""
+    red, green, blue = pixels[:3].astype(np.uint32)
+    return np.asarray(red << 16 | green << 8 | blue)
