@@ -123,8 +123,8 @@ def choose(
         best = ranked[0]
         raise PipelineError(
             f"{100 * seen:.0f} % of {name} is seen clearly on {len(chosen) or 'no'} of {len(ranked)} "
-            f"overflights (the best is {best.flight}, {100 * share(best.clear, area):.0f} %), less than min_clear "
-            f"{100 * min_clear:.0f} %; widen dates, choose the median of more, or lower min_clear"
+            f"overflights (the best is {best.flight}, {100 * share(best.clear, area):.0f} %), less than "
+            f"min_clear {100 * min_clear:.0f} %; widen dates, choose the median of more, or lower min_clear"
         )
     return chosen
 

@@ -7,8 +7,11 @@ says is cleaned before a person reads it.
 
 import logging
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from rasterio.errors import NotGeoreferencedWarning
 
 TALKATIVE = ("odc", "oauthlib", "requests_oauthlib", "rasterio", "sentinelhub", "urllib3")
 """Loggers of libraries that log addresses, headers or bodies of requests."""
@@ -18,7 +21,12 @@ HIDDEN = "[hidden]"
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the talkative libraries; their errors still arrive as exceptions."""
+    """Silence the talkative libraries; their errors still arrive as exceptions.
+
+    Their warnings go, too: that a server limits the rate, which the clients deal with, and
+    that an image in memory has no place, which is known from the request. Enter it before
+    threads start, because filters of warnings are the process's.
+    """
     before = {name: logging.getLogger(name).level for name in TALKATIVE}
     children = [
         name for name in logging.root.manager.loggerDict if name.startswith(tuple(f"{t}." for t in TALKATIVE))
@@ -27,7 +35,10 @@ def quiet() -> Iterator[None]:
     for name in before:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            warnings.filterwarnings("ignore", message="Download rate limit hit")
+            yield
     finally:
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)

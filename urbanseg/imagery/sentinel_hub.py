@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tarfile
-import warnings
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ import requests
 import shapely
 from numpy.typing import NDArray
 from oauthlib.oauth2 import OAuth2Error
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from sentinelhub import (
     CRS,
@@ -40,7 +40,6 @@ from sentinelhub.exceptions import (
     BaseSentinelHubException,
     DownloadFailedException,
     OutOfRequestsException,
-    SHRateLimitWarning,
 )
 
 from urbanseg.errors import PipelineError
@@ -81,6 +80,12 @@ function evaluatePixel(sample) {
 """
 """Reflectance × 10000 as whole numbers, at least 1 where there is data, and SCL."""
 
+RATE_LIMITED = 4
+"""Patience with 429 is this much longer: the service says when to come back, and means it."""
+
+REFUSALS = ("invalid_client", "unauthorized_client", "invalid_grant", "access_denied", "insecure_transport")
+"""OAuth errors that asking again does not cure (RFC 6749, section 5.2)."""
+
 T = TypeVar("T")
 
 
@@ -102,11 +107,9 @@ class SentinelHub:
     """Sentinel Hub or the Copernicus Data Space, as an `Archive`."""
 
     def __init__(self, params: SentinelHubScene) -> None:
-        # For the process, not by a context: contexts of warnings do not nest across threads.
-        warnings.simplefilter("ignore", SHRateLimitWarning)
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         base, token = PROFILES[params.profile]
         self.params = params
+        self.lock = threading.Lock()
         self.base_url, self.token_url = params.base_url or base, params.token_url or token
         self.name = {"sentinelhub": "Sentinel Hub", "cdse": "Copernicus Data Space"}[params.profile]
         self.config = _configure(params, self.base_url, self.token_url)
@@ -125,7 +128,9 @@ class SentinelHub:
         fields = {"include": ["id", "geometry", "properties.datetime"], "exclude": ["assets", "links"]}
 
         def ask() -> list[dict[str, Any]]:
-            found = SentinelHubCatalog(config=self.config).search(
+            catalog = SentinelHubCatalog(config=self.config)
+            catalog.client.default_retry_time = 1000 * self.params.patience.wait_s
+            found = catalog.search(
                 self.collection,
                 geometry=Geometry(shapely.geometry.mapping(area.shape.convex_hull), CRS.WGS84),
                 time=(first.isoformat(), last.isoformat()),
@@ -177,9 +182,12 @@ class SentinelHub:
     def _answered(self, ask: Callable[[], T]) -> T:
         """The answer to a request, with what went wrong as `AnswerError` or as a sentence."""
         try:
+            self._authorise()
             return ask()
         except OAuth2Error as error:
-            raise PipelineError(self._refused(error.error or "no token")) from None
+            if error.error in REFUSALS:
+                raise PipelineError(self._refused(str(error.error))) from None
+            raise AnswerError(f"{self.token_url} gives no token") from None
         except OutOfRequestsException:
             raise PipelineError(
                 f"{self.name} still answers 429 (too many requests) after {self.config.max_retries} times; "
@@ -190,12 +198,37 @@ class SentinelHub:
         except (BaseSentinelHubException, requests.RequestException, *GARBLED) as error:
             raise AnswerError(f"its answer cannot be read ({type(error).__name__})") from None
 
+    def _authorise(self) -> None:
+        """Have the package fetch its token or renew it, in the time that one request may take.
+
+        It sets no time-out there, so a silent server would keep it forever.
+        """
+
+        def ask() -> None:
+            try:
+                outcome.append(SentinelHubDownloadClient(config=self.config).get_session().token)
+            except Exception as error:  # noqa: BLE001, it is raised where it is waited for
+                outcome.append(error)
+
+        with self.lock:
+            outcome: list[Any] = []
+            asking = threading.Thread(target=ask, daemon=True)
+            asking.start()
+            asking.join(self.params.patience.timeout_s)
+            if not outcome:
+                raise AnswerError(f"{self.token_url} gives no token in time")
+            if isinstance(outcome[0], Exception):
+                raise outcome[0]
+
     def _failed(self, error: DownloadFailedException) -> Exception:
         cause = error.request_exception
         response = None if cause is None else cause.response
         if response is None:
+            where = (
+                str(cause.request.url) if cause is not None and cause.request is not None else self.base_url
+            )
             return PipelineError(
-                f"{self.name} cannot be reached at {self.base_url} ({type(cause).__name__}, "
+                f"{self.name} cannot be reached at {clean(where)} ({type(cause).__name__}, "
                 f"{self.config.max_download_attempts} times); check the connection; what was fetched is kept"
             )
         if response.status_code == requests.codes.unauthorized:
@@ -235,7 +268,7 @@ def _configure(params: SentinelHubScene, base_url: str, token_url: str) -> SHCon
         )
     config.sh_base_url, config.sh_token_url = base_url, token_url
     config.max_download_attempts = params.patience.attempts
-    config.max_retries = params.patience.attempts
+    config.max_retries = RATE_LIMITED * params.patience.attempts
     config.download_sleep_time = params.patience.wait_s
     config.download_timeout_seconds = params.patience.timeout_s
     return config

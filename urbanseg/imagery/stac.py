@@ -143,7 +143,7 @@ class Stac:
         )
         try:
             client = Client.open(
-                self.profile.url, stac_io=StacApiIO(max_retries=retry, timeout=patience.timeout_s)
+                self.profile.url, stac_io=StacApiIO(max_retries=retry), timeout=patience.timeout_s
             )
             found = client.search(
                 collections=[self.profile.collection],
@@ -253,7 +253,7 @@ class _Signer:
     def sign(self, href: str) -> str:
         """The address with the token; raises `AnswerError` if there is none to be had."""
         with self.lock:
-            if datetime.now(UTC) > self.expiry - timedelta(minutes=1):
+            if datetime.now(UTC) + timedelta(minutes=1) > self.expiry:
                 self._renew()
             return f"{href}{'&' if '?' in href else '?'}{self.token}"
 

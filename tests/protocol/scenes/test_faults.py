@@ -1,0 +1,175 @@
+"""Whatever goes wrong on the way ends in the right scene, or in one sentence and nothing half-written."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.protocol.scenes.conftest import PRODUCTS, PROJECT, Town
+from tests.protocol.scenes.world import LEFT, TOP, Product, day
+
+PIXELS = {"cdse": "/process", "earth_search": "/cogs/", "planetary_computer": "/cogs/"}
+IMPATIENT = {"attempts": 4, "wait_s": 0.02, "timeout_s": 0.5}
+PASSING: list[tuple[str, dict[str, Any]]] = [
+    ("status", {"code": 429, "headers": {"Retry-After": "0"}}),
+    ("status", {"code": 429}),
+    ("status", {"code": 503, "times": 2}),
+    ("cut", {}),
+    ("truncate", {}),
+    ("html", {}),
+    ("stall", {"seconds": 60}),
+]
+LARGE = Product(day(6, 14), 0.02, bounds=(LEFT - 1000, TOP - 20_000, LEFT + 20_000, TOP + 1000))
+
+
+def is_right(town: Town, product: Product = PRODUCTS[1]) -> bool:
+    scene, scl = town.delivered()
+    codes = product.codes(*town.window())
+    return bool((scene == town.expected(product)).all() and (scl == codes).all())
+
+
+def met(town: Town) -> list[str]:
+    """Faults that requests met, in order."""
+    return [request.fault for request in town.archive.matching(".") if request.fault]
+
+
+@pytest.mark.parametrize("provider", PIXELS)
+@pytest.mark.parametrize("first", [0, 6])
+def test_pixels_arrive_in_spite_of_all_that_passes(town: Town, provider: str, first: int) -> None:
+    for kind, how in PASSING:
+        town.archive.fail(PIXELS[provider], kind, skip=first, **how)
+        first = 1
+    town.run(provider, patience=IMPATIENT | {"attempts": 8}, request_px=256)
+    assert is_right(town)
+    assert sorted(met(town)) == sorted(kind for kind, how in PASSING for _ in range(how.get("times", 1)))
+
+
+@pytest.mark.parametrize("provider", ["cdse", "earth_search"])
+@pytest.mark.parametrize(("kind", "how"), PASSING, ids=str)
+def test_the_catalogue_answers_in_spite_of_what_passes(
+    town: Town, provider: str, kind: str, how: dict[str, Any]
+) -> None:
+    town.side = 64
+    town.archive.fail("/search", kind, skip=1, **how)
+    town.run(provider, patience=IMPATIENT)
+    assert is_right(town)
+    assert kind in met(town)
+
+
+@pytest.mark.parametrize(("path", "provider"), [("/oauth/token", "cdse"), ("/sas/", "planetary_computer")])
+@pytest.mark.parametrize(("kind", "how"), PASSING, ids=str)
+def test_tokens_arrive_in_spite_of_what_passes(
+    town: Town, path: str, provider: str, kind: str, how: dict[str, Any]
+) -> None:
+    town.side = 64
+    town.archive.fail(path, kind, **how)
+    town.run(provider, patience=IMPATIENT)
+    assert is_right(town)
+    assert town.archive.count(path) > how.get("times", 1)
+
+
+@pytest.mark.parametrize("provider", ["cdse", "planetary_computer"])
+def test_a_token_that_runs_out_in_mid_download_is_replaced(town: Town, provider: str) -> None:
+    town.archive.fail(PIXELS[provider], "expire", skip=7)
+    town.run(provider)
+    assert is_right(town)
+    assert town.archive.count("/oauth/token|/sas/") in {2, 3}  # two parts are fetched at a time
+
+
+def test_a_token_is_renewed_before_it_runs_out(town: Town) -> None:
+    town.archive.reset(PRODUCTS, token_seconds=1)
+    town.run("cdse")
+    assert is_right(town)
+    assert town.archive.count("/oauth/token") > 2
+
+
+def test_retry_after_is_waited_for(town: Town) -> None:
+    town.archive.fail("/process", "status", code=429, headers={"Retry-After": "400"})  # milliseconds there
+    town.run("cdse", request_px=512)
+    first, *later = town.archive.matching("/process")
+    (again,) = [request for request in later if request.body == first.body]
+    assert again.seconds - first.seconds >= 0.4
+    assert is_right(town)
+
+
+@pytest.mark.parametrize("provider", PIXELS)
+def test_a_part_without_data_where_its_preview_has_some_is_asked_for_again(town: Town, provider: str) -> None:
+    path, skip = {"cdse": ("/process", 4)}.get(provider, ("/(scl|SCL).tif", 30))
+    town.archive.fail(path, "nodata", skip=skip, times=1 if provider == "cdse" else 8)
+    town.run(provider, patience=IMPATIENT)
+    assert is_right(town)
+    assert "nodata" in met(town)
+
+
+FOREVER = [
+    ("cdse", "/process", "nodata", {"skip": 4}, "a part of the scene holds no data where its preview does"),
+    ("cdse", "/process", "truncate", {}, "it sent a damaged TIFF, 2 times in a row"),
+    ("cdse", "/process", "truncate", {"skip": 4}, "it sent a damaged TAR archive, 2 times in a row"),
+    ("cdse", "/process", "html", {}, "it sent text/html where an image was asked for, 2 times in a row"),
+    ("cdse", "/process", "status", {"code": 503}, "Copernicus Data Space answered 503: .*told to fail"),
+    ("cdse", "/process", "status", {"code": 429}, "still answers 429 .too many requests. after 8 times"),
+    ("cdse", "/process", "status", {"code": 403}, "Copernicus Data Space answered 403: .*told to fail"),
+    ("cdse", "/process", "cut", {}, "cannot be reached at http.* check the connection"),
+    ("cdse", "/process", "stall", {}, "cannot be reached at http.* check the connection"),
+    ("cdse", "/search", "html", {}, "its answer cannot be read .JSONDecodeError., 2 times in a row"),
+    ("cdse", "/oauth/token", "html", {}, "/oauth/token gives no token, 2 times in a row"),
+    ("earth_search", "/cogs/", "truncate", {}, "its images cannot be read"),
+    ("earth_search", "/cogs/", "html", {}, "its images cannot be read"),
+    ("earth_search", "/cogs/", "status", {"code": 503}, "its images cannot be read"),
+    ("earth_search", "/cogs/", "cut", {}, "its images cannot be read"),
+    ("earth_search", "/search", "status", {"code": 503}, "its catalogue does not answer properly"),
+    ("earth_search", "/search", "html", {}, "Earth Search: its catalogue does not answer properly"),
+    ("planetary_computer", "/sas/", "status", {"code": 503}, "gives no token .HTTPError., 2 times in a row"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("provider", "path", "kind", "how", "sentence"), FOREVER, ids=str)
+def test_what_does_not_pass_is_one_sentence_and_leaves_nothing_half_written(
+    town: Town, provider: str, path: str, kind: str, how: dict[str, Any], sentence: str
+) -> None:
+    town.side = 128
+    town.archive.fail(path, kind, times=1000, **how)
+    assert re.search(sentence, town.refusal(provider, patience=IMPATIENT | {"attempts": 2}))
+
+
+def test_a_run_broken_in_the_middle_of_36_requests_asks_only_for_the_missing_ones(town: Town) -> None:
+    town.side = 6 * 256
+    town.archive.reset([LARGE])
+    town.archive.fail("/process", "status", code=400, skip=21, times=1000)
+    town.refusal("cdse")
+    good = town.archive.count("/process") - len(met(town))
+    assert good == 21
+
+    town.archive.reset([LARGE])
+    town.run("cdse")
+    assert town.archive.count("/process") == 36 + 1 - good
+    assert is_right(town, LARGE)
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(town: Town) -> None:
+    town.side = 6 * 256
+    town.archive.reset([LARGE])
+    town.archive.fail("/process", "stall", skip=16, times=1000, seconds=20)
+    town.write(town.scene("cdse"))
+    run = subprocess.Popen(
+        [sys.executable, "-m", "stages.scene", "town"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stderr=subprocess.DEVNULL,
+    )
+    while len(met(town)) < 2:
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not Path("data/scene/town").exists()
+
+    town.archive.reset([LARGE])
+    town.run("cdse")
+    assert town.archive.count("/process") == 36 + 1 - 16
+    assert is_right(town, LARGE)
