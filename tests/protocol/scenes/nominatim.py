@@ -16,7 +16,7 @@ def search(_: Archive, request: Request) -> Response:
     west, south, east, north = TOWN.bounds
     box = [f"{edge}" for edge in (south, north, west, east)]
     known = {
-        "Musterstadt": {"type": "Polygon", "coordinates": [list(TOWN.exterior.coords)]},
+        "Freiburg im Breisgau": {"type": "Polygon", "coordinates": [list(TOWN.exterior.coords)]},
         "Kiosk": {"type": "Point", "coordinates": [west, south]},
     }
     place = request.query["q"]

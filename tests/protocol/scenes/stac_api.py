@@ -1,4 +1,4 @@
-"""Two STAC APIs with COGs behind them, one like Earth Search and one like the Planetary Computer.
+"""STAC APIs with COGs behind them: like Earth Search, its Collection 1, and the Planetary Computer.
 
 They differ as the real ones do: names of assets, signed addresses, and whether digital
 numbers keep the offset of baseline 04.00. COGs are written when they are first asked for
@@ -22,6 +22,11 @@ from tests.protocol.scenes.sentinel_hub import between
 from tests.protocol.scenes.server import Archive, Request, Response
 from urbanseg.imagery.stac import PROFILES
 
+ASSETS = {
+    "earth_search": PROFILES["earth_search"].assets,
+    "collection_1": PROFILES["earth_search"].assets,
+    "planetary_computer": PROFILES["planetary_computer"].assets,
+}
 CONFORMANCE = [
     "https://api.stacspec.org/v1.0.0/core",
     "https://api.stacspec.org/v1.0.0/item-search",
@@ -88,7 +93,7 @@ def _item(archive: Archive, flavour: str, product: world.Product) -> dict[str, A
         "eo:cloud_cover": 50,
     }
     if flavour == "earth_search":
-        properties["earthsearch:boa_offset_applied"] = _applied(product)
+        properties["earthsearch:boa_offset_applied"] = _applied(flavour, product)
         properties["grid:code"] = f"MGRS-{product.granule}"
     else:
         properties["s2:mgrs_tile"] = product.granule
@@ -97,9 +102,9 @@ def _item(archive: Archive, flavour: str, product: world.Product) -> dict[str, A
             "href": f"{archive.url}/cogs/{flavour}/{product.id}/{asset}.tif",
             "type": COG,
             "roles": ["data"],
-            **(_raster(product) if flavour == "earth_search" and asset != "scl" else {}),
+            **(_raster(product) if flavour != "planetary_computer" and asset != "scl" else {}),
         }
-        for asset in PROFILES[flavour].assets.values()
+        for asset in ASSETS[flavour].values()
     }
     return {
         "type": "Feature",
@@ -121,9 +126,9 @@ def _raster(product: world.Product) -> dict[str, Any]:
     return {"raster:bands": [{"nodata": 0, "data_type": "uint16", "scale": 0.0001, "offset": offset}]}
 
 
-def _applied(product: world.Product) -> bool:
-    """Whether the numbers of Earth Search's COGs lack the offset: so in even months."""
-    return product.moment.month % 2 == 0
+def _applied(flavour: str, product: world.Product) -> bool:
+    """Whether the COGs' numbers lack the offset: those of Earth Search do in even months."""
+    return flavour == "earth_search" and product.moment.month % 2 == 0
 
 
 def _written(archive: Archive, flavour: str, product: world.Product, asset: str, *, blank: bool) -> Path:
@@ -136,14 +141,14 @@ def _written(archive: Archive, flavour: str, product: world.Product, asset: str,
 
 
 def _write(path: Path, flavour: str, product: world.Product, asset: str, *, blank: bool) -> None:
-    band = next(name for name, known in PROFILES[flavour].assets.items() if known == asset)
+    band = next(name for name, known in ASSETS[flavour].items() if known == asset)
     pixel = 20 if band in {*world.TWENTY_METRES, "SCL"} else 10
     left, bottom, right, top = product.bounds
     width, height = int((right - left) / pixel), int((top - bottom) / pixel)
     x, y = world.centres(product.bounds, width, height)
     if band == "SCL":
         image = product.codes(x, y)
-    elif flavour == "earth_search" and _applied(product):
+    elif _applied(flavour, product):
         image = np.maximum(1, product.numbers(band, x, y).astype(int) - product.offset).astype(np.uint16)
     else:
         image = product.numbers(band, x, y)

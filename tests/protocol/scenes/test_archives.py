@@ -106,7 +106,7 @@ def test_an_area_is_a_bbox_in_its_own_utm_zone(town: Town, provider: str) -> Non
     assert (east - west, north - south) == pytest.approx((0.018, 0.010), abs=4e-4)
 
 
-@pytest.mark.parametrize("place", ["Musterstadt", "Kiosk"])
+@pytest.mark.parametrize("place", ["Freiburg im Breisgau", "Kiosk"])
 def test_an_area_is_a_place_by_name(town: Town, provider: str, place: str) -> None:
     town.run(provider, area={"place": place, "geocoder": f"{town.url}/geocoder"}, crs=None)
     scene, _ = town.delivered()
