@@ -31,6 +31,9 @@ from urbanseg.scene_params import AreaParams, Patience
 MAX_SIDE_PX = 60_000
 """Larger scenes are a mistake in the area or the resolution."""
 
+SLACK = 0.02
+"""What an area may reach beyond the grid, in pixels, so that edges on the grid gain no row by rounding."""
+
 
 @dataclass(frozen=True)
 class Area:
@@ -70,9 +73,8 @@ def grid(area: Area, crs: str | None, resolution: float) -> Grid:
     target = CRS.from_user_input(crs) if crs else utm_crs((west + east) / 2, (south + north) / 2)
     projected = _project(area.shape, target)
     left, bottom, right, top = projected.bounds
-    # A hair's breadth of tolerance, so that edges on the grid do not gain a row by rounding.
-    first_col, first_row = np.floor(left / resolution + 1e-6), np.ceil(top / resolution - 1e-6)
-    last_col, last_row = np.ceil(right / resolution - 1e-6), np.floor(bottom / resolution + 1e-6)
+    first_col, first_row = np.floor(left / resolution + SLACK), np.ceil(top / resolution - SLACK)
+    last_col, last_row = np.ceil(right / resolution - SLACK), np.floor(bottom / resolution + SLACK)
     height, width = max(1, int(first_row - last_row)), max(1, int(last_col - first_col))
     if not max(height, width) <= MAX_SIDE_PX:
         raise PipelineError(

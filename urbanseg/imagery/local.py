@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,10 @@ DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 @dataclass(frozen=True)
 class Missing:
-    """How missing pixels are written: their value, and whether a mask of the file says which."""
+    """How missing pixels are written (None: there are none), and what says which they are."""
 
     value: float | None
-    masked: bool
+    by: Literal["value", "mask", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class _Source:
         there = piece._replace(row=piece.row + self.window.row, col=piece.col + self.window.col)
         pixels = self.image.read(there, self.bands)
         present = np.ones(pixels.shape[1:], bool)
-        if self.missing.masked:
-            present &= self.image.valid(there)
-        elif self.missing.value is not None and not np.isnan(self.missing.value):
+        if self.missing.by == "mask":
+            present &= _unmasked(self.image, there)
+        elif self.missing.by == "value":
             present &= ~(pixels == self.missing.value).any(axis=0)
         if pixels.dtype.kind == "f":
             present &= ~np.isnan(pixels).any(axis=0)
@@ -92,13 +92,13 @@ def copy(params: LocalScene, scene: Path, scl: Path) -> Grid:
         bands = _bands(opened, params)
         missing = _missing(opened, params)
         image = inputs.enter_context(warping.onto_metric_grid(opened, params))
-        if image is not opened and not missing.masked and missing.value is None:
-            missing = Missing(0.0, masked=True)  # warping leaves corners without data
+        if image is not opened and missing.by == "nothing":  # warping leaves corners without data
+            missing = Missing(missing.value or 0.0, by="mask")
         window = _area(image.grid, params)
         grid = image.grid.window(window)
         mask = inputs.enter_context(masks.opened(params.mask, grid)) if params.mask else None
         if mask and mask.kind == "valid" and missing.value is None:
-            missing = Missing(0.0, masked=missing.masked)
+            missing = Missing(0.0, missing.by)
         source = _Source(image, bands, missing, window, mask.valid if mask and mask.kind == "valid" else None)
         share = _write(source, params, grid, scene)
         if mask and mask.kind != "valid":
@@ -127,8 +127,8 @@ def _write(source: _Source, params: LocalScene, grid: Grid, scene: Path) -> floa
             pixels, present = source.read(piece)
             if scaled:
                 pixels = _reflectance(pixels, params)
-            elif source.missing.masked or source.valid is not None:
-                pixels = _apart(pixels, value)
+            elif source.missing.by != "value" and value == 0 and pixels.dtype.kind != "f":
+                pixels = np.maximum(pixels, 1)
             if value is not None:
                 pixels[:, ~present] = value
             out.write(pixels, piece)
@@ -146,11 +146,6 @@ def _reflectance(pixels: NDArray[Any], params: LocalScene) -> NDArray[np.uint16]
     scale = 1.0 if params.scale is None else params.scale
     exact = np.nan_to_num(pixels.astype(np.float64) * scale + (params.offset or 0.0))
     return np.clip(np.round(exact), 1, 65535).astype(np.uint16)
-
-
-def _apart(pixels: NDArray[Any], value: float | None) -> NDArray[Any]:
-    """Pixels of which none has the value that missing ones get: whole numbers move from 0 to 1."""
-    return np.maximum(pixels, 1) if value == 0 and pixels.dtype.kind != "f" else pixels
 
 
 def _bands(source: raster.Reader, params: LocalScene) -> list[int]:
@@ -187,14 +182,21 @@ def _missing(source: raster.Reader, params: LocalScene) -> Missing:
             raise PipelineError(
                 f"nodata {params.nodata:g} is no {dtype} value, which {params.path} holds; correct nodata"
             )
-        return Missing(params.nodata, masked=False)
+        return Missing(params.nodata, by="value")
     if source.info.nodata is not None:
-        return Missing(source.info.nodata, masked=False)
+        return Missing(source.info.nodata, by="value")
     flags = [flag for band in source.dataset.mask_flag_enums for flag in band]
     masked = MaskFlags.per_dataset in flags or ColorInterp.alpha in source.dataset.colorinterp
-    if dtype.kind == "f":
-        return Missing(float("nan"), masked=masked)
-    return Missing(0.0 if masked else None, masked=masked)
+    absent = float("nan") if dtype.kind == "f" else 0.0 if masked else None
+    return Missing(absent, by="mask" if masked else "nothing")
+
+
+def _unmasked(image: raster.Reader, window: Window) -> NDArray[np.bool_]:
+    """Where the alpha band or the mask shows the pixels; GDAL takes no alpha of other types than 8 and 16 bits."""
+    for number, meaning in enumerate(image.dataset.colorinterp, start=1):
+        if meaning == ColorInterp.alpha:
+            return np.asarray(image.read_band(window, number) > 0)
+    return image.valid(window)
 
 
 def _fits(value: float, dtype: np.dtype[Any]) -> bool:
