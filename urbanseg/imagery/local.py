@@ -192,7 +192,7 @@ def _missing(source: raster.Reader, params: LocalScene) -> Missing:
 
 
 def _unmasked(image: raster.Reader, window: Window) -> NDArray[np.bool_]:
-    """Where the alpha band or the mask shows the pixels; GDAL takes no alpha of other types than 8 and 16 bits."""
+    """Where the alpha band or the mask shows the pixels; GDAL itself heeds alpha of 8 and 16 bits only."""
     for number, meaning in enumerate(image.dataset.colorinterp, start=1):
         if meaning == ColorInterp.alpha:
             return np.asarray(image.read_band(window, number) > 0)
