@@ -18,7 +18,7 @@ from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET
 from tests.protocol.scenes.world import LEFT, TOP, Product, day
 
 PROJECT = Path(__file__).parents[3]
-SIDE = 512
+SIDE = 320
 """Pixels of the town's side."""
 
 PRODUCTS = [

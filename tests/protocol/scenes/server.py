@@ -100,6 +100,11 @@ class Archive:
         with self.lock:
             return [request for request in self.asked if re.search(path, request.path)]
 
+    def met(self) -> list[str]:
+        """Faults that requests met, in order."""
+        with self.lock:
+            return [request.fault for request in self.asked if request.fault]
+
     def issued(self) -> list[str]:
         """All tokens that were handed out and still work."""
         return [*self.tokens, self.sas_token]

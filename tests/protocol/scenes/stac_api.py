@@ -20,12 +20,16 @@ from affine import Affine
 from tests.protocol.scenes import world
 from tests.protocol.scenes.sentinel_hub import between
 from tests.protocol.scenes.server import Archive, Request, Response
-from urbanseg.imagery.stac import PROFILES
 
+NAMES = {
+    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge1", "B06": "rededge2",
+    "B07": "rededge3", "B08": "nir", "B8A": "nir08", "B09": "nir09", "B11": "swir16", "B12": "swir22",
+    "SCL": "scl",
+}  # fmt: skip
 ASSETS = {
-    "earth_search": PROFILES["earth_search"].assets,
-    "collection_1": PROFILES["earth_search"].assets,
-    "planetary_computer": PROFILES["planetary_computer"].assets,
+    "earth_search": NAMES,
+    "collection_1": NAMES,
+    "planetary_computer": {band: band for band in NAMES},
 }
 CONFORMANCE = [
     "https://api.stacspec.org/v1.0.0/core",

@@ -26,7 +26,7 @@ class Product:
     cloud: float
     baseline: str = "05.09"
     granule: str = "32UNU"
-    bounds: tuple[float, float, float, float] = (LEFT - 1000, TOP - 7000, LEFT + 7000, TOP + 1000)
+    bounds: tuple[float, float, float, float] = (LEFT - 640, TOP - 4480, LEFT + 4480, TOP + 640)
 
     @property
     def id(self) -> str:
