@@ -260,6 +260,8 @@ def _check_crs(text: str | None) -> str | None:
         raise ValueError("must name a coordinate reference system, such as EPSG:32632") from None
     if not crs.is_projected or any(axis.unit_conversion_factor != 1 for axis in crs.axis_info[:2]):
         raise ValueError(f"must be a projected system with metres; {crs.name} is not")
+    if crs.to_epsg() is None:
+        raise ValueError("must be a system with an EPSG code, such as EPSG:32632")
     return text
 
 

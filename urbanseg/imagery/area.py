@@ -7,6 +7,7 @@ over the area itself.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from shapely.geometry.base import BaseGeometry
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, utm_crs
-from urbanseg.imagery.patience import AnswerError, persist
+from urbanseg.imagery.patience import GARBLED, AnswerError, persist
 from urbanseg.scene_params import AreaParams, Patience
 
 MAX_SIDE_PX = 60_000
@@ -141,7 +142,7 @@ def _asking(geocoder: Nominatim, place: str) -> Callable[[], dict[str, Any] | No
     def ask() -> dict[str, Any] | None:
         try:
             location = geocoder.geocode(place, geometry="geojson", exactly_one=True)
-        except (GeopyError, ValueError) as error:  # ValueError: an answer that is not JSON
+        except (GeopyError, HTTPException, *GARBLED) as error:
             raise AnswerError(f"it did not answer ({type(error).__name__})") from error
         return None if location is None else location.raw
 

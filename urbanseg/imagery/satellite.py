@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 PREVIEW_PX = 512
 """Longest side of a preview."""
 
+DARK = 0.2
+"""Share of a band's pixels without reflectance that no real scene has."""
+
 CACHE_MB = 128
 """GDAL's block cache; its own default is 5 % of the machine's memory."""
 
@@ -197,6 +200,7 @@ def _assemble(
 ) -> NDArray[np.float64]:
     """Write the scene from its parts; returns the share of each SCL code in it."""
     counts = np.zeros(256, np.int64)
+    dark = np.zeros(len(bands), np.int64)
     with (
         raster.writing(
             scene, grid, dtype="uint16", count=len(bands), nodata=0, descriptions=bands, resampling="average"
@@ -212,7 +216,21 @@ def _assemble(
                 out.write(merged, place)
                 codes_out.write(code, place)
                 counts += np.bincount(code.ravel(), minlength=256)
+                dark += (merged == 1).sum(axis=(1, 2))
+    _warn_of_darkness(dict(zip(bands, dark / max(1, counts[1:].sum()), strict=True)))
     return np.asarray(counts / counts.sum())
+
+
+def _warn_of_darkness(shares: Mapping[str, float]) -> None:
+    """Some products are wrong about the offset of baseline 04.00; taken twice, it blackens the scene."""
+    band, share = max(shares.items(), key=lambda pair: pair[1])
+    if share > DARK:
+        log.warning(
+            "%.0f %% of the pixels of %s have no reflectance above 0: the archive may say wrongly whether "
+            "the offset of baseline 04.00 is in its numbers; compare another date, or see docs/scenes.md",
+            100 * share,
+            band,
+        )
 
 
 def _read(path: Path, window: Window | None = None) -> NDArray[Any]:

@@ -142,7 +142,8 @@ class SentinelHub:
 
     def read(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
         """Bands and SCL of an overflight, by one request of the Process API."""
-        response: DownloadResponse = self._answered(lambda: self._process(self._request(flight, grid, bands)))
+        request = self._request(flight, grid, bands)
+        response: DownloadResponse = self._answered(lambda: self._process(request))
         kind = response.headers.get("Content-Type", "").partition(";")[0]
         if kind.startswith("text/") or kind == "application/json":
             raise AnswerError(f"it sent {kind} where an image was asked for")

@@ -35,6 +35,9 @@ from urbanseg.imagery.patience import GARBLED, AnswerError
 from urbanseg.imagery.secrecy import clean
 from urbanseg.scene_params import SENTINEL2_BANDS, Patience, StacScene
 
+READERS = 4
+"""Bands of a part that are read at a time."""
+
 OFFSET_SINCE = "04.00"
 """Processing baseline since which digital numbers are 1000 higher (25 January 2022)."""
 
@@ -189,7 +192,8 @@ class Stac:
                     items,
                     bands=list(assets),
                     geobox=box,
-                    groupby=lambda *_: 0,
+                    groupby=_together,
+                    pool=READERS,
                     resampling="nearest",
                     dtype="uint16",
                     nodata=0,
@@ -291,6 +295,11 @@ def _baseline(item: pystac.Item) -> str:
     said = item.properties.get("s2:processing_baseline", "")
     number = re.fullmatch(r"(\d{1,2})\.(\d{2})", str(said))
     return f"{int(number[1]):02d}.{number[2]}" if number else ""
+
+
+def _together(*_: object) -> int:
+    """One group for all products: odc-stac fuses them, the first with data first."""
+    return 0
 
 
 def _as_it_is(href: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pystac.validation import validate_dict
 
 from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.world import LEFT, TOP, Product, day
@@ -18,7 +19,10 @@ pytestmark = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 def item(town: Town) -> dict:
-    return json.loads((town.folder / "data/scene/town/item.json").read_text())
+    """The delivered Item, valid by STAC's own schema (those of extensions are on the internet)."""
+    described = json.loads((town.folder / "data/scene/town/item.json").read_text())
+    assert validate_dict(described | {"stac_extensions": []})
+    return described
 
 
 def test_a_scene_is_that_of_the_clearest_date_pixel_by_pixel(town: Town, provider: str) -> None:
@@ -112,6 +116,11 @@ def test_an_area_is_a_place_by_name(town: Town, provider: str, place: str) -> No
     scene, _ = town.delivered()
     assert scene.shape[1:] == pytest.approx((60, 80), abs=2)
     assert (scene == town.expected(PRODUCTS[1])).all()
+
+
+def test_an_unknown_place_is_one_sentence(town: Town, provider: str) -> None:
+    sentence = town.refusal(provider, area={"place": "Atlantis", "geocoder": f"{town.url}/geocoder"})
+    assert "/geocoder knows no place 'Atlantis'; correct area.place, or give a bbox" in sentence
 
 
 def test_the_item_says_where_a_scene_comes_from(town: Town, provider: str) -> None:

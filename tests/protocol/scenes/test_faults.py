@@ -102,6 +102,15 @@ def test_a_part_without_data_where_its_preview_has_some_is_asked_for_again(town:
     assert "nodata" in town.archive.met()
 
 
+def test_the_geocoder_answers_in_spite_of_all_that_passes(town: Town) -> None:
+    for kind, how in PASSING:
+        town.archive.fail("/geocoder", kind, **how)
+    place = {"place": "Freiburg im Breisgau", "geocoder": f"{town.url}/geocoder"}
+    town.run("cdse", area=place, patience={"attempts": 12, "wait_s": 0.001, "timeout_s": 0.5})
+    assert is_right(town)
+    assert len(town.archive.met()) == len(PASSING) + 1
+
+
 FOREVER = [
     ("cdse", "/process", "nodata", {"skip": 4}, "a part of the scene holds no data where its preview does"),
     ("cdse", "/process", "truncate", {}, "it sent a damaged TIFF, 2 times in a row"),
@@ -120,6 +129,7 @@ FOREVER = [
     ("earth_search", "/cogs/", "cut", {}, "its images cannot be read"),
     ("earth_search", "/search", "status", {"code": 503}, "its catalogue does not answer properly"),
     ("earth_search", "/search", "html", {}, "Earth Search: its catalogue does not answer properly"),
+    ("cdse", "/geocoder", "status", {"code": 503}, r"/geocoder: it did not answer .Geocoder\w+., 2 times"),
     ("planetary_computer", "/sas/", "status", {"code": 503}, "gives no token .HTTPError., 2 times in a row"),
 ]  # fmt: skip
 
@@ -130,7 +140,8 @@ def test_what_does_not_pass_is_one_sentence_and_leaves_nothing_half_written(
 ) -> None:
     town.side = 128
     town.archive.fail(path, kind, times=1000, **how)
-    assert re.search(sentence, town.refusal(provider, patience=IMPATIENT | {"attempts": 2}))
+    area = {"area": {"place": "Kiosk", "geocoder": f"{town.url}/geocoder"}} if "geocoder" in path else {}
+    assert re.search(sentence, town.refusal(provider, patience=IMPATIENT | {"attempts": 2}, **area))
 
 
 def test_a_run_broken_in_the_middle_of_36_requests_asks_only_for_the_missing_ones(town: Town) -> None:
@@ -168,3 +179,13 @@ def test_a_run_that_is_killed_goes_on_where_it_was(town: Town) -> None:
     town.run("cdse", bands=["B02"])
     assert town.archive.count("/process") == 36 + 1 - 16
     assert is_right(town, LARGE, ("B02",))
+
+
+def test_an_offset_that_was_taken_twice_is_noticed(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    june = Product(day(6, 14), 0.0)  # Earth Search took the offset from its June itself
+    town.archive.reset([june])
+    town.run("earth_search")
+    assert "offset" not in caplog.text
+    town.run("earth_search", scaling="baseline")
+    assert "of the pixels of B0" in caplog.text
+    assert "the archive may say wrongly whether the offset of baseline 04.00" in caplog.text
