@@ -1,16 +1,17 @@
-"""Deliver a city's scene: simulated from a map, cut from any GeoTIFF, or laid out of a folder of images."""
+"""Deliver a city's scene: fetched, cut from a raster, laid out of images, or simulated."""
 
 from pathlib import Path
 from typing import Any
 
 from stages._cli import city_stage
 from urbanseg import files, paths, pictures, tables
+from urbanseg.imagery import area, item, local, materials, satellite, secrecy, simulated, surfaces
 from urbanseg.imagery import folder as folder_of_images
-from urbanseg.imagery import item, local, materials, simulated, surfaces
 from urbanseg.label_params import FolderScene
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
-from urbanseg.params import LocalScene, Params, SimulatedScene
+from urbanseg.params import Params
+from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 
 
 @city_stage
@@ -18,13 +19,16 @@ def main(city: str, params: Params) -> None:
     scene = params.city(city).scene
     with files.atomic(paths.scene_dir(city)) as folder:
         folder.mkdir()
-        if isinstance(scene, FolderScene):
+        if isinstance(scene, SimulatedScene):
+            described = _simulated(city, scene, folder)
+        elif isinstance(scene, FolderScene):
             described = _laid_out(city, scene, folder)
         elif isinstance(scene, LocalScene):
             described = _copied(city, scene, folder)
         else:
-            described = _simulated(city, scene, folder)
+            described = _fetched(city, scene, folder)
         files.write_json(folder / paths.item(city).name, described)
+    files.remove(paths.fetched(city))
 
 
 def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]:
@@ -40,10 +44,31 @@ def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]
 
 
 def _copied(city: str, scene: LocalScene, folder: Path) -> dict[str, Any]:
-    bands = folder / paths.scene(city).name
-    grid = local.copy(scene, bands)
-    properties = {"simulated": False} | item.source(scene.path)
-    return item.describe(city, grid, list(scene.bands), scene.datetime, properties, [bands])
+    bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
+    grid = local.copy(scene, bands, scl)
+    properties = {"simulated": False, "source:provider": "local"} | item.source(scene.path)
+    assets = [bands, scl] if scl.exists() else [bands]
+    return item.describe(city, grid, list(scene.bands), scene.datetime, properties, assets)
+
+
+def _fetched(city: str, scene: SentinelHubScene | StacScene, folder: Path) -> dict[str, Any]:
+    wanted = area.find(scene.area, scene.patience)
+    grid = area.grid(wanted, scene.crs, scene.resolution_m)
+    assets = folder / paths.scene(city).name, folder / paths.scl(city).name
+    with secrecy.quiet():
+        delivery = satellite.deliver(_archive(scene), scene, wanted, grid, paths.fetched(city), *assets)
+    return item.describe(city, grid, scene.bands, delivery.moment, delivery.properties, assets)
+
+
+def _archive(scene: SentinelHubScene | StacScene) -> satellite.Archive:
+    """The archive of a provider; its client takes seconds to import, so only where it is used."""
+    if isinstance(scene, StacScene):
+        from urbanseg.imagery.stac import Stac  # noqa: PLC0415
+
+        return Stac(scene)
+    from urbanseg.imagery.sentinel_hub import SentinelHub  # noqa: PLC0415
+
+    return SentinelHub(scene)
 
 
 def _laid_out(city: str, scene: FolderScene, folder: Path) -> dict[str, Any]:

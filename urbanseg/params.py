@@ -5,9 +5,8 @@ Checks that need more than one knob (overlap below the tile size) are validators
 """
 
 from collections.abc import Collection
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -25,6 +24,7 @@ from urbanseg.label_params import (
     label_sources,
     named_classes,
 )
+from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 from urbanseg.sections import Metres, Model, Positive, Share
 
 ENCODER_STRIDE = 32
@@ -142,76 +142,9 @@ class EvaluateParams(Model):
     targets: dict[str, Target]
 
 
-class LayoutParams(Model):
-    """The embedded city: what its street plan looks like. Lengths in metres."""
-
-    seed: int
-    style: Literal["river", "oasis"]
-    longitude: float = Field(ge=-180, le=180)
-    latitude: float = Field(ge=-80, le=80)
-    width_m: float = Field(ge=640, le=50_000)
-    height_m: float = Field(ge=640, le=50_000)
-
-
-class SimulatedScene(Model):
-    """A Sentinel-2 scene rendered from a map: the embedded city's, or a real extract's."""
-
-    provider: Literal["simulated"]
-    layout: LayoutParams | None = None
-    osm_path: Path | None = None
-    climate: Literal["temperate", "arid"] = "temperate"
-    resolution_m: Positive = 10.0
-    render_m: Positive = 2.0
-    datetime: str
-    sun_azimuth: float = Field(ge=0, le=360)
-    sun_elevation: float = Field(ge=8, le=90)
-    noise: float = Field(ge=0, le=0.1)
-    haze: float = Field(ge=0, le=0.2)
-    cloud_share: Share
-
-    @field_validator("datetime")
-    @classmethod
-    def _with_offset(cls, text: str) -> str:
-        return _check_datetime(text)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.layout is None) == (self.osm_path is None):
-            raise ValueError("give exactly one of layout (the embedded city) and osm_path (a real extract)")
-        return self
-
-    @model_validator(mode="after")
-    def _whole_factor(self) -> Self:
-        factor = self.resolution_m / self.render_m
-        if factor < 1 or abs(factor - round(factor)) > 1e-9:
-            raise ValueError(
-                f"resolution_m {self.resolution_m:g} must be a whole multiple of render_m {self.render_m:g}"
-            )
-        return self
-
-
-class LocalScene(Model):
-    """Any GeoTIFF on this machine."""
-
-    provider: Literal["local"]
-    path: Path
-    bands: dict[str, Annotated[int, Field(ge=1)]] = Field(min_length=1)
-    nodata: float | None = None
-    datetime: str | None = None
-    bbox: tuple[float, float, float, float] | None = None
-
-    @field_validator("datetime")
-    @classmethod
-    def _with_offset(cls, text: str | None) -> str | None:
-        return None if text is None else _check_datetime(text)
-
-    @field_validator("bbox")
-    @classmethod
-    def _not_empty(cls, box: Any) -> Any:
-        return _check_bbox(box)
-
-
-Scene = Annotated[SimulatedScene | LocalScene | FolderScene, Field(discriminator="provider")]
+Scene = Annotated[
+    SimulatedScene | LocalScene | SentinelHubScene | StacScene | FolderScene, Field(discriminator="provider")
+]
 
 
 class CityParams(Model):
@@ -346,19 +279,3 @@ def _check_window(size: int, overlap: int) -> None:
         raise ValueError(f"size must be a multiple of {ENCODER_STRIDE}, which the encoder needs, got {size}")
     if overlap >= size:
         raise ValueError(f"overlap {overlap} must be below the size {size}")
-
-
-def _check_datetime(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("must be an ISO date and time with its offset, such as 2023-06-14T10:26:00Z")
-    return text
-
-
-def _check_bbox(box: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
-    if box is not None and not (box[0] < box[2] and box[1] < box[3]):
-        raise ValueError("bbox must be west, south, east, north with west < east and south < north")
-    return box

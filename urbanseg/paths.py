@@ -47,6 +47,11 @@ def answers(city: str) -> Path:
     return Path("data/.fetch") / f"{city}.osm"
 
 
+def fetched(city: str) -> Path:
+    """Parts of a scene that were fetched, until it is delivered; git and DVC ignore the folder."""
+    return Path("data/.fetch") / city
+
+
 def osm(city: str) -> Path:
     """OpenStreetMap features with a class, as GeoParquet."""
     return Path("data/osm") / f"{city}.parquet"

@@ -31,7 +31,7 @@ def describe(
     name: str,
     grid: Grid,
     bands: Sequence[str],
-    moment: str | None,
+    moment: str | tuple[str, str] | None,
     properties: Mapping[str, Any],
     files: Sequence[Path],
 ) -> dict[str, Any]:
@@ -41,7 +41,8 @@ def describe(
         name: id of the Item.
         grid: of the scene.
         bands: names of the scene's bands, in order.
-        moment: when it was taken, ISO 8601 with an offset; None if nobody knows.
+        moment: when it was taken, ISO 8601 with an offset; the first and the last moment of a
+            composite; None if nobody knows.
         properties: what else is known, sorted into the Item by key.
         files: the assets, which lie beside the Item.
     """
@@ -53,15 +54,16 @@ def describe(
         "proj:transform": list(grid.transform[:6]),
         **properties,
     }
-    if moment is None:
-        # STAC allows no date only with a range; the sensor's whole possible life is the honest one.
-        known |= {"start_datetime": "1970-01-01T00:00:00Z", "end_datetime": "9999-12-31T23:59:59Z"}
+    # STAC allows no date only with a range; for a scene of nobody knows when, all time is the honest one.
+    span = ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z") if moment is None else moment
+    if not isinstance(span, str):
+        known |= {"start_datetime": span[0], "end_datetime": span[1]}
     footprint = _footprint(grid)
     item = pystac.Item(
         id=name,
         geometry=shapely.geometry.mapping(footprint),
         bbox=list(footprint.bounds),
-        datetime=None if moment is None else datetime.fromisoformat(moment),
+        datetime=datetime.fromisoformat(span) if isinstance(span, str) else None,
         properties=dict(sorted(known.items())),
         stac_extensions=[EO, PROCESSING, PROJECTION],
     )

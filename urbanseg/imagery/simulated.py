@@ -23,7 +23,7 @@ from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
 from urbanseg.imagery import atmosphere, light, sensor
 from urbanseg.imagery.canvas import Canvas, prepare
 from urbanseg.imagery.materials import BANDS
-from urbanseg.params import SimulatedScene
+from urbanseg.scene_params import SimulatedScene
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery import simulated
 from urbanseg.osm.simulated import lay_out
-from urbanseg.params import SimulatedScene
+from urbanseg.scene_params import SimulatedScene
 
 LAYOUT = {"seed": 4, "style": "river", "longitude": 9.2, "latitude": 48.8, "width_m": 1200, "height_m": 1000}
 CLEAR = {

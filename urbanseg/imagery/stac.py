@@ -1,0 +1,317 @@
+"""Sentinel-2 L2A from any STAC API with cloud-optimised GeoTIFFs.
+
+pystac-client finds the products and odc-stac reads them over HTTP range requests; GDAL
+and urllib3 repeat what fails on the way. Profiles know where Earth Search and the
+Planetary Computer differ: names of assets, signed addresses, and the offset of digital
+numbers since processing baseline 04.00.
+"""
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import odc.stac
+import pystac
+import rasterio
+import requests
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from pystac_client import Client
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from rasterio.errors import RasterioError
+from urllib3 import Retry
+
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
+from urbanseg.imagery.area import Area
+from urbanseg.imagery.overflights import Overflight, Product
+from urbanseg.imagery.patience import GARBLED, AnswerError
+from urbanseg.imagery.secrecy import clean
+from urbanseg.scene_params import SENTINEL2_BANDS, Patience, StacScene
+
+READERS = 4
+"""Bands of a part that are read at a time."""
+
+OFFSET_SINCE = "04.00"
+"""Processing baseline since which digital numbers are 1000 higher (25 January 2022)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is particular about a STAC API; `assets` gives the asset of each band and of SCL."""
+
+    title: str
+    url: str
+    collection: str
+    assets: Mapping[str, str]
+    scaling: str
+    sas_url: str | None = None
+
+
+PROFILES = {
+    "earth_search": Profile(
+        "Earth Search",
+        "https://earth-search.aws.element84.com/v1",
+        "sentinel-2-l2a",
+        {
+            "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red",
+            "B05": "rededge1", "B06": "rededge2", "B07": "rededge3", "B08": "nir", "B8A": "nir08",
+            "B09": "nir09", "B11": "swir16", "B12": "swir22", "SCL": "scl",
+        },
+        "earth_search",
+    ),
+    "planetary_computer": Profile(
+        "Planetary Computer",
+        "https://planetarycomputer.microsoft.com/api/stac/v1",
+        "sentinel-2-l2a",
+        {band: band for band in (*SENTINEL2_BANDS, "SCL")},
+        "baseline",
+        "https://planetarycomputer.microsoft.com/api/sas/v1/token",
+    ),
+}  # fmt: skip
+
+
+def since_baseline(item: pystac.Item, asset: str) -> tuple[float, float]:  # noqa: ARG001, one of `SCALINGS`
+    """Reflectance × 10000 is ``dn × scale + offset``; the offset is -1000 since baseline 04.00.
+
+    https://sentiwiki.copernicus.eu/web/s2-products (Level-2A, BOA_ADD_OFFSET)
+    """
+    baseline = _baseline(item)
+    if not baseline:
+        raise PipelineError(
+            f"the STAC Item {item.id} does not say its processing baseline (s2:processing_baseline), so the "
+            "offset of its numbers is unknown; choose another scaling"
+        )
+    return 1.0, -1000.0 if baseline >= OFFSET_SINCE else 0.0
+
+
+def of_earth_search(item: pystac.Item, asset: str) -> tuple[float, float]:
+    """As `since_baseline`, unless the Item says that the offset was applied when its COGs were made.
+
+    Its ``raster:bands`` give the offset in either case
+    (https://github.com/Element84/earth-search/issues/66), so they are not asked.
+    """
+    if item.properties.get("earthsearch:boa_offset_applied"):
+        return 1.0, 0.0
+    return since_baseline(item, asset)
+
+
+def of_metadata(item: pystac.Item, asset: str) -> tuple[float, float]:
+    """Scale and offset to reflectance as the asset's ``raster:bands`` (or STAC 1.1 ``bands``) give them."""
+    fields = item.assets[asset].extra_fields
+    bands = fields.get("raster:bands") or fields.get("bands") or [{}]
+    said = {**fields, **bands[0]}
+    scale, offset = (said.get(key, said.get(f"raster:{key}")) for key in ("scale", "offset"))
+    if scale is None:
+        raise PipelineError(
+            f"the asset {asset} of the STAC Item {item.id} gives no scale in raster:bands; "
+            "choose another scaling"
+        )
+    return 10000 * float(scale), 10000 * float(offset or 0)
+
+
+SCALINGS = {"earth_search": of_earth_search, "baseline": since_baseline, "metadata": of_metadata}
+
+
+class Stac:
+    """A STAC API, as an `Archive`."""
+
+    def __init__(self, params: StacScene) -> None:
+        self.params = params
+        self.profile = _profile(params)
+        self.name = self.profile.title
+        self.signer = _Signer(self.profile, params.patience) if self.profile.sas_url else None
+        self.identity: Mapping[str, Any] = {
+            "provider": "stac",
+            "url": self.profile.url,
+            "collection": self.profile.collection,
+            "scaling": self.profile.scaling,
+        }
+
+    def search(self, area: Area) -> list[Product]:
+        """Products of the dates that touch the area."""
+        first, last = self.params.dates
+        patience = self.params.patience
+        retry = Retry(
+            total=patience.attempts - 1,
+            backoff_factor=patience.wait_s,
+            status_forcelist=[429, 500, 502, 503, 504],
+            allowed_methods=None,
+        )
+        try:
+            client = Client.open(
+                self.profile.url, stac_io=StacApiIO(max_retries=retry), timeout=patience.timeout_s
+            )
+            found = client.search(
+                collections=[self.profile.collection],
+                intersects=shapely.geometry.mapping(area.shape.convex_hull),
+                datetime=f"{first}T00:00:00Z/{last}T23:59:59Z",
+                limit=100,
+            )
+            return [self._product(item) for item in found.items()]
+        except (APIError, pystac.STACError, requests.RequestException, *GARBLED) as error:
+            raise AnswerError(f"its catalogue does not answer properly ({clean(str(error))[:200]})") from None
+
+    def read(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
+        """Bands and SCL of an overflight, from its COGs."""
+        assets = [self.profile.assets[band] for band in bands]
+        codes = self._load([p.source for p in flight.products], [self.profile.assets["SCL"]], grid)
+        merged = np.zeros((len(bands), *grid.shape), np.uint16)
+        for items, factors in self._alike(flight, assets):
+            if not assets:
+                break
+            numbers = self._load(items, assets, grid)
+            np.copyto(merged, harmonise(numbers, factors), where=merged == 0)
+        return np.concatenate([merged, codes])
+
+    def _alike(
+        self, flight: Overflight, assets: Sequence[str]
+    ) -> list[tuple[list[pystac.Item], tuple[tuple[float, float], ...]]]:
+        """Items of an overflight by how their numbers are scaled, because they are fused when read."""
+        rule = SCALINGS[self.profile.scaling]
+        groups: dict[tuple[tuple[float, float], ...], list[pystac.Item]] = {}
+        for product in flight.products:
+            factors = tuple(rule(product.source, asset) for asset in assets)
+            groups.setdefault(factors, []).append(product.source)
+        return [(items, factors) for factors, items in groups.items()]
+
+    def _load(self, items: Sequence[pystac.Item], assets: Sequence[str], grid: Grid) -> NDArray[np.uint16]:
+        """Digital numbers, ``(assets, height, width)`` uint16; the first product with data wins."""
+        box = GeoBox(grid.shape, grid.transform, grid.crs.to_wkt())
+        sign = self.signer.sign if self.signer else _as_it_is
+        secrets = self.signer.secrets if self.signer else []
+        with rasterio.Env(**_gdal(self.params.patience)):
+            try:
+                loaded = odc.stac.load(
+                    items,
+                    bands=list(assets),
+                    geobox=box,
+                    groupby=_together,
+                    pool=READERS,
+                    resampling="nearest",
+                    dtype="uint16",
+                    nodata=0,
+                    patch_url=sign,
+                    fail_on_error=True,
+                )
+            except (RasterioError, OSError) as error:
+                if self.signer:
+                    self.signer.forget()
+                raise AnswerError(f"its images cannot be read ({clean(str(error), secrets)[:200]})") from None
+        return np.stack([loaded[asset].to_numpy()[0] for asset in assets])
+
+    def _product(self, item: pystac.Item) -> Product:
+        wanted = [self.profile.assets[band] for band in (*self.params.bands, "SCL")]
+        if lacking := [asset for asset in wanted if asset not in item.assets]:
+            raise PipelineError(
+                f"the STAC Item {item.id} of {self.name} has no asset {', '.join(lacking)}; it has "
+                f"{', '.join(sorted(item.assets))}; correct assets or bands"
+            )
+        properties = item.properties
+        code = properties.get("grid:code") or properties.get("s2:mgrs_tile")
+        named = re.search(r"_T?(\d{2}[A-Z]{3})_", item.id)
+        granule = str(code).removeprefix("MGRS-") if code else named[1] if named else item.id
+        moment = item.datetime or datetime.fromisoformat(properties["start_datetime"])
+        shape = shapely.geometry.shape(item.geometry or {})
+        return Product(item.id, granule, moment, _baseline(item), shape, item)
+
+
+def harmonise(numbers: NDArray[np.uint16], factors: Sequence[tuple[float, float]]) -> NDArray[np.uint16]:
+    """Reflectance × 10000, at least 1, of digital numbers; 0 stays 0 (nodata).
+
+    Args:
+        numbers: ``(bands, height, width)`` uint16.
+        factors: scale and offset of each band.
+    """
+    harmonised = np.empty_like(numbers)
+    for band, (scale, offset) in enumerate(factors):
+        exact = numbers[band].astype(np.float32) * np.float32(scale) + np.float32(offset)
+        harmonised[band] = np.where(numbers[band] == 0, 0, np.clip(np.round(exact), 1, 65535))
+    return harmonised
+
+
+class _Signer:
+    """Adds the collection's SAS token to addresses; asks for a new one before it runs out.
+
+    https://planetarycomputer.microsoft.com/docs/concepts/sas
+    """
+
+    def __init__(self, profile: Profile, patience: Patience) -> None:
+        self.address = f"{profile.sas_url}/{profile.collection}"
+        self.patience = patience
+        self.lock = threading.Lock()
+        self.token = ""
+        self.expiry = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be shown."""
+        return [self.token]
+
+    def sign(self, href: str) -> str:
+        """The address with the token; raises `AnswerError` if there is none to be had."""
+        with self.lock:
+            if datetime.now(UTC) + timedelta(minutes=1) > self.expiry:
+                self._renew()
+            return f"{href}{'&' if '?' in href else '?'}{self.token}"
+
+    def forget(self) -> None:
+        """Ask for another token next time; this one may be why a request failed."""
+        with self.lock:
+            self.expiry = datetime.min.replace(tzinfo=UTC)
+
+    def _renew(self) -> None:
+        try:
+            response = requests.get(self.address, timeout=self.patience.timeout_s)
+            response.raise_for_status()
+            answer = response.json()
+            self.token, self.expiry = answer["token"], datetime.fromisoformat(answer["msft:expiry"])
+        except (requests.RequestException, *GARBLED) as error:
+            raise AnswerError(f"{self.address} gives no token ({type(error).__name__})") from None
+
+
+def _profile(params: StacScene) -> Profile:
+    """The profile with what the parameters say otherwise."""
+    base = PROFILES.get(params.profile or "")
+    url = params.url or (base.url if base else "")
+    return Profile(
+        title=base.title if base else url,
+        url=url,
+        collection=params.collection or (base.collection if base else ""),
+        assets=params.assets or (base.assets if base else {}),
+        scaling=params.scaling or (base.scaling if base else ""),
+        sas_url=params.sas_url or (base.sas_url if base else None),
+    )
+
+
+def _baseline(item: pystac.Item) -> str:
+    """Processing baseline as ``NN.NN``, empty if the Item does not say."""
+    said = item.properties.get("s2:processing_baseline", "")
+    number = re.fullmatch(r"(\d{1,2})\.(\d{2})", str(said))
+    return f"{int(number[1]):02d}.{number[2]}" if number else ""
+
+
+def _together(*_: object) -> int:
+    """One group for all products: odc-stac fuses them, the first with data first."""
+    return 0
+
+
+def _as_it_is(href: str) -> str:
+    return href
+
+
+def _gdal(patience: Patience) -> dict[str, Any]:
+    """How GDAL reads over HTTP: it repeats by itself, and forgets files that failed."""
+    return {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_HTTP_MAX_RETRY": patience.attempts - 1,
+        "GDAL_HTTP_RETRY_DELAY": patience.wait_s,
+        "GDAL_HTTP_TIMEOUT": patience.timeout_s,
+        "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
+    }
