@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from urbanseg.scene_params import Scene
+from urbanseg.params import Scene
 
 AREA = {"area": {"bbox": [9, 48, 9.1, 48.1]}, "dates": ["2023-05-01", "2023-07-31"]}
 HUB = {"provider": "sentinelhub", "profile": "cdse"} | AREA
