@@ -178,7 +178,7 @@ class SatelliteScene(Model):
     """What Sentinel-2 scenes have in common, wherever they are fetched from."""
 
     area: AreaParams
-    dates: tuple[date, date]
+    dates: str
     bands: list[Literal[SENTINEL2_BANDS]] = Field(default=["B02", "B03", "B04", "B08"], min_length=1)  # type: ignore[valid-type]
     crs: str | None = None
     resolution_m: Positive = 10.0
@@ -191,10 +191,20 @@ class SatelliteScene(Model):
 
     @field_validator("dates")
     @classmethod
-    def _in_order(cls, dates: tuple[date, date]) -> tuple[date, date]:
-        if dates[0] > dates[1]:
-            raise ValueError(f"the first date {dates[0]} must not be after the last, {dates[1]}")
-        return dates
+    def _in_order(cls, text: str) -> str:
+        try:
+            first, last = (date.fromisoformat(day) for day in text.split("/"))
+        except ValueError:
+            raise ValueError("must be a first and a last day, such as 2023-05-01/2023-07-31") from None
+        if first > last:
+            raise ValueError(f"the first day {first} must not be after the last, {last}")
+        return text
+
+    @property
+    def interval(self) -> tuple[date, date]:
+        """First and last day. They are one text in params.yaml, because DVC takes no dates there."""
+        first, last = (date.fromisoformat(day) for day in self.dates.split("/"))
+        return first, last
 
     @field_validator("bands")
     @classmethod

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from urbanseg.params import Scene
 
-AREA = {"area": {"bbox": [9, 48, 9.1, 48.1]}, "dates": ["2023-05-01", "2023-07-31"]}
+AREA = {"area": {"bbox": [9, 48, 9.1, 48.1]}, "dates": "2023-05-01/2023-07-31"}
 HUB = {"provider": "sentinelhub", "profile": "cdse"} | AREA
 STAC = {"provider": "stac", "profile": "earth_search"} | AREA
 
@@ -22,7 +22,8 @@ def checked(scene: dict[str, Any]) -> Any:
         (HUB | {"area": {"bbox": [9, 48, 9.1, 48.1], "place": "Ulm"}}, "exactly one of bbox, file and place"),
         (HUB | {"area": {}}, "exactly one of bbox, file and place"),
         (HUB | {"area": {"bbox": [9, 48, 8, 49]}}, "west < east"),
-        (HUB | {"dates": ["2023-07-31", "2023-05-01"]}, "first date 2023-07-31 must not be after the last"),
+        (HUB | {"dates": "2023-07-31"}, "must be a first and a last day"),
+        (HUB | {"dates": "2023-07-31/2023-05-01"}, "first day 2023-07-31 must not be after the last"),
         (HUB | {"bands": ["B10"]}, "B10"),
         (HUB | {"bands": ["B02", "B02"]}, "each band may be named once"),
         (HUB | {"request_px": 2560}, "less than or equal to 2500"),

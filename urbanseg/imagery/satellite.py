@@ -105,12 +105,11 @@ class _Errand:
 
     def choose(self) -> list[Candidate]:
         """The overflights to take, by their previews."""
-        first, last = self.params.dates
         products = persist(lambda: self.archive.search(self.area), self.archive.name, self.params.patience)
         flights = overflights.group(products)
         if not flights:
             raise PipelineError(
-                f"{self.archive.name} has no Sentinel-2 product of {self.area.name} from {first} to {last}; "
+                f"{self.archive.name} has no Sentinel-2 product of {self.area.name} in {self.params.dates}; "
                 "widen dates, or correct the area"
             )
         coarse = self.grid.shrunk(PREVIEW_PX)

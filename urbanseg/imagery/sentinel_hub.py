@@ -124,7 +124,7 @@ class SentinelHub:
 
     def search(self, area: Area) -> list[Product]:
         """Products of the dates that touch the area, by the Catalog API."""
-        first, last = self.params.dates
+        first, last = self.params.interval
         fields = {"include": ["id", "geometry", "properties.datetime"], "exclude": ["assets", "links"]}
 
         def ask() -> list[dict[str, Any]]:

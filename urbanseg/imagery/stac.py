@@ -136,7 +136,7 @@ class Stac:
 
     def search(self, area: Area) -> list[Product]:
         """Products of the dates that touch the area."""
-        first, last = self.params.dates
+        first, last = self.params.interval
         patience = self.params.patience
         retry = Retry(
             total=patience.attempts - 1,

@@ -36,7 +36,7 @@ class Town:
 
     def __init__(self, folder: Path, archive: Any, url: str) -> None:
         self.folder, self.archive, self.url = folder, archive, url
-        self.dates = ["2023-05-01", "2023-07-31"]
+        self.dates = "2023-05-01/2023-07-31"
         self.side = SIDE
 
     def outline(self) -> str:
