@@ -152,7 +152,8 @@ def test_a_band_the_file_does_not_have(town):
     assert "9" in refused(town, "scene")
 
 
-def test_scene_and_labels_on_different_grids(town):
+def test_scene_and_labels_on_different_grids_where_the_same_is_asked_for(town):
+    town.city["labels"]["same_grid"] = True
     moved = Grid(GRID.crs, Affine(10, 0, 500003, 0, -10, 5400000), *GRID.shape)
     town.write("labels.tif", np.ones((1, *GRID.shape), np.uint8), moved)
     prepare(town, "scene")
