@@ -1,18 +1,14 @@
 """The true pipeline, through DVC, on a small scene."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import pyogrio
 import pytest
 import rasterio
-import yaml
 
-from tests.pipeline.project import ROOT, Project, small_params
+from tests.pipeline.project import ROOT
 
 CITIES = ("demo", "oasis")
 AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
@@ -80,33 +76,6 @@ def test_plots_and_graph_can_be_shown(project):
     assert (project.folder / "plots" / "index.html").exists()
     assert "train" in project.dvc("dag")
     assert "miou" in project.dvc("metrics", "show")
-
-
-@pytest.fixture(scope="module")
-def disturbed(tmp_path_factory):
-    """A second folder, where `dvc repro` is killed in train and in predict before it may finish."""
-    second = Project(tmp_path_factory.mktemp("disturbed"), small_params())
-    kill_when(second, (second.folder / "models/.resume/state.safetensors").exists)
-    kill_when(second, lambda: any((second.folder / "data/prediction").glob("*/*.part.tif")))
-    second.last_run = second.repro()
-    return second
-
-
-def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(project, disturbed):
-    assert disturbed.last_run[0] == "predict@demo"
-    assert disturbed.lock() == yaml.safe_load(project.git("show", "HEAD:dvc.lock"))
-
-
-def kill_when(project: Project, happened, timeout_s: float = 240) -> None:
-    """Start `dvc repro` and kill it with all its children as soon as `happened()`."""
-    running = project.start("dvc", "repro")
-    deadline = time.monotonic() + timeout_s
-    while not happened():
-        assert running.poll() is None, "the pipeline ended before it could be killed"
-        assert time.monotonic() < deadline, "what should be disturbed never happened"
-        time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
 
 
 @pytest.mark.parametrize("stage", sorted(p.stem for p in (ROOT / "stages").glob("[a-z]*.py")))
