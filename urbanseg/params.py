@@ -24,11 +24,11 @@ from urbanseg.label_params import (
     label_sources,
     named_classes,
 )
+from urbanseg.predict_params import PredictParams
 from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
-from urbanseg.sections import Metres, Model, Positive, Share
-
-ENCODER_STRIDE = 32
-"""Encoders halve the image five times: tile sizes must be multiples of this."""
+from urbanseg.sections import ENCODER_STRIDE, Model, Positive, Share, check_window
+from urbanseg.train_params import TrainParams
+from urbanseg.vectorize_params import VectorizeParams
 
 
 class ClassParams(Model):
@@ -62,67 +62,10 @@ class TileParams(Model):
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:
-        _check_window(self.size, self.overlap)
+        check_window(self.size, self.overlap)
         if self.block < self.size:
             raise ValueError(f"block {self.block} must not be below the tile size {self.size}")
         return self
-
-
-class LossParams(Model):
-    ce_weight: float = Field(ge=0)
-    dice_weight: float = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if self.ce_weight + self.dice_weight == 0:
-            raise ValueError("ce_weight and dice_weight must not both be 0")
-        return self
-
-
-class AugmentParams(Model):
-    flips: bool
-    brightness: float = Field(ge=0, le=1)
-    contrast: float = Field(ge=0, le=1)
-    noise: float = Field(ge=0, le=1)
-
-
-class TrainParams(Model):
-    arch: str
-    encoder: str
-    encoder_weights: Literal["imagenet"] | None
-    decoder_channels: list[Annotated[int, Field(gt=0)]] = Field(min_length=5, max_length=5)
-    upsample: int = Field(ge=1, le=8)
-    crop: int = Field(ge=ENCODER_STRIDE, multiple_of=ENCODER_STRIDE)
-    epochs: int = Field(ge=1)
-    steps_per_epoch: int = Field(ge=1)
-    batch_size: int = Field(ge=2)
-    learning_rate: Positive
-    weight_decay: float = Field(ge=0)
-    warmup_epochs: int = Field(ge=0)
-    patience: int = Field(ge=1)
-    loss: LossParams
-    augment: AugmentParams
-    device: Literal["auto", "cpu", "cuda"]
-    workers: int = Field(ge=0)
-    threads: int = Field(ge=1)
-
-
-class PredictParams(Model):
-    size: int = Field(ge=ENCODER_STRIDE, le=4096)
-    overlap: int = Field(ge=0)
-    batch_size: int = Field(ge=1)
-    device: Literal["auto", "cpu", "cuda"]
-    threads: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _geometry(self) -> Self:
-        _check_window(self.size, self.overlap)
-        return self
-
-
-class VectorizeParams(Model):
-    min_area_m2: Metres
-    min_spur_m: Metres
 
 
 class Target(Model):
@@ -272,10 +215,3 @@ def _sentence(error: ValidationError) -> str:
         message += f", got {first['input']!r}"
     more = f" (and {len(rest)} more)" if rest else ""
     return f"{key}: {message}{more}"
-
-
-def _check_window(size: int, overlap: int) -> None:
-    if size % ENCODER_STRIDE:
-        raise ValueError(f"size must be a multiple of {ENCODER_STRIDE}, which the encoder needs, got {size}")
-    if overlap >= size:
-        raise ValueError(f"overlap {overlap} must be below the size {size}")

@@ -9,6 +9,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Metres = Annotated[float, Field(ge=0)]
 
+ENCODER_STRIDE = 32
+"""Encoders halve the image five times: window sizes must be multiples of this."""
+
 
 class Model(BaseModel):
     """Base of all sections: frozen, and unknown keys are errors."""
@@ -32,3 +35,11 @@ def check_bbox(box: Any) -> Any:
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
         raise ValueError("bbox must be west, south, east, north with west < east and south < north")
     return box
+
+
+def check_window(size: int, overlap: int) -> None:
+    """Refuse a window that an encoder can't take, or an overlap as wide as it."""
+    if size % ENCODER_STRIDE:
+        raise ValueError(f"size must be a multiple of {ENCODER_STRIDE}, which the encoder needs, got {size}")
+    if overlap >= size:
+        raise ValueError(f"overlap {overlap} must be below the size {size}")

@@ -20,9 +20,9 @@ from torch.utils.data import Dataset, Sampler
 
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Window
-from urbanseg.params import AugmentParams
 from urbanseg.raster import Reader, reading
 from urbanseg.segmenter import CLIP, Spec
+from urbanseg.train_params import AugmentParams
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
 import albumentations as A

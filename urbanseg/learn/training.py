@@ -26,8 +26,8 @@ from urbanseg.learn import model, resume
 from urbanseg.learn.data import Draws, TileDataset, TrainingSet, augmentation, in_order
 from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
-from urbanseg.params import TrainParams
 from urbanseg.segmenter import Segmenter, device_of
+from urbanseg.train_params import TrainParams
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from urbanseg import raster
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid, Window
 from urbanseg.learn.data import Draw, Draws, Source, Tile, TileDataset, augmentation, crop, in_order, pad
-from urbanseg.params import AugmentParams
 from urbanseg.segmenter import CLIP, Spec
+from urbanseg.train_params import AugmentParams
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
 ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, noise=0.05)

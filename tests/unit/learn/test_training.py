@@ -15,8 +15,8 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
 from urbanseg.learn import resume, training
 from urbanseg.learn.data import Source, Tile, TrainingSet
-from urbanseg.params import AugmentParams, LossParams, TrainParams
 from urbanseg.segmenter import Spec
+from urbanseg.train_params import AugmentParams, LossParams, TrainParams
 
 RECIPE = TrainParams(
     arch="Unet",
