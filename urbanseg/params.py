@@ -138,6 +138,7 @@ class Params(Model):
             "osm.rules": self.osm.rules,
             "labels.priority": self.labels.priority,
             "labels.min_share": self.labels.min_share,
+            "train.only_class": [self.train.only_class] if self.train.only_class else [],
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
         }
         for city, params in self.cities.items():

@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from urbanseg.sections import ENCODER_STRIDE, Model, Positive, Share
 
+NO_MODEL = Path("data/none")
+"""What `init_from` says where training starts anew: a path that DVC can watch."""
+REST = "other"
+"""What a network that learns `only_class` calls all the rest."""
 Weight = Annotated[float, Field(ge=0)]
 
 
@@ -82,6 +86,18 @@ class TrainParams(Model):
     compile: bool
     workers: int = Field(ge=0)
     threads: int = Field(ge=1)
+
+    @field_validator("only_class")
+    @classmethod
+    def _not_the_rest(cls, name: str | None) -> str | None:
+        if name == REST:
+            raise ValueError(f"{REST} is what the rest is called; name another class")
+        return name
+
+    @property
+    def start(self) -> Path | None:
+        """The model to start from, if any."""
+        return None if self.init_from == NO_MODEL else self.init_from
 
     @model_validator(mode="after")
     def _parts(self) -> Self:
