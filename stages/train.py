@@ -7,6 +7,7 @@ from stages._cli import stage
 from urbanseg import files, paths, segmenter, tables, tiles
 from urbanseg.learn import resume, training
 from urbanseg.learn.data import Source, Tile, TrainingSet
+from urbanseg.model_card import Card
 from urbanseg.params import Params
 
 
@@ -22,7 +23,7 @@ def main(params: Params) -> None:
         arch=params.train.arch,
         encoder=params.train.encoder,
         upsample=params.train.upsample,
-        versions=segmenter.library_versions(),
+        made_with=segmenter.made_with(),
     )
     data = TrainingSet(
         train=_tiles(table[table["split"] == "train"]),
@@ -41,14 +42,22 @@ def main(params: Params) -> None:
         on_epoch=log_curves,
     )
 
-    segmenter.save(paths.MODEL, trained, spec)
+    best = {k: round(v, 6) for k, v in progress.history[progress.best_epoch - 1].items()}
+    card = Card(
+        cities=list(summary["sha256"]),
+        tiles={"train": len(data.train), "val": len(data.val)},
+        shares=summary["class_shares"]["train"],
+        scores=best,
+        recipe=params.train.model_dump(mode="json"),
+    )
+    segmenter.save(paths.MODEL, trained, spec, card)
     files.write_json(
         paths.TRAINING,
         {
             "val_miou": round(progress.best_miou, 6),
             "best_epoch": progress.best_epoch,
             "epochs": progress.epoch,
-            "best": {k: round(v, 6) for k, v in progress.history[progress.best_epoch - 1].items()},
+            "best": best,
         },
     )
     resume.clear(paths.RESUME)
