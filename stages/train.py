@@ -1,12 +1,14 @@
 """Train the segmenter on the tiles of all train cities."""
 
+from typing import Any
+
 from dvclive.live import Live
 
 from stages._cli import stage
 from urbanseg import files, paths, segmenter, tables
 from urbanseg.learn import assembly, fabric, resume, training, validation
 from urbanseg.learn.data import Source, TrainingSet
-from urbanseg.learn.resume import Progress
+from urbanseg.model_card import Card
 from urbanseg.params import Params
 
 
@@ -14,7 +16,8 @@ from urbanseg.params import Params
 def main(params: Params) -> None:
     recipe = params.train
     processes = fabric.launch(recipe, params.seed)
-    data = read_training_set(params)
+    summary = files.read_json(paths.DATASET_SUMMARY)
+    data = training_set(summary, params)
     start = training.create(recipe, data.spec)
     weights = [recipe.start / "model.safetensors"] if recipe.start else []
 
@@ -31,23 +34,30 @@ def main(params: Params) -> None:
     if not processes.is_global_zero:
         return
 
-    summary = outcome(progress)
+    best = {k: round(v, 6) for k, v in progress.history[progress.best_epoch - 1].items()}
+    outcome: dict[str, Any] = {
+        "val_miou": round(progress.best_miou, 6),
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "best": best,
+    }
     if recipe.start:
-        before, after = (
-            validation.scores_by_city(processes, network, data, recipe.batch_size)
-            for network in (start, trained)
-        )
-        summary["transfer"] = {
-            city: {"before": round(before[city], 6), "after": round(after[city], 6)} for city in before
-        }
-    segmenter.save(paths.MODEL, trained.cpu(), data.spec)
-    files.write_json(paths.TRAINING, summary)
+        outcome["transfer"] = validation.gain_by_city(processes, start, trained, data, recipe.batch_size)
+    card = Card(
+        cities=list(summary["sha256"]),
+        tiles={"train": len(data.train), "val": len(data.val)},
+        shares=assembly.class_shares(data),
+        scores=best,
+        recipe=recipe.model_dump(mode="json"),
+        start=str(recipe.start) if recipe.start else None,
+    )
+    segmenter.save(paths.MODEL, trained.cpu(), data.spec, card)
+    files.write_json(paths.TRAINING, outcome)
     resume.clear(paths.RESUME)
 
 
-def read_training_set(params: Params) -> TrainingSet:
+def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
     """Tiles and spec, as the dataset stage and the parameters have them."""
-    summary = files.read_json(paths.DATASET_SUMMARY)
     spec = segmenter.Spec(
         bands=summary["bands"],
         mean=summary["mean"],
@@ -56,27 +66,18 @@ def read_training_set(params: Params) -> TrainingSet:
         arch=params.train.arch,
         encoder=params.train.encoder,
         upsample=params.train.upsample,
-        versions=segmenter.library_versions(),
+        made_with=segmenter.made_with(),
     )
+    sources = {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]}
     return assembly.assemble(
         tables.read(paths.DATASET),
         summary["classes"],
-        {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]},
+        sources,
         spec,
         params.train,
         tile_size=params.tiles.size,
         seed=params.seed,
     )
-
-
-def outcome(progress: Progress) -> dict[str, object]:
-    """What metrics/training.json says."""
-    return {
-        "val_miou": round(progress.best_miou, 6),
-        "best_epoch": progress.best_epoch,
-        "epochs": progress.epoch,
-        "best": {k: round(v, 6) for k, v in progress.history[progress.best_epoch - 1].items()},
-    }
 
 
 def log_curves(history: list[dict[str, float]]) -> None:

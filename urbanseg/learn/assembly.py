@@ -74,6 +74,12 @@ def assemble(
     )
 
 
+def class_shares(data: TrainingSet) -> dict[str, float]:
+    """Share of each class in the labelled pixels of the training tiles."""
+    shares = sampling.class_shares(data.train_counts)
+    return {name: round(float(share), 6) for name, share in zip(data.spec.classes, shares, strict=True)}
+
+
 def one_against_rest(one: int) -> NDArray[np.uint8]:
     """Class of each label value, ``(256,)``: 1 for `one`, 0 for the rest, `IGNORE` as it is."""
     relabel = np.zeros(256, np.uint8)

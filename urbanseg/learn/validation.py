@@ -66,6 +66,14 @@ def scores_by_city(
     return scores
 
 
+def gain_by_city(
+    fabric: Fabric, start: nn.Module, trained: nn.Module, data: TrainingSet, batch_size: int
+) -> dict[str, dict[str, float]]:
+    """What training brought each city on its test tiles: mIoU ``before`` and ``after``."""
+    before, after = (scores_by_city(fabric, network, data, batch_size) for network in (start, trained))
+    return {city: {"before": round(before[city], 6), "after": round(after[city], 6)} for city in before}
+
+
 def disjoint(tiles: Sequence[Tile]) -> list[Tile]:
     """Tiles of one city that share no pixel: each in turn that touches none taken before."""
     taken: list[Tile] = []

@@ -11,6 +11,7 @@ from tests.unit.learn.recipes import recipe, run, stripes
 from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.learn import fabric, resume, training
+from urbanseg.model_card import Card
 
 BUSY = {
     "ema_decay": 0.9,
@@ -225,7 +226,7 @@ def test_a_compiled_network_is_kept_under_its_own_names(data, tmp_path, monkeypa
 def test_a_saved_model_is_loaded_with_its_spec_and_opens_in_smp(data, tmp_path):
     data = replace(data, spec=replace(data.spec, upsample=2))
     trained, _ = run(data, tmp_path / "state", recipe())
-    segmenter.save(tmp_path / "model", trained, data.spec)
+    segmenter.save(tmp_path / "model", trained, data.spec, Card(["x"]))
     loaded, spec = segmenter.load(tmp_path / "model")
     assert spec == data.spec
     image = torch.rand(1, 4, 64, 64)
@@ -242,7 +243,7 @@ def test_a_damaged_model_is_one_sentence(data, tmp_path):
     with pytest.raises(PipelineError, match="holds no complete model"):
         segmenter.load(tmp_path / "nowhere")
     network, _ = run(data, tmp_path / "state", recipe())
-    segmenter.save(tmp_path / "model", network, data.spec)
+    segmenter.save(tmp_path / "model", network, data.spec, Card(["x"]))
     weights_file = tmp_path / "model" / "model.safetensors"
     weights_file.write_bytes(weights_file.read_bytes()[:1000])
     with pytest.raises(PipelineError, match="holds no complete model"):
