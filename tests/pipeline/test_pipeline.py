@@ -1,5 +1,6 @@
 """The true pipeline, through DVC, on a small scene."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_an_experiment_is_compared_by_its_metrics(project):
     assert "wide" in project.dvc("exp", "show", "--csv")
     project.git("checkout", "--quiet", ".")
     project.dvc("checkout", "--quiet")
+
+
+def test_a_sweep_is_queued_run_and_listed(project):
+    """Learning rate × loss, of the train stage alone: a sweep is decided by validation."""
+    axes = ("-S", "train.learning_rate=0.001,0.01", "-S", "train.loss.dice_weight=0.0,1.0")
+    short = ("-S", "train.epochs=1", "-S", "train.steps_per_epoch=1")
+    project.dvc("exp", "run", "--quiet", "--queue", *axes, *short, "train")
+    project.dvc("exp", "run", "--quiet", "--run-all", "--jobs", "2")
+    shown = list(csv.DictReader(project.dvc("exp", "show", "--csv").splitlines()))
+    swept = [row for row in shown if row["train.steps_per_epoch"] == "1"]
+    tried = {(float(row["train.learning_rate"]), float(row["train.loss.dice_weight"])) for row in swept}
+    assert tried == {(0.001, 0.0), (0.001, 1.0), (0.01, 0.0), (0.01, 1.0)}
+    assert all(0 <= float(row["val_miou"]) <= 1 for row in swept)
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_plots_and_graph_can_be_shown(project):

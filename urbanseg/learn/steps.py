@@ -72,19 +72,19 @@ def train_epoch(run: Run, batches: Batches, epoch: int) -> float:
         unit="step",
         disable=not run.fabric.is_global_zero,
     )
-    for step in bar:
-        optimising.set_rates(run.optimiser, params, step)
-        value = _step(run, list(islice(batches, params.accumulate)))
+    for number in bar:
+        optimising.set_rates(run.optimiser, params, number)
+        value = step(run, list(islice(batches, params.accumulate)))
         if not math.isfinite(value):
-            raise PipelineError(_not_finite(value, run, step))
+            raise PipelineError(_not_finite(value, run, number))
         if run.average is not None:
-            optimising.follow(run.average, run.network, params.ema_decay, step)
+            optimising.follow(run.average, run.network, params.ema_decay, number)
         losses.append(value)
         bar.set_postfix(loss=f"{value:.3f}")
     return sum(losses) / len(losses)
 
 
-def _step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
+def step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
     """One optimiser step on this process's parts of a batch; the loss of the whole batch.
 
     Each part counts by its share of the batch's labelled pixels, so cross-entropy and focal

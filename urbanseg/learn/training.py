@@ -87,8 +87,7 @@ def train(
     Raises:
         PipelineError: if the loss becomes NaN or infinite; names the tiles of the batch.
     """
-    network = copy.deepcopy(start).to(memory_format=torch.channels_last)
-    run = _set_up(fabric, network, data, params, seed)
+    run = set_up(fabric, start, data, params, seed)
     key = resume.fingerprint(
         params.model_dump(mode="json"),
         seed,
@@ -102,7 +101,7 @@ def train(
         log.info("resuming after epoch %d", progress.epoch)
         on_epoch(progress.history)
 
-    batches = _train_batches(run, seed, progress.epoch)
+    batches = train_batches(run, seed, progress.epoch)
     val_loader = _val_loader(run)
     with closing(batches):
         while progress.epoch < params.epochs and progress.epoch - progress.best_epoch < params.patience:
@@ -131,7 +130,9 @@ def train(
     return trained, progress
 
 
-def _set_up(fabric: Fabric, network: Segmenter, data: TrainingSet, params: TrainParams, seed: int) -> Run:
+def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainParams, seed: int) -> Run:
+    """A copy of the network on its device, with all that moves it."""
+    network = copy.deepcopy(start).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).to(fabric.device) if params.ema_decay else None
     network = devices.share_batch_statistics(network, fabric)
     callable_network: Any = torch.compile(network) if params.compile else network
@@ -179,7 +180,7 @@ def _take_up(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str
     return progress, weights["best"]
 
 
-def _train_batches(run: Run, seed: int, epoch: int) -> ReadAhead[tuple[Tensor, Tensor]]:
+def train_batches(run: Run, seed: int, epoch: int) -> ReadAhead[tuple[Tensor, Tensor]]:
     """Batches of all epochs from `epoch` on, in one stream that never pauses between two."""
     params, data = run.params, run.data
     tiles = TileDataset(data.train, data, params.crop, params.augment, seed)

@@ -102,6 +102,14 @@ def test_a_transfer_city_is_called_one(city: CityReport, params: Params) -> None
     assert "never trained on" in Page(render([target], TRAINING, CURVES, params)).text
 
 
+def test_what_transfer_brought_is_shown_where_there_was_one(city: CityReport, params: Params) -> None:
+    gain = {"transfer": {"demo": {"before": 0.4321, "after": 0.6543}}}
+    text = " ".join(Page(render([city], TRAINING | gain, CURVES, params)).text.split())
+    assert "Training started from the model in data/none" in text
+    assert "demo 0.432 0.654" in text
+    assert "Training started from" not in Page(render([city], TRAINING, CURVES, params)).text
+
+
 def test_what_the_map_needs_survives_the_page(html: str, city: CityReport, grid: Grid) -> None:
     written = re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
     assert written is not None
