@@ -28,7 +28,8 @@ def rate_factor(params: TrainParams, step: int) -> float:
             done, left = step - warmup, total - warmup
             return warm(step, warmup) if step < warmup else poly(done, left, params.poly_power)
         case "step":
-            return params.step_factor ** (step // (params.step_epochs * params.steps_per_epoch))
+            share: float = params.step_factor ** (step // (params.step_epochs * params.steps_per_epoch))
+            return share
         case "one_cycle":
             return one_cycle(step, total)
 
