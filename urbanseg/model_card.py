@@ -85,9 +85,7 @@ def _data(card: Card) -> list[str]:
     lines = [f"trained on {', '.join(card.cities)}"]
     if card.tiles:
         counts = ", ".join(f"{count} for {split}" for split, count in card.tiles.items())
-        lines.append(
-            f"tiles: {counts}; blocks of each city go whole to one split, so no pixel is in two of them"
-        )
+        lines.append(f"tiles: {counts}; blocks go whole to one split, so no pixel is in two of them")
     if card.start:
         lines.append(f"training started from {card.start}")
     return lines

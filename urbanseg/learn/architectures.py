@@ -130,10 +130,15 @@ def encoders_of(network: nn.Module) -> dict[str, nn.Module]:
     return {"": cast("nn.Module", encoder)}
 
 
-def image_layers(arch: str, encoder: str) -> set[str]:
-    """Names of the encoder's tensors whose shape follows the number of bands."""
-    three, four = (build_encoder(arch, encoder, bands).state_dict() for bands in (3, 4))
-    return {name for name, tensor in three.items() if tensor.shape != four[name].shape}
+def image_layers(network: nn.Module, arch: str, encoder: str, bands: int) -> set[str]:
+    """Names of an encoder's tensors whose shape follows the number of bands.
+
+    Args:
+        network: as `build` makes it of the other three.
+    """
+    more = build_encoder(arch, encoder, bands + 1).state_dict()
+    own = next(iter(encoders_of(network).values())).state_dict()
+    return {name for name, tensor in own.items() if tensor.shape != more[name].shape}
 
 
 def _timm_name(encoder: str) -> str:

@@ -88,7 +88,7 @@ def start_from(network: nn.Module, folder: Path, spec: Spec) -> list[str]:
 
 
 def _adapt_bands(theirs: dict[str, Tensor], network: nn.Module, learnt: Spec, spec: Spec) -> None:
-    first = image_layers(spec.arch, spec.encoder)
+    first = image_layers(network, spec.arch, spec.encoder, len(spec.bands))
     for branch in encoders_of(network):
         prefix = f"encoder.{branch}." if branch else "encoder."
         for name in first:

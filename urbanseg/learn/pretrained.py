@@ -89,7 +89,7 @@ def load_encoder(network: nn.Module, weights: str, arch: str, encoder: str, band
             f"params.yaml: train.encoder_weights {weights!r} is neither imagenet, null, a file, nor the "
             "folder of a model"
         )
-    first = image_layers(arch, encoder)
+    first = image_layers(network, arch, encoder, len(bands))
     for branch, module in encoders_of(network).items():
         _fill(module, found.get(branch) or next(iter(found.values())), bands, first)
 
