@@ -14,6 +14,7 @@ PARTS = {
     "arch": "FPN",  # with this encoder it has no batch statistics, of which each process has its own on a CPU
     "encoder": "mit_b0",
     "epochs": 2,
+    "steps_per_epoch": 1,
     "batch_size": 4,
     "optimizer": "sgd",
     "learning_rate": 0.05,

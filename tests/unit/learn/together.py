@@ -8,10 +8,9 @@ import json
 import sys
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
-from tests.unit.learn.recipes import recipe, stripes
+from tests.unit.learn.recipes import recipe, stripes, without_chance
 from urbanseg.learn import fabric, training
 
 
@@ -37,15 +36,6 @@ def main() -> None:
     )
     save_file({k: v.contiguous() for k, v in trained.state_dict().items()}, own / "weights.safetensors")
     (own / "history.json").write_text(json.dumps({"told": told, "rows": progress.history}))
-
-
-def without_chance(network: torch.nn.Module) -> None:
-    """Take dropout out, whose masks depend on how a batch is cut."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
-            module.p = 0.0
-        if hasattr(module, "drop_prob"):
-            module.drop_prob = 0.0
 
 
 if __name__ == "__main__":
