@@ -84,13 +84,7 @@ def test_what_does_not_fit_is_said(earlier):
 def test_a_model_of_another_make_is_refused(earlier, change):
     folder, _ = earlier("Unet")
     spec = replace(SPEC, **change)
-<<<<<<< HEAD
-    with pytest.raises(
-        PipelineError, match=r"is a Unet with the encoder tu-test_resnet, but params.yaml asks"
-    ):
-=======
     with pytest.raises(PipelineError, match="is a Unet with the encoder tu-test_resnet, but"):
->>>>>>> refs/heads/models
         model.start_from(create(spec, 2), folder, spec)
 
 
