@@ -28,8 +28,7 @@ def rate_factor(params: TrainParams, step: int) -> float:
             done, left = step - warmup, total - warmup
             return warm(step, warmup) if step < warmup else poly(done, left, params.poly_power)
         case "step":
-            share: float = params.step_factor ** (step // (params.step_epochs * params.steps_per_epoch))
-            return share
+            return math.pow(params.step_factor, step // (params.step_epochs * params.steps_per_epoch))
         case "one_cycle":
             return one_cycle(step, total)
 
@@ -56,7 +55,7 @@ def poly(step: int, total: int, power: float) -> float:
 
     Chen et al. 2017, "DeepLab", section 4.3.
     """
-    return (1 - min(step, total) / max(1, total)) ** power
+    return math.pow(1 - min(step, total) / max(1, total), power)
 
 
 def one_cycle(step: int, total: int) -> float:
