@@ -158,9 +158,26 @@ class Target(Model):
         return self
 
 
+class RoadScoreParams(Model):
+    connectivity_snap_m: Positive
+    buffer_m: Positive
+    apls_snap_m: Positive
+    apls_spacing_m: Positive
+    apls_min_path_m: Metres
+
+
+class BootstrapParams(Model):
+    cell_m: Positive
+    samples: int = Field(ge=100)
+
+
 class EvaluateParams(Model):
     boundary_tolerance_m: Positive
-    connectivity_snap_m: Positive
+    boundary_tolerances_px: list[Positive]
+    boundary_tolerances_m: list[Positive]
+    roads: RoadScoreParams
+    bootstrap: BootstrapParams
+    workers: int = Field(ge=1)
     targets: dict[str, Target]
 
 
