@@ -268,7 +268,11 @@ def _tidy(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
         low, high = sorted((number[u], number[v]))
         line = data["line"] if number[data["start"]] == low else data["line"].reverse()
         edges.append((low, high, data["length"], line))
-    edges.sort(key=lambda edge: (*edge[:3], edge[3].wkb))
+    # Where parallel edges have one length, their points decide; in one call, because each is slow.
+    keys = shapely.to_wkb(np.array([edge[3] for edge in edges], dtype=object))
+    edges = [
+        edge for edge, _ in sorted(zip(edges, keys, strict=True), key=lambda pair: (*pair[0][:3], pair[1]))
+    ]
     tidy: RoadGraph = nx.MultiGraph()
     for node, i in number.items():
         tidy.add_node(i, x=float(centres[node, 0]), y=float(centres[node, 1]))

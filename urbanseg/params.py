@@ -22,6 +22,10 @@ ENCODER_STRIDE = 32
 """Encoders halve the image five times: tile sizes must be multiples of this."""
 
 
+RESERVED = {"training", "overall"}
+"""Files in metrics/ that are no city's."""
+
+
 class Model(BaseModel):
     """Base of all sections: frozen, and unknown keys are errors."""
 
@@ -322,6 +326,14 @@ class Params(Model):
         if ids != list(range(len(ids))):
             raise ValueError(f"ids must be 0 to {len(ids) - 1} in order, got {ids}")
         return classes
+
+    @field_validator("cities")
+    @classmethod
+    def _free_names(cls, cities: dict[str, CityParams]) -> dict[str, CityParams]:
+        for name in cities:
+            if name in RESERVED:
+                raise ValueError(f"a city can't be called {name}: metrics/{name}.json is another file")
+        return cities
 
     @model_validator(mode="after")
     def _class_names(self) -> Self:

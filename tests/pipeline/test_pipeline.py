@@ -15,7 +15,10 @@ import yaml
 from tests.pipeline.project import ROOT, Project, small_params
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
+AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+    "overall",
+    "report",
+}
 AFTER_MODEL = {f"predict@{city}" for city in CITIES} | AFTER_PREDICTION
 
 
@@ -42,7 +45,7 @@ def test_a_second_run_does_nothing(project):
     ("key", "value", "concerned"),
     [
         ("cities.oasis.title", "Another name", {"report"}),
-        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"report"}),
+        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         ("predict.overlap", 16, AFTER_MODEL),
         ("train.loss.dice_weight", 0.3, {"train"} | AFTER_MODEL),
@@ -51,7 +54,7 @@ def test_a_second_run_does_nothing(project):
             "cities.oasis.scene.noise",
             0.01,
             {f"{s}@oasis" for s in ("scene", "osm", "labels", "predict", "vectorize", "evaluate")}
-            | {"dataset", "report"},
+            | {"dataset", "overall", "report"},
         ),
     ],
 )

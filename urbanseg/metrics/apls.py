@@ -111,6 +111,11 @@ def compare_paths(
     return PathSums(*sums[0], *sums[1])
 
 
+def control_points(graph: RoadGraph, spacing_m: float) -> Floats:
+    """Where the control points of a road graph lie: ``(n, 2)`` x and y."""
+    return _control_points(_network(graph), spacing_m)[1]
+
+
 def _differences(
     own: _Network, other: _Network, snap_m: float, spacing_m: float, min_path_m: float
 ) -> tuple[int, float]:
@@ -182,9 +187,8 @@ def _distances(network: _Network, places: _Places) -> Floats:
     A way between two places leaves each edge by one of its ends, or stays on the edge.
     """
     n = len(places.edge)
-    result = np.full((n, n), np.inf)
     if not len(network.points):
-        return result
+        return np.full((n, n), np.inf)
     on_edge, on_node = places.edge >= 0, places.node >= 0
     ends = np.zeros((n, 2), np.int64)
     away = np.full((n, 2), np.inf)
@@ -192,13 +196,13 @@ def _distances(network: _Network, places: _Places) -> Floats:
     away[on_edge, 0] = places.at[on_edge]
     away[on_edge, 1] = network.length[places.edge[on_edge]] - places.at[on_edge]
     ends[on_node], away[on_node] = places.node[on_node, np.newaxis], 0
-    for i in range(2):
-        for j in range(2):
-            way = network.between[ends[:, i, np.newaxis], ends[np.newaxis, :, j]]
-            np.minimum(result, away[:, i, np.newaxis] + way + away[np.newaxis, :, j], out=result)
-    same = on_edge[:, np.newaxis] & (places.edge[:, np.newaxis] == places.edge)
-    along = np.abs(places.at[:, np.newaxis] - places.at)
-    return np.where(same, np.minimum(result, along), result)
+    to_nodes = np.minimum(
+        *(network.between.take(ends[:, i], axis=0) + away[:, i, np.newaxis] for i in range(2))
+    )
+    result: Floats = np.minimum(*(to_nodes.take(ends[:, j], axis=1) + away[:, j] for j in range(2)))
+    one, other = np.nonzero(on_edge[:, np.newaxis] & (places.edge[:, np.newaxis] == places.edge))
+    result[one, other] = np.minimum(result[one, other], np.abs(places.at[one] - places.at[other]))
+    return result
 
 
 def _similarity(paths: int, difference: float) -> float:

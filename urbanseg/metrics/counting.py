@@ -118,10 +118,11 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
             n=plan.n, tolerance_m=tolerance_m, pixel_m=pixel_m, core=core, cells=cells,
         )  # fmt: skip
 
+    by_cell = outlines(plan.tolerance_m, place)
     return _histogram(mapped, plan.n), BlockCounts(
         cells=cells,
         pixels=_confusion_by_cell(own[inside], mapped[inside], place[inside], plan.n, len(cells)),
-        outlines=outlines(plan.tolerance_m, place),
+        outlines=by_cell,
         buildings=fragments(
             _mask(own, inside, plan.building), _mask(mapped, inside, plan.building), block, place
         ),
@@ -132,7 +133,10 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
             plan.road_rules,
             min_spur_m=plan.min_spur_m,
         ),
-        tolerances={tolerance: outlines(tolerance) for tolerance in set(plan.tolerances.values())},
+        tolerances={
+            tolerance: by_cell.total() if tolerance == plan.tolerance_m else outlines(tolerance)
+            for tolerance in set(plan.tolerances.values())
+        },
         bands=band_counts(
             reference, predicted, counts, n=plan.n, width_m=plan.tolerance_m, pixel_m=pixel_m, core=core
         ),
