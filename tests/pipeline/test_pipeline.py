@@ -11,7 +11,10 @@ import rasterio
 from tests.pipeline.project import ROOT
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
+AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+    "overall",
+    "report",
+}
 AFTER_MODEL = {f"predict@{city}" for city in CITIES} | AFTER_PREDICTION
 
 
@@ -38,7 +41,7 @@ def test_a_second_run_does_nothing(project):
     ("key", "value", "concerned"),
     [
         ("cities.oasis.title", "Another name", {"report"}),
-        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"report"}),
+        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         ("predict.overlap", 16, AFTER_MODEL),
         ("train.loss.dice_weight", 0.3, {"train"} | AFTER_MODEL),
@@ -47,7 +50,7 @@ def test_a_second_run_does_nothing(project):
             "cities.oasis.scene.noise",
             0.01,
             {f"{s}@oasis" for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate")}
-            | {"dataset", "report"},
+            | {"dataset", "overall", "report"},
         ),
     ],
 )

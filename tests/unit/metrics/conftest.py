@@ -53,13 +53,22 @@ def split() -> np.ndarray:
 
 
 @pytest.fixture
-def city(tmp_path, monkeypatch, grid, reference, predicted, split) -> str:
-    """A city whose labels, prediction and split lie in a folder of their own, which is the current one."""
+def certainty(reference, predicted) -> np.ndarray:
+    """Confidence of the prediction: higher where it is right; none where there is no data."""
+    rng = np.random.default_rng(5)
+    values = np.where(reference == predicted, rng.integers(150, 255, SHAPE), rng.integers(60, 200, SHAPE))
+    return np.where(predicted == IGNORE, IGNORE, values).astype(np.uint8)
+
+
+@pytest.fixture
+def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) -> str:
+    """A city whose labels, map and split lie in a folder of their own, which is the current one."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
     for path, values in (
         (paths.labels("demo"), reference),
         (paths.prediction("demo"), predicted),
+        (paths.confidence("demo"), certainty),
         (paths.split("demo"), split),
     ):
         with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
