@@ -15,6 +15,8 @@ COPIED = (
     "dvc.yaml",
     ".dvcignore",
     ".gitignore",
+    "Makefile",
+    "ci",
     ".dvc/config",
     ".dvc/.gitignore",
     "data/none",
