@@ -9,11 +9,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What `make compare` compares: git revisions, DVC experiments, or the workspace.
 A ?= HEAD
 B ?= workspace
+# Columns of `dvc exp show` that are no headline figure and no changed parameter.
+DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
-.PHONY: repro compare retrain test check setup lock clean
+.PHONY: repro experiments compare retrain test check setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	dvc repro
+
+experiments: setup      ## what each experiment changed, and its headline figures
+	dvc exp show --only-changed --drop '$(DETAILS)'
 
 compare: setup          ## scores of B against A: make compare A=main B=better-loss
 	python -m ci.compare $(A) $(B)
