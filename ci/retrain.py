@@ -8,6 +8,7 @@ recorded in git; they are in the shared run cache, so that nobody computes them 
 
 import argparse
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -31,6 +32,8 @@ ON_THIS_MACHINE = {"simulated", "local", "pbf", "none"}
 def main() -> None:
     """Retrain, and exit with 1 and a sentence for each drop."""
     options = _options()
+    # DVC, and the python of the stages' commands, are those beside this one.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         failures = retrain(options.base, options.branch, refresh=options.refresh, accept=options.accept)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -64,9 +65,9 @@ class Machine(Project):
         )
         self.params = yaml.safe_load((folder / "params.yaml").read_text())
 
-    def retrain(self, options="--base origin/main"):
-        """What the workflows run; the environment stands already, so it is not set up."""
-        return self.run("make", "-o", ".venv/.ready", "retrain", f"RETRAIN={options}", check=False)
+    def retrain(self, *options, base="origin/main"):
+        """What the workflows run once the environment stands."""
+        return self.run(sys.executable, "-m", "ci.retrain", "--base", base, *options, check=False)
 
     @property
     def report(self):
@@ -142,7 +143,7 @@ def test_touching_only_the_readme_runs_and_records_nothing(forge):
     (runner.folder / "README.md").write_text("Read me.\n")
     runner.commit("Write a README")
     before = forge.head("neutral")
-    done = runner.retrain("--base HEAD~")
+    done = runner.retrain(base="HEAD~")
     assert done.returncode == 0, done.stderr
     assert ran(done) == set()
     assert "Nothing had to run." in runner.report
@@ -181,7 +182,7 @@ def test_failed_results_are_shared_and_can_be_accepted_though_the_branch_moved(f
     author.commit("Write a README")
     author.git("push", "--quiet", "origin", "worse")
 
-    done = runner.retrain("--base origin/main --accept")
+    done = runner.retrain("--accept")
     assert done.returncode == 0, done.stderr
     assert ran(done) == set()  # all of it comes from the run cache
     assert "accepted by hand" in runner.report
@@ -204,17 +205,17 @@ def test_a_model_is_registered_by_a_tag_and_fetched_by_its_name(forge, neutral, 
 
 
 @pytest.mark.parametrize(
-    ("options", "touched", "sentence"),
+    ("base", "touched", "sentence"),
     [
-        ("--base nowhere", False, "there is no revision or experiment 'nowhere'"),
-        ("--base HEAD", True, "there are changes that are not committed"),
+        ("nowhere", False, "there is no revision or experiment 'nowhere'"),
+        ("HEAD", True, "there are changes that are not committed"),
     ],
 )
-def test_what_cannot_end_well_is_refused_before_any_work(forge, options, touched, sentence):
+def test_what_cannot_end_well_is_refused_before_any_work(forge, base, touched, sentence):
     machine = forge.clone("main")
     if touched:
         machine.set("seed", 8)
-    done = machine.retrain(options)
+    done = machine.retrain(base=base)
     assert done.returncode != 0
     assert f"error: {sentence}" in done.stderr
     assert ran(done) == set()
