@@ -69,7 +69,12 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
         # An empty or incomplete remote is no failure: what it lacks is computed.
         _run("dvc", "pull", "--run-cache", "--allow-missing")
 
-    stages = _reproduce(refresh)
+    try:
+        stages = _reproduce(refresh)
+    except PipelineError:
+        if shared:  # the stages that did run need not run again
+            _succeeds("dvc", "push", "--run-cache")
+        raise
     after = Revision(WORKSPACE)
     changes = compare(before, after)
     failures = comparison.drops(changes, after.metrics)

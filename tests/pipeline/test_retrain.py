@@ -87,9 +87,23 @@ def forge(project, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def neutral(forge):
-    """The runner's machine and what it said, after a change that touches no score."""
+def broken(forge):
+    """What a runner said after a change that touches no score, when the last stage fails."""
     forge.change("neutral", *NEUTRAL)
+    author = forge.clone("neutral")
+    pipeline = author.folder / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("python -m stages.report", "false"))
+    author.commit("Break the report")
+    author.git("push", "--quiet", "origin", "neutral")
+    done = forge.clone("neutral").retrain()
+    author.git("reset", "--quiet", "--hard", "HEAD~")
+    author.git("push", "--quiet", "--force", "origin", "neutral")
+    return done
+
+
+@pytest.fixture(scope="module")
+def neutral(forge, broken):  # noqa: ARG001
+    """The runner's machine and what it said, when the stage is whole again."""
     runner = forge.clone("neutral")
     return runner, runner.retrain()
 
@@ -102,10 +116,17 @@ def worse(forge):
     return runner, runner.retrain()
 
 
+def test_a_stage_that_fails_costs_only_itself(broken, neutral):
+    assert broken.returncode != 0
+    assert "error: dvc repro failed" in broken.stderr
+    assert ran(broken) == {"vectorize@demo", "vectorize@oasis", "report"}
+    _, done = neutral
+    assert ran(done) == {"report"}
+
+
 def test_a_neutral_change_passes_and_its_results_are_recorded(forge, neutral):
     _, done = neutral
     assert done.returncode == 0, done.stderr
-    assert ran(done) == {"vectorize@demo", "vectorize@oasis", "report"}
     assert "gate:" not in done.stderr
     assert forge.git("log", "--format=%s", "main..neutral").splitlines() == [
         "Retrain",
