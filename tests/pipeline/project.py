@@ -44,6 +44,14 @@ class Project:
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("Start")
 
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """The project that a folder holds already."""
+        found = cls.__new__(cls)
+        found.folder = folder
+        found.params = yaml.safe_load((folder / "params.yaml").read_text())
+        return found
+
     def write_params(self) -> None:
         """Write params.yaml from `params`."""
         (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))

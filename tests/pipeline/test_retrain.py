@@ -7,9 +7,8 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 
-from tests.pipeline.project import Project, environment
+from tests.pipeline.project import Project
 
 CITIES = ("demo", "oasis")
 AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
@@ -22,22 +21,24 @@ WORSE = ("train.loss", {"ce_weight": 1e-12, "dice_weight": 0.0})
 class Forge:
     """What machines share: a bare git repository, and the folder that is the DVC remote."""
 
-    def __init__(self, folder, project):
-        self.folder, self.url, self.store = folder, folder / "project.git", folder / "store"
-        self.store.mkdir()
+    def __init__(self, folder, finished):
+        self.folder, self.url = folder, folder / "project.git"
         self.clones = 0
-        subprocess.run(["git", "clone", "--quiet", "--bare", project.folder, self.url], check=True)
+        subprocess.run(["git", "clone", "--quiet", "--bare", finished, self.url], check=True)
+        (folder / "store").mkdir()
         first = self.clone("main")
-        first.dvc("remote", "add", "--default", "storage", str(self.store))
+        first.dvc("remote", "add", "--default", "storage", str(folder / "store"))
         first.commit("Share results")
         first.git("push", "--quiet", "origin", "main")
-        first.dvc("cache", "dir", "--local", str(project.folder / ".dvc" / "cache"))
+        first.dvc("cache", "dir", "--local", str(finished / ".dvc" / "cache"))
         first.dvc("push", "--run-cache")
 
     def clone(self, branch):
         """A machine that has nothing but a fresh clone."""
         self.clones += 1
-        return Machine(self, self.folder / f"machine{self.clones}", branch)
+        folder = self.folder / f"machine{self.clones}"
+        subprocess.run(["git", "clone", "--quiet", "--branch", branch, self.url, folder], check=True)
+        return Project.at(folder)
 
     def change(self, branch, key, value):
         """A developer changes one parameter on a new branch and pushes it."""
@@ -47,31 +48,19 @@ class Forge:
         machine.commit(f"Set {key}")
         machine.git("push", "--quiet", "origin", branch)
 
-    def head(self, branch):
-        return self.git("rev-parse", branch)
-
     def git(self, *words):
+        """Run git in the bare repository."""
         done = subprocess.run(["git", *words], cwd=self.url, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
 
-class Machine(Project):
-    """A clone of its own, with an empty cache."""
+def retrain(machine, *options, base="origin/main"):
+    """What the workflows run once the environment stands."""
+    return machine.run(sys.executable, "-m", "ci.retrain", "--base", base, *options, check=False)
 
-    def __init__(self, forge, folder, branch):
-        self.folder = folder
-        subprocess.run(
-            ["git", "clone", "--quiet", "--branch", branch, forge.url, folder], check=True, env=environment()
-        )
-        self.params = yaml.safe_load((folder / "params.yaml").read_text())
 
-    def retrain(self, *options, base="origin/main"):
-        """What the workflows run once the environment stands."""
-        return self.run(sys.executable, "-m", "ci.retrain", "--base", base, *options, check=False)
-
-    @property
-    def report(self):
-        return (self.folder / "reports" / "retraining.md").read_text()
+def report(machine):
+    return (machine.folder / "reports" / "retraining.md").read_text()
 
 
 def ran(done):
@@ -80,8 +69,8 @@ def ran(done):
 
 
 @pytest.fixture(scope="module")
-def forge(project, tmp_path_factory):
-    shared = Forge(tmp_path_factory.mktemp("forge"), project)
+def forge(finished, tmp_path_factory):
+    shared = Forge(tmp_path_factory.mktemp("forge"), finished)
     yield shared
     shutil.rmtree(shared.folder)
 
@@ -95,7 +84,7 @@ def broken(forge):
     pipeline.write_text(pipeline.read_text().replace("python -m stages.report", "false"))
     author.commit("Break the report")
     author.git("push", "--quiet", "origin", "neutral")
-    done = forge.clone("neutral").retrain()
+    done = retrain(forge.clone("neutral"))
     author.git("reset", "--quiet", "--hard", "HEAD~")
     author.git("push", "--quiet", "--force", "origin", "neutral")
     return done
@@ -105,7 +94,7 @@ def broken(forge):
 def neutral(forge, broken):  # noqa: ARG001
     """The runner's machine and what it said, when the stage is whole again."""
     runner = forge.clone("neutral")
-    return runner, runner.retrain()
+    return runner, retrain(runner)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +102,7 @@ def worse(forge):
     """The same, after a change that makes a bad model."""
     forge.change("worse", *WORSE)
     runner = forge.clone("worse")
-    return runner, runner.retrain()
+    return runner, retrain(runner)
 
 
 def test_a_stage_that_fails_costs_only_itself(broken, neutral):
@@ -137,13 +126,13 @@ def test_a_neutral_change_passes_and_its_results_are_recorded(forge, neutral):
 
 def test_the_report_compares_every_city_and_shows_pictures_that_exist(neutral):
     runner, _ = neutral
-    assert "**Gate: passed**" in runner.report
+    assert "**Gate: passed**" in report(runner)
     for city in CITIES:
         scores = json.loads((runner.folder / f"metrics/{city}.json").read_text())
-        row = next(line for line in runner.report.splitlines() if line.startswith(f"| {city} | mean IoU"))
+        row = next(line for line in report(runner).splitlines() if line.startswith(f"| {city} | mean IoU"))
         assert f"| {scores['miou']:.4f} | {scores['miou']:.4f} | +0.0000 |" in row
         assert row.endswith("| noise |")
-    pictures = re.findall(r"!\[.*?\]\((.+?)\)", runner.report)
+    pictures = re.findall(r"!\[.*?\]\((.+?)\)", report(runner))
     assert len(pictures) == 4
     assert all((runner.folder / "reports" / picture).is_file() for picture in pictures)
 
@@ -163,12 +152,12 @@ def test_touching_only_the_readme_runs_and_records_nothing(forge):
     runner = forge.clone("neutral")
     (runner.folder / "README.md").write_text("Read me.\n")
     runner.commit("Write a README")
-    before = forge.head("neutral")
-    done = runner.retrain(base="HEAD~")
+    before = forge.git("rev-parse", "neutral")
+    done = retrain(runner, base="HEAD~")
     assert done.returncode == 0, done.stderr
     assert ran(done) == set()
-    assert "Nothing had to run." in runner.report
-    assert forge.head("neutral") == before
+    assert "Nothing had to run." in report(runner)
+    assert forge.git("rev-parse", "neutral") == before
 
 
 def test_touching_the_loss_runs_training_and_what_follows_and_nothing_before(worse):
@@ -189,9 +178,9 @@ def test_worse_parameters_fail_with_the_score_the_drop_and_the_interval(forge, w
     drop, before, after = (float(said[i]) for i in (1, 2, 3))
     assert drop > 0.05
     assert drop == pytest.approx(before - after, abs=2e-4)
-    assert "**Gate: failed" in runner.report
-    assert said[0].removeprefix("gate: ") in runner.report
-    row = next(line for line in runner.report.splitlines() if line.startswith("| demo | pixel accuracy"))
+    assert "**Gate: failed" in report(runner)
+    assert said[0].removeprefix("gate: ") in report(runner)
+    row = next(line for line in report(runner).splitlines() if line.startswith("| demo | pixel accuracy"))
     assert row.endswith("| **worse** |")
     assert forge.git("log", "--format=%s", "main..worse") == "Set train.loss"
 
@@ -203,10 +192,10 @@ def test_failed_results_are_shared_and_can_be_accepted_though_the_branch_moved(f
     author.commit("Write a README")
     author.git("push", "--quiet", "origin", "worse")
 
-    done = runner.retrain("--accept")
+    done = retrain(runner, "--accept")
     assert done.returncode == 0, done.stderr
     assert ran(done) == set()  # all of it comes from the run cache
-    assert "accepted by hand" in runner.report
+    assert "accepted by hand" in report(runner)
     assert forge.git("log", "--format=%s", "main..worse").splitlines() == [
         "Retrain",
         "Write a README",
@@ -236,7 +225,7 @@ def test_what_cannot_end_well_is_refused_before_any_work(forge, base, touched, s
     machine = forge.clone("main")
     if touched:
         machine.set("seed", 8)
-    done = machine.retrain(base=base)
+    done = retrain(machine, base=base)
     assert done.returncode != 0
     assert f"error: {sentence}" in done.stderr
     assert ran(done) == set()
