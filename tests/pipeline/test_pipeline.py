@@ -1,6 +1,7 @@
 """The true pipeline, through DVC, on a small scene."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -68,6 +69,9 @@ def test_an_experiment_is_compared_by_its_metrics(project):
     shown = project.dvc("metrics", "diff", "HEAD", "wide")
     assert "metrics/demo.json" in shown
     assert "mean_boundary_f1" in shown
+    compared = project.run("make", "-o", ".venv/.ready", "compare", "A=HEAD", "B=wide").stdout
+    assert re.search(r"\| demo \| boundary F1 \| 0\.\d+ \| 0\.\d+ \| \+0\.\d+ \|", compared)
+    assert re.search(r"\| demo \| mean IoU \|.*\| \+0\.0000 \|.*\| noise \|", compared)
     assert "wide" in project.dvc("exp", "show", "--csv")
     project.git("checkout", "--quiet", ".")
     project.dvc("checkout", "--quiet")

@@ -100,7 +100,8 @@ def ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> li
     if whole:
         step = max(1, math.ceil(step))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 10) for i in range(first, last + 1)]
+    digits = 1 - math.floor(math.log10(step))
+    return [round(i * step, digits) for i in range(first, last + 1)]
 
 
 def _range(series: Mapping[str, Series], axis: int) -> tuple[float, float]:
