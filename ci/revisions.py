@@ -1,6 +1,8 @@
 """Scores as they stood at a revision, read from git and from DVC's cache or remote without a checkout."""
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dvc.api import DVCFileSystem
@@ -8,11 +10,16 @@ from dvc.scm import RevError
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.report.comparison import Change, changes
+from urbanseg.metrics import bootstrap, evidence
+from urbanseg.metrics.evidence import Evidence
+from urbanseg.report.comparison import Change, Interval, changes
 from urbanseg.report.scores import HEADLINE
 
 WORKSPACE = "workspace"
 """Name of the files as they lie here, committed or not; DVC calls them so, too."""
+
+SEED = 0
+"""Of the samples of blocks, so that a comparison says the same each time."""
 
 
 class Revision:
@@ -42,6 +49,17 @@ class Revision:
             city: metrics for city, metrics in read.items() if any(key in metrics for key, *_ in HEADLINE)
         }
 
+    def evidence(self, city: str) -> Evidence | None:
+        """Counts of the test blocks; None where they are neither here, nor cached, nor on the remote."""
+        with TemporaryDirectory() as folder:
+            try:
+                for name in evidence.FILES:
+                    data = self.files.read_bytes(str(paths.evaluation_dir(city) / name))
+                    Path(folder, name).write_bytes(data)
+            except FileNotFoundError:
+                return None
+            return evidence.read(Path(folder))
+
     def _json(self, path: str) -> dict[str, Any]:
         try:
             return dict(json.loads(self.files.read_text(path)))
@@ -51,4 +69,17 @@ class Revision:
 
 def compare(base: Revision, new: Revision) -> list[Change]:
     """What changed between two revisions."""
-    return changes(base.metrics, new.metrics, paired={})
+    both = [city for city in base.metrics if city in new.metrics]
+    return changes(base.metrics, new.metrics, {city: _paired(city, base, new) for city in both})
+
+
+def _paired(city: str, base: Revision, new: Revision) -> dict[str, Interval]:
+    """Interval of the change of each figure, over samples of the same test blocks on both sides."""
+    before, after = base.evidence(city), new.evidence(city)
+    if before is None or after is None:
+        return {}
+    try:
+        found = evidence.differences(before, after, SEED, bootstrap.SAMPLES)
+    except ValueError:  # scored on other blocks: there is nothing to pair
+        return {}
+    return {figure: (low, high) for figure, (_, low, high) in found.items()}
