@@ -28,7 +28,8 @@ from urbanseg.errors import PipelineError
 from urbanseg.metrics.apls import control_points
 from urbanseg.metrics.roads import RoadScores, compare
 from urbanseg.network import RoadGraph, line_graph
-from urbanseg.params import Params, RoadScoreParams, load
+from urbanseg.evaluate_params import RoadScoreParams
+from urbanseg.params import Params, load
 
 UTM = 32611
 RULES = RoadScoreParams(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
+from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.grid import Window, blocks
 from urbanseg.metrics import roads
 from urbanseg.metrics.boundary import BandCounts, BoundaryCounts, band_counts, boundary_counts, halo_px
@@ -20,7 +21,6 @@ from urbanseg.metrics.calibration import confidence_counts
 from urbanseg.metrics.objects import Fragments, fragments
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.segmentation import TEST, counted
-from urbanseg.params import RoadScoreParams
 from urbanseg.raster import Reader
 
 Classes = NDArray[np.uint8]

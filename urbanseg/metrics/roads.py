@@ -15,10 +15,10 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.metrics.apls import PathSums, compare_paths
 from urbanseg.metrics.buffers import Matched, match
 from urbanseg.network import RoadGraph, road_graph
-from urbanseg.params import RoadScoreParams
 
 
 @dataclass(frozen=True)

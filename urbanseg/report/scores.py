@@ -11,7 +11,7 @@ from typing import Any
 
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
-from urbanseg.params import Target
+from urbanseg.evaluate_params import Target
 from urbanseg.report.pictures import humanize
 
 HEADLINE = (

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import LineString, Point
 
+from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.metrics.roads import RoadScores, compare, compare_masks
 from urbanseg.network import road_graph
-from urbanseg.params import RoadScoreParams
 
 SIZE = (60, 80)
 masks = st.lists(
