@@ -25,10 +25,10 @@ from matplotlib.figure import Figure
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
+from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.metrics.apls import control_points
 from urbanseg.metrics.roads import RoadScores, compare
 from urbanseg.network import RoadGraph, line_graph
-from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.params import Params, load
 
 UTM = 32611
