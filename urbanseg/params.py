@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
-from urbanseg.evaluate_params import EvaluateParams
+from urbanseg.evaluate_params import EvaluateParams, SamplingParams
 from urbanseg.label_params import (
     NOT_SHOWN,
     FolderScene,
@@ -110,6 +110,7 @@ class Params(Model):
     predict: PredictParams
     vectorize: VectorizeParams
     evaluate: EvaluateParams
+    sampling: SamplingParams
 
     @field_validator("classes")
     @classmethod
@@ -149,6 +150,15 @@ class Params(Model):
             raise ValueError(f"labels.priority lacks {', '.join(sorted(unranked))}")
         if unshared := set(self.osm.rules) - set(self.labels.min_share):
             raise ValueError(f"labels.min_share lacks {', '.join(sorted(unshared))}")
+        return self
+
+    @model_validator(mode="after")
+    def _enough_points(self) -> Self:
+        needed = self.sampling.min_points * len(self.classes)
+        if self.sampling.points < needed:
+            raise ValueError(
+                f"sampling.points must be {needed} at least, for min_points of {len(self.classes)} classes"
+            )
         return self
 
     @property

@@ -81,7 +81,7 @@ def broken(forge):
     forge.change("neutral", *NEUTRAL)
     author = forge.clone("neutral")
     pipeline = author.folder / "dvc.yaml"
-    pipeline.write_text(pipeline.read_text().replace("python -m stages.report", "false"))
+    pipeline.write_text(pipeline.read_text().replace("python -m stages.report", "exit 1"))
     author.commit("Break the report")
     author.git("push", "--quiet", "origin", "neutral")
     done = retrain(forge.clone("neutral"))
