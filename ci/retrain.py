@@ -79,7 +79,7 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
     changes = compare(before, after)
     failures = comparison.drops(changes, after.metrics)
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(report(base, stages, comparison.table(changes), failures, after.metrics, accept=accept))
+    REPORT.write_text(report(base, stages, comparison.table(changes), failures, after.cities, accept=accept))
     log.info("the report is %s", REPORT)
 
     if shared:

@@ -18,6 +18,9 @@ from urbanseg.report.scores import HEADLINE
 WORKSPACE = "workspace"
 """Name of the files as they lie here, committed or not; DVC calls them so, too."""
 
+OVERALL = paths.OVERALL.stem
+"""Stands among the cities for all of them together."""
+
 SEED = 0
 """Of the samples of blocks, so that a comparison says the same each time."""
 
@@ -29,7 +32,7 @@ class Revision:
         name: anything git resolves, the name of a DVC experiment, or ``workspace``.
 
     Attributes:
-        metrics: of each city, by its name.
+        metrics: of each city, by its name, and of all of them together.
 
     Raises:
         PipelineError: if there is no such revision, or a metrics file in it is damaged.
@@ -49,8 +52,17 @@ class Revision:
             city: metrics for city, metrics in read.items() if any(key in metrics for key, *_ in HEADLINE)
         }
 
+    @property
+    def cities(self) -> list[str]:
+        """The cities that were scored."""
+        return [name for name in self.metrics if name != OVERALL]
+
     def evidence(self, city: str) -> Evidence | None:
         """Counts of the test blocks; None where they are neither here, nor cached, nor on the remote."""
+        if city == OVERALL:
+            parts = [self.evidence(name) for name in self.metrics[OVERALL]["cities"]]
+            known = [part for part in parts if part is not None]
+            return evidence.pooled(known) if known and len(known) == len(parts) else None
         with TemporaryDirectory() as folder:
             try:
                 for name in evidence.FILES:

@@ -11,7 +11,10 @@ import pytest
 from tests.pipeline.project import Project
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
+AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+    "overall",
+    "report",
+}
 AFTER_TRAINING = {f"predict@{city}" for city in CITIES} | AFTER_PREDICTION
 NEUTRAL = ("vectorize.min_area_m2", 900)
 WORSE = ("train.loss", {"ce_weight": 1e-12, "dice_weight": 0.0})
@@ -127,11 +130,11 @@ def test_a_neutral_change_passes_and_its_results_are_recorded(forge, neutral):
 def test_the_report_compares_every_city_and_shows_pictures_that_exist(neutral):
     runner, _ = neutral
     assert "**Gate: passed**" in report(runner)
-    for city in CITIES:
+    for city in (*CITIES, "overall"):
         scores = json.loads((runner.folder / f"metrics/{city}.json").read_text())
         row = next(line for line in report(runner).splitlines() if line.startswith(f"| {city} | mean IoU"))
         assert f"| {scores['miou']:.4f} | {scores['miou']:.4f} | +0.0000 |" in row
-        assert row.endswith("| noise |")
+        assert row.endswith("| +0.0000 to +0.0000 | paired blocks | noise |")
     pictures = re.findall(r"!\[.*?\]\((.+?)\)", report(runner))
     assert len(pictures) == 4
     assert all((runner.folder / "reports" / picture).is_file() for picture in pictures)
@@ -202,7 +205,7 @@ def test_failed_results_are_shared_and_can_be_accepted_though_the_branch_moved(f
         "Set train.loss",
     ]
     changed = set(forge.git("diff", "--name-only", "worse~", "worse").splitlines())
-    assert changed == {"dvc.lock", *(f"metrics/{name}.json" for name in (*CITIES, "training"))}
+    assert changed == {"dvc.lock", *(f"metrics/{name}.json" for name in (*CITIES, "overall", "training"))}
 
 
 def test_a_model_is_registered_by_a_tag_and_fetched_by_its_name(forge, neutral, tmp_path):
