@@ -1,4 +1,6 @@
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy import ndimage
 
+from stages import evaluate
 from urbanseg import params, paths, raster
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid
@@ -74,3 +77,11 @@ def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) ->
         with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
             target.write(values.astype(np.uint8))
     return "demo"
+
+
+@pytest.fixture
+def scored(city, monkeypatch) -> dict:
+    """What the evaluate stage writes for the city."""
+    monkeypatch.setattr(sys, "argv", ["evaluate", city])
+    evaluate.main()
+    return json.loads(paths.metrics(city).read_text())

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -11,14 +10,6 @@ from tests.unit.metrics.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.metrics.segmentation import class_scores, confusion
-
-
-@pytest.fixture
-def scored(city, monkeypatch) -> dict:
-    """What the evaluate stage writes for the city."""
-    monkeypatch.setattr(sys, "argv", ["evaluate", city])
-    evaluate.main()
-    return json.loads(paths.metrics(city).read_text())
 
 
 def test_headline_figures_stand_at_the_top_level_under_stable_names(scored):
