@@ -101,6 +101,14 @@ def neutral(forge, broken):  # noqa: ARG001
 
 
 @pytest.fixture(scope="module")
+def second(forge, neutral):  # noqa: ARG001
+    """A colleague's machine: a fresh clone of the neutral change, and its results."""
+    machine = forge.clone("neutral")
+    machine.dvc("pull")
+    return machine
+
+
+@pytest.fixture(scope="module")
 def worse(forge):
     """The same, after a change that makes a bad model."""
     forge.change("worse", *WORSE)
@@ -140,26 +148,22 @@ def test_the_report_compares_every_city_and_shows_pictures_that_exist(neutral):
     assert all((runner.folder / "reports" / picture).is_file() for picture in pictures)
 
 
-def test_a_second_machine_gets_the_results_without_computing_anything(forge, neutral):
+def test_a_second_machine_gets_the_results_without_computing_anything(second, neutral):
     runner, _ = neutral
-    second = forge.clone("neutral")
-    second.dvc("pull")
     assert second.repro() == []
     assert "up to date" in second.dvc("status")
     for path in ("models/segmenter/model.safetensors", "data/map/demo/demo.gpkg", "reports/index.html"):
         assert (second.folder / path).read_bytes() == (runner.folder / path).read_bytes()
 
 
-@pytest.mark.usefixtures("neutral")
-def test_touching_only_the_readme_runs_and_records_nothing(forge):
-    runner = forge.clone("neutral")
-    (runner.folder / "README.md").write_text("Read me.\n")
-    runner.commit("Write a README")
+def test_touching_only_the_readme_runs_and_records_nothing(forge, second):
+    (second.folder / "README.md").write_text("Read me.\n")
+    second.commit("Write a README")
     before = forge.git("rev-parse", "neutral")
-    done = retrain(runner, base="HEAD~")
+    done = retrain(second, base="HEAD~")
     assert done.returncode == 0, done.stderr
     assert ran(done) == set()
-    assert "Nothing had to run." in report(runner)
+    assert "Nothing had to run." in report(second)
     assert forge.git("rev-parse", "neutral") == before
 
 
