@@ -8,6 +8,7 @@ DATASET_SUMMARY = Path("data/dataset.json")
 MODEL = Path("models/segmenter")
 RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")
+OVERALL = Path("metrics/overall.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
 

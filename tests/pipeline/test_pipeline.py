@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,10 @@ import rasterio
 from tests.pipeline.project import ROOT
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
+AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+    "overall",
+    "report",
+}
 AFTER_MODEL = {f"predict@{city}" for city in CITIES} | AFTER_PREDICTION
 
 
@@ -39,7 +43,7 @@ def test_a_second_run_does_nothing(project):
     ("key", "value", "concerned"),
     [
         ("cities.oasis.title", "Another name", {"report"}),
-        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"report"}),
+        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         ("predict.overlap", 16, AFTER_MODEL),
         ("train.loss.dice_weight", 0.3, {"train"} | AFTER_MODEL),
@@ -48,7 +52,7 @@ def test_a_second_run_does_nothing(project):
             "cities.oasis.scene.noise",
             0.01,
             {f"{s}@oasis" for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate")}
-            | {"dataset", "report"},
+            | {"dataset", "overall", "report"},
         ),
     ],
 )
@@ -66,6 +70,9 @@ def test_an_experiment_is_compared_by_its_metrics(project):
     shown = project.dvc("metrics", "diff", "HEAD", "wide")
     assert "metrics/demo.json" in shown
     assert "mean_boundary_f1" in shown
+    compared = project.run("make", "-o", ".venv/.ready", "compare", "A=HEAD", "B=wide").stdout
+    assert re.search(r"\| demo \| boundary F1 \| 0\.\d+ \| 0\.\d+ \| \+0\.\d+ \|", compared)
+    assert re.search(r"\| demo \| mean IoU \|.*\| \+0\.0000 \|.*\| noise \|", compared)
     assert "wide" in project.dvc("exp", "show", "--csv")
     project.git("checkout", "--quiet", ".")
     project.dvc("checkout", "--quiet")

@@ -40,7 +40,7 @@ def write_map(folder: Path, name: str, layers: Mapping[str, gpd.GeoDataFrame], s
     Raises:
         PipelineError: if the disk is full or GDAL cannot write.
     """
-    with atomic(folder) as temporary, _gdal(folder):
+    with atomic(folder) as temporary, steady(folder):
         temporary.mkdir()
         write_geopackage(temporary / f"{name}.gpkg", layers, styles)
         write_geojson(temporary / f"{name}.geojson", layers["land_cover"])
@@ -103,7 +103,7 @@ def _write(table: pd.DataFrame, path: Path, **options: Any) -> None:
 
 
 @contextmanager
-def _gdal(target: Path) -> Iterator[None]:
+def steady(target: Path) -> Iterator[None]:
     """Give GDAL the fixed clock, and turn its complaints into a sentence."""
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})
