@@ -7,53 +7,45 @@ from tqdm import tqdm
 from stages._cli import city_stage
 from stages._clouds import clouded
 from urbanseg import paths, raster, segmenter
-from urbanseg.classes import IGNORE
-from urbanseg.infer.predictor import Predictor, encode_confidence, select_bands
-from urbanseg.infer.windows import predict_strips
+from urbanseg.infer import outputs
+from urbanseg.infer.ahead import ahead
+from urbanseg.infer.answers import Answer
+from urbanseg.infer.predictor import TorchPredictor, select_bands
+from urbanseg.infer.strips import predict_strips
+from urbanseg.infer.windows import Lattice
 from urbanseg.params import Params
 
 
 @city_stage
 def main(city: str, params: Params) -> None:
+    options = params.predict
     network, spec = segmenter.load(paths.MODEL)
-    predictor = Predictor(network, spec, segmenter.device_of(params.predict.device), params.predict.threads)
+    device = segmenter.device_of(options.device)
+    predict = TorchPredictor(network, spec, device, options.threads, options.precision)
 
     with ExitStack() as stack:
-        scene = stack.enter_context(raster.reading(paths.scene(city)))
+        stack.enter_context(raster.small_cache())
+        # Each thread that reads needs a file handle of its own: GDAL's are not shared.
+        scene, again = (stack.enter_context(raster.reading(paths.scene(city))) for _ in range(2))
         bands = select_bands(scene.info.descriptions, spec, str(paths.scene(city)))
-        under_cloud = clouded(city, params.labels, scene, stack)
-        classes = stack.enter_context(
-            raster.writing(
-                paths.prediction(city),
-                scene.grid,
-                dtype="uint8",
-                nodata=IGNORE,
-                classes=params.class_table,
-                resampling="mode",
-            )
-        )
-        confidence = stack.enter_context(
-            raster.writing(
-                paths.confidence(city), scene.grid, dtype="uint8", nodata=IGNORE, resampling="average"
-            )
-        )
-        for strip in predict_strips(
-            scene.grid.shape,
+        under_cloud = clouded(city, params.labels, again, stack)
+        strips = predict_strips(
+            Lattice(scene.grid.shape, options.size, options.overlap, options.blend),
             read=lambda window: scene.read(window, bands),
-            is_empty=lambda window: not scene.valid(window).any(),
-            predict=predictor,
+            valid=scene.valid,
+            predict=predict,
             classes=len(spec.classes),
-            size=params.predict.size,
-            overlap=params.predict.overlap,
-            batch_size=params.predict.batch_size,
-            progress=lambda rows: tqdm(rows, desc=city, unit="row"),
-        ):
-            unseen = ~scene.valid(strip.window) | under_cloud(strip.window)
-            strip.classes[unseen] = IGNORE
-            certainty = encode_confidence(strip.confidence)
-            certainty[unseen] = IGNORE
-            classes.write(strip.classes, strip.window)
-            confidence.write(certainty, strip.window)
+            batch_size=options.batch_size,
+            answer=Answer(),
+        )
+        rasters = stack.enter_context(
+            outputs.writing(paths.prediction_dir(city), scene.grid, params.class_table, spec.classes)
+        )
+        bar = stack.enter_context(tqdm(desc=city, unit="row", total=scene.grid.height))
+        for strip in ahead(strips):
+            strip.hide(under_cloud(strip.window))
+            rasters.write(strip)
+            bar.update(strip.window.height)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ from urbanseg.grid import Grid, Window
 BLOCK = 256
 """Side of a tile inside a GeoTIFF, in pixels."""
 
+CACHE_BYTES = 64 << 20
+"""GDAL's cache under `small_cache`: a row of blocks of several rasters, 50,000 pixels wide."""
+
 
 @dataclass(frozen=True)
 class RasterInfo:
@@ -164,6 +167,13 @@ class Writer:
         if values.shape[1:] != shape:
             raise ValueError(f"values have the shape {values.shape[1:]}, the window has {shape}")
         self.dataset.write(values, window=None if window is None else _rasterio_window(window))
+
+
+@contextmanager
+def small_cache() -> Iterator[None]:
+    """Bound GDAL's cache of blocks; left alone, it takes 5 % of the machine's memory as a scene goes by."""
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        yield
 
 
 @contextmanager
