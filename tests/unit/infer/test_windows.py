@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urbanseg.infer.windows import Lattice, blend_weights, offsets, reflected
+from urbanseg.infer.windows import STEP, Lattice, blend_weights, fitted, offsets, reflected
 
 
 @given(st.integers(1, 500), st.sampled_from([32, 64]), st.sampled_from(["cosine", "flat"]), st.data())
 def test_the_lattice_covers_every_pixel_and_weights_add_up(length, size, blend, data):
     overlap = 2 * data.draw(st.integers(0, size // 4))
     starts = offsets(length, size, overlap)
-    profile = np.sqrt(np.diag(blend_weights(size, overlap, blend)))
+    profile = blend_weights(size, overlap, blend)
     total = np.zeros(length + 4 * size)
     for start in starts:
         total[start + 2 * size : start + 3 * size] += profile
@@ -27,7 +27,7 @@ def test_weights_are_symmetric_and_never_zero(blend, overlap):
     weights = blend_weights(32, overlap, blend)
     assert (weights > 0).all()
     assert (weights <= 1).all()
-    np.testing.assert_array_equal(weights, weights[::-1, ::-1].T)
+    np.testing.assert_array_equal(weights, weights[::-1])
 
 
 def test_hann_and_cosine_are_one_at_half_the_size_of_overlap():
@@ -52,6 +52,17 @@ def test_parts_partition_the_scene_at_borders_of_batches(height, width, overlap,
     assert len(parts) <= count
     starts = set(lattice.rows[:: lattice.rows_per_batch(batch_size)])
     assert all(part.start in starts for part in parts[1:])
+
+
+@given(st.integers(1, 2000), st.sampled_from([32, 64, 256, 512]), st.data())
+def test_windows_are_as_few_and_as_small_as_they_can_be(length, size, data):
+    overlap = data.draw(st.integers(0, size - 1))
+    side, count = fitted(length, size, overlap), len(offsets(length, size, overlap))
+    assert side % STEP == 0
+    assert overlap < side <= size
+    assert len(offsets(length, side, overlap)) == count
+    if side - STEP > overlap:
+        assert len(offsets(length, side - STEP, overlap)) > count
 
 
 @given(st.integers(1, 300), st.integers(0, 31))
