@@ -9,7 +9,7 @@ from urbanseg.sections import ENCODER_STRIDE, Model, Share, check_window
 
 class PredictParams(Model):
     size: int = Field(default=512, ge=ENCODER_STRIDE, le=4096)
-    overlap: int = Field(default=64, ge=0)
+    overlap: int = Field(default=32, ge=0)
     blend: Literal["hann", "cosine", "flat"] = "hann"
     batch_size: int = Field(default=2, ge=1)
     augment: Literal["none", "flips", "d4"] = "none"
