@@ -24,7 +24,7 @@ def city_stage(run: Callable[[str, Params], None]) -> Callable[[], None]:
             (city,) = _words(params, "one city", 1)
             run(city, params)
 
-        _guarded(work)
+        guarded(work)
 
     return main
 
@@ -39,7 +39,7 @@ def city_file_stage(run: Callable[[str, Path, Params], None]) -> Callable[[], No
             city, file = _words(params, "one city and one file", 2)
             run(city, Path(file), params)
 
-        _guarded(work)
+        guarded(work)
 
     return main
 
@@ -49,7 +49,7 @@ def stage(run: Callable[[Params], None]) -> Callable[[], None]:
 
     @wraps(run)
     def main() -> None:
-        _guarded(lambda: run(load(paths.PARAMS)))
+        guarded(lambda: run(load(paths.PARAMS)))
 
     return main
 
@@ -65,7 +65,8 @@ def _words(params: Params, wanted: str, count: int) -> list[str]:
     return words
 
 
-def _guarded(work: Callable[[], None]) -> None:
+def guarded(work: Callable[[], None]) -> None:
+    """Do the work; our errors are one sentence and exit code 1, and so is a full disk."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     try:

@@ -1,59 +1,38 @@
 """Predict the land cover of a city's whole scene; nodata and clouds stay unknown."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
-
-from tqdm import tqdm
 
 from stages._cli import city_stage
 from stages._clouds import clouded
 from urbanseg import paths, raster, segmenter
-from urbanseg.classes import IGNORE
-from urbanseg.infer.predictor import Predictor, encode_confidence, select_bands
-from urbanseg.infer.windows import predict_strips
+from urbanseg.infer import outputs
+from urbanseg.infer.predictor import TorchPredictor, select_bands
+from urbanseg.infer.scene import predict_scene
+from urbanseg.infer.strips import Strip
 from urbanseg.params import Params
 
 
 @city_stage
 def main(city: str, params: Params) -> None:
+    options = params.predict
     network, spec = segmenter.load(paths.MODEL)
-    predictor = Predictor(network, spec, segmenter.device_of(params.predict.device), params.predict.threads)
+    device = segmenter.device_of(options.device)
+    predict = TorchPredictor(network, spec, device, options.threads, options.precision)
 
-    with ExitStack() as stack:
-        scene = stack.enter_context(raster.reading(paths.scene(city)))
+    with raster.small_cache(), ExitStack() as stack:
+        # Two handles, because two threads read and GDAL's are not shared.
+        scene, again = (stack.enter_context(raster.reading(paths.scene(city))) for _ in range(2))
         bands = select_bands(scene.info.descriptions, spec, str(paths.scene(city)))
-        under_cloud = clouded(city, params.labels, scene, stack)
-        classes = stack.enter_context(
-            raster.writing(
-                paths.prediction(city),
-                scene.grid,
-                dtype="uint8",
-                nodata=IGNORE,
-                classes=params.class_table,
-                resampling="mode",
-            )
-        )
-        confidence = stack.enter_context(
-            raster.writing(
-                paths.confidence(city), scene.grid, dtype="uint8", nodata=IGNORE, resampling="average"
-            )
-        )
-        for strip in predict_strips(
-            scene.grid.shape,
-            read=lambda window: scene.read(window, bands),
-            is_empty=lambda window: not scene.valid(window).any(),
-            predict=predictor,
-            classes=len(spec.classes),
-            size=params.predict.size,
-            overlap=params.predict.overlap,
-            batch_size=params.predict.batch_size,
-            progress=lambda rows: tqdm(rows, desc=city, unit="row"),
-        ):
-            unseen = ~scene.valid(strip.window) | under_cloud(strip.window)
-            strip.classes[unseen] = IGNORE
-            certainty = encode_confidence(strip.confidence)
-            certainty[unseen] = IGNORE
-            classes.write(strip.classes, strip.window)
-            confidence.write(certainty, strip.window)
+        under_cloud = clouded(city, params.labels, again, stack)
+
+        def strips() -> Iterator[Strip]:
+            for strip in predict_scene(scene, bands, predict, spec.classes, options):
+                strip.hide(under_cloud(strip.window))
+                yield strip
+
+        folder = paths.prediction_dir(city)
+        outputs.write(folder, scene.grid, strips(), params.class_table, options)
 
 
 if __name__ == "__main__":

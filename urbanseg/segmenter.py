@@ -196,3 +196,11 @@ def device_of(choice: str) -> torch.device:
             "params.yaml: device is cuda, but this machine has no usable GPU; set it to auto or cpu"
         )
     return torch.device(choice)
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself; where it must emulate it, float32 is far faster."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name) for name in ("avx512_bf16", "amx_bf16"))

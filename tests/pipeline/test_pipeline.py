@@ -106,4 +106,4 @@ def test_only_train_and_predict_import_torch(stage):
     answer = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert answer.stdout.strip() == str(stage in {"train", "predict"})
+    assert answer.stdout.strip() == str(stage in {"apply", "train", "predict"})

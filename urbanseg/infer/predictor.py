@@ -1,4 +1,4 @@
-"""A trained network as a function from pixels to class probabilities."""
+"""A trained network as a function from pixels to class probabilities, with PyTorch."""
 
 from typing import Any
 
@@ -8,33 +8,51 @@ from numpy.typing import NDArray
 from torch import nn
 
 from urbanseg.errors import PipelineError
-from urbanseg.segmenter import Spec
-
-CONFIDENCE_SCALE = 254
-"""Confidence of 1 as stored in uint8; 255 is nodata."""
+from urbanseg.segmenter import CLIP, Spec, native_bf16
 
 
-class Predictor:
-    """Maps batches of pixels to probabilities on one device.
+class TorchPredictor:
+    """Maps batches of pixels to probabilities on one device; see `strips.Predictor`.
 
-    Mixed precision (bfloat16) on a GPU only: on a CPU without the instructions it is
-    many times slower than float32.
+    `precision` is ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU that has it.
     """
 
-    def __init__(self, network: nn.Module, spec: Spec, device: torch.device, threads: int) -> None:
+    def __init__(
+        self, network: nn.Module, spec: Spec, device: torch.device, threads: int, precision: str = "auto"
+    ) -> None:
         torch.set_num_threads(threads)
-        self.spec, self.device = spec, device
+        self.device = device
         self.network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        mean, std = (
+            torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (spec.mean, spec.std)
+        )
+        self.mean, self.std = mean, std
+        self.low = uses_bf16(precision, device)
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""
-        images = np.stack([self.spec.normalise(np.nan_to_num(p)) for p in pixels])
-        batch = torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.network(batch)
-        probabilities: NDArray[np.float32] = logits.float().softmax(dim=1).cpu().numpy()
+        batch = torch.from_numpy(pixels.astype(np.float32)).to(self.device)
+        images = batch.nan_to_num_().sub_(self.mean).div_(self.std).clamp_(-CLIP, CLIP)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
+            logits = self.network(images.contiguous(memory_format=torch.channels_last))
+        probabilities: NDArray[np.float32] = logits.float().softmax(dim=1).contiguous().cpu().numpy()
         return probabilities
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Whether a network runs in bfloat16 on a device; `auto` never does on a CPU.
+
+    Raises:
+        PipelineError: if bfloat16 is asked for where it isn't native: it would be many
+            times slower than float32.
+    """
+    if precision == "bfloat16" and not native_bf16(device):
+        raise PipelineError(
+            f"params.yaml: predict.precision is bfloat16, but the {device.type} of this machine has no "
+            "instructions for it and would be many times slower; set it to auto or float32"
+        )
+    return precision == "bfloat16" or (precision == "auto" and device.type == "cuda" and native_bf16(device))
 
 
 def select_bands(descriptions: tuple[str, ...], spec: Spec, scene: str) -> list[int]:
@@ -50,8 +68,3 @@ def select_bands(descriptions: tuple[str, ...], spec: Spec, scene: str) -> list[
             f"{', '.join(spec.bands)}; name them under cities.<city>.scene.bands, or train on this sensor"
         )
     return [descriptions.index(band) + 1 for band in spec.bands]
-
-
-def encode_confidence(confidence: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Probabilities 0–1 as uint8 0–`CONFIDENCE_SCALE`."""
-    return np.rint(confidence * CONFIDENCE_SCALE).astype(np.uint8)

@@ -6,28 +6,108 @@ with context like everything else. Scores are summed with weights that fall off 
 towards a window's edge, so no window border shows in the result.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.grid import Window
 
-Probabilities = NDArray[np.float32]
+STEP = 32
+"""Sides of windows are multiples of this many pixels: encoders halve an image five times."""
+
+Blend = Literal["hann", "cosine", "flat"]
 
 
-class Strip(NamedTuple):
-    """A finished part of the prediction: full-width rows."""
+@dataclass(frozen=True)
+class Lattice:
+    """Where the windows of a scene lie. It depends on the whole scene, never on a part of it.
 
-    window: Window
-    classes: NDArray[np.uint8]
-    """``(height, width)``: the most probable class."""
-    confidence: NDArray[np.float32]
-    """``(height, width)``: its probability, 0–1."""
+    As few windows as `size` allows, and each no larger than these few must be: what would
+    stick out of the scene is not predicted. So windows need not be square.
+    """
+
+    shape: tuple[int, int]
+    """``(height, width)`` of the scene in pixels."""
+    size: int
+    """Sides of a window in pixels, at most."""
+    overlap: int
+    """Pixels that neighbouring windows share."""
+    blend: Blend = "hann"
+
+    @cached_property
+    def window(self) -> tuple[int, int]:
+        """``(height, width)`` of a window in pixels, multiples of `STEP` unless `size` is none."""
+        height, width = (fitted(length, self.size, self.overlap) for length in self.shape)
+        return height, width
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Rows and columns from one window to the next."""
+        return self.window[0] - self.overlap, self.window[1] - self.overlap
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Offsets of the rows of windows; the first and the last may stick out."""
+        return offsets(self.shape[0], self.window[0], self.overlap)
+
+    @cached_property
+    def cols(self) -> list[int]:
+        """Offsets of the columns of windows; the first and the last may stick out."""
+        return offsets(self.shape[1], self.window[1], self.overlap)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float32]:
+        """Weight of each pixel of a window, ``(height, width)``, in (0, 1]; see `blend_weights`."""
+        down, across = (blend_weights(side, self.overlap, self.blend) for side in self.window)
+        return np.outer(down, across).astype(np.float32)
+
+    def finished(self, index: int) -> range:
+        """Rows of the scene that no later row of windows than number `index` touches, but this does."""
+        top = self.rows[index]
+        bottom = self.shape[0] if index == len(self.rows) - 1 else self.rows[index + 1]
+        return range(max(0, top), max(0, min(bottom, self.shape[0])))
+
+    def touching(self, rows: range) -> range:
+        """Numbers of the rows of windows that have a pixel in common with `rows` of the scene."""
+        touched = [
+            i for i, top in enumerate(self.rows) if top < rows.stop and top + self.window[0] > rows.start
+        ]
+        return range(touched[0], touched[-1] + 1)
+
+    def rows_per_batch(self, batch_size: int) -> int:
+        """How many rows of windows fill a batch, at least one.
+
+        Batches are made within groups of so many rows, counted from the scene's top: a
+        window is always predicted in the same company, so that a part of the scene,
+        predicted elsewhere, is the same to the bit.
+        """
+        return max(1, batch_size // len(self.cols))
+
+    def parts(self, count: int, batch_size: int) -> list[range]:
+        """Rows of the scene in up to `count` parts of about the same height, for workers.
+
+        Any ranges would do; these share the fewest windows.
+        """
+        group = self.rows_per_batch(batch_size)
+        groups = -(-len(self.rows) // group)
+        count = max(1, min(count, groups))
+        firsts = [group * (groups * i // count) for i in range(count)]
+        starts = [0, *(max(0, self.rows[i]) for i in firsts[1:])]
+        ranges = [range(a, b) for a, b in zip(starts, [*starts[1:], self.shape[0]], strict=True)]
+        return [part for part in ranges if len(part)]
 
 
-def lattice(length: int, size: int, overlap: int) -> list[int]:
+def fitted(length: int, size: int, overlap: int) -> int:
+    """Side of the smallest windows of which no more are needed than of `size`; see `Lattice`."""
+    count = len(offsets(length, size, overlap))
+    least = -(-(length + 2 * (overlap // 2) + (count - 1) * overlap) // count)
+    return min(size, max(-(-least // STEP) * STEP, overlap // STEP * STEP + STEP))
+
+
+def offsets(length: int, size: int, overlap: int) -> list[int]:
     """Offsets of windows along an axis: from ``-overlap // 2``, `overlap` shared, past the end.
 
     The first and last offsets may put a window partly outside ``[0, length)``.
@@ -38,120 +118,39 @@ def lattice(length: int, size: int, overlap: int) -> list[int]:
     return [first + i * stride for i in range(count)]
 
 
-def blend_weights(size: int, overlap: int) -> NDArray[np.float32]:
-    """Weight of each pixel of a window, ``(size, size)``, in (0, 1].
+def blend_weights(size: int, overlap: int, blend: Blend) -> NDArray[np.float64]:
+    """Weight of each pixel along a side of a window, ``(size,)``, in (0, 1].
 
-    One in the middle, falling off as sin² over the overlap (at half the size at most, where
-    it is the Hann window), so that the weights of neighbours add up to one.
+    ``cosine`` is one in the middle and falls off as sin² over the overlap, at half the size
+    at most, so that the weights of neighbours add up to one. ``hann`` falls off from the
+    very middle whatever the overlap is. ``flat`` is one everywhere: the plain average. At
+    half the size of overlap, cosine and hann are the same.
     """
-    ramp = min(overlap, size // 2)
-    profile = np.ones(size)
+    ramp = {"hann": size // 2, "cosine": min(overlap, size // 2), "flat": 0}[blend]
+    weights = np.ones(size)
     if ramp:
         rise = np.sin(np.pi / 2 * (np.arange(ramp) + 0.5) / ramp) ** 2
-        profile[:ramp], profile[size - ramp :] = rise, rise[::-1]
-    return np.outer(profile, profile).astype(np.float32)
+        weights[:ramp], weights[size - ramp :] = rise, rise[::-1]
+    return weights
 
 
-def read_reflected(
-    read: Callable[[Window], NDArray[Any]], window: Window, shape: tuple[int, int]
-) -> NDArray[Any]:
-    """Pixels of a window that may stick out of the scene, filled by reflection at the edges.
+def reflected(start: int, stop: int, length: int) -> NDArray[np.intp]:
+    """Which pixels in ``[0, length)`` fill ``[start, stop)``, what sticks out being mirrored.
 
-    Args:
-        read: gives ``(..., height, width)`` for a window inside the scene.
-        window: at least partly inside.
-        shape: ``(height, width)`` of the scene.
+    The mirror stands on the first and the last pixel that the range shares with the axis,
+    and there are as many as it takes, as with numpy's pad and ``reflect``.
     """
-    top, left = max(0, window.row), max(0, window.col)
-    bottom = min(shape[0], window.row + window.height)
-    right = min(shape[1], window.col + window.width)
-    inside = read(Window(top, left, bottom - top, right - left))
-    widths = [(0, 0)] * (inside.ndim - 2) + [
-        (top - window.row, window.row + window.height - bottom),
-        (left - window.col, window.col + window.width - right),
-    ]
-    return np.pad(inside, widths, mode="reflect") if any(map(any, widths)) else inside
+    first, last = max(0, start), min(stop, length) - 1
+    period = 2 * (last - first)
+    if period == 0:
+        return np.full(stop - start, first)
+    at = (np.arange(start, stop) - first) % period
+    return first + np.minimum(at, period - at)
 
 
-def predict_strips(
-    shape: tuple[int, int],
-    read: Callable[[Window], NDArray[Any]],
-    is_empty: Callable[[Window], bool],
-    predict: Callable[[NDArray[Any]], Probabilities],
-    *,
-    classes: int,
-    size: int,
-    overlap: int,
-    batch_size: int,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> Iterator[Strip]:
-    """Predict a scene row of windows by row of windows; memory is bounded by one such row.
-
-    Args:
-        shape: ``(height, width)`` of the scene in pixels.
-        read: pixels ``(bands, height, width)`` of a window inside the scene.
-        is_empty: whether a window (clipped to the scene) holds no valid pixel; such
-            windows are not predicted.
-        predict: probabilities ``(n, classes, size, size)`` float32 of a batch of pixels
-            ``(n, bands, size, size)``.
-        classes: number of classes.
-        size: side of a window in pixels.
-        overlap: pixels that neighbouring windows share.
-        batch_size: windows predicted at once.
-        progress: wraps the rows of windows, to show a bar.
-
-    Yields:
-        Strips, top to bottom, that partition the scene. Pixels that no window covered
-        (nodata all around) have class 0 and confidence 0.
-    """
-    rows, cols = lattice(shape[0], size, overlap), lattice(shape[1], size, overlap)
-    weights = blend_weights(size, overlap)
-    left, span = cols[0], cols[-1] + size - cols[0]
-    scores = np.zeros((classes, size, span), np.float32)
-    total = np.zeros((size, span), np.float32)
-
-    for index, row in enumerate(progress(rows)):
-        inhabited = [
-            w for w in (Window(row, col, size, size) for col in cols) if not is_empty(_clip(w, shape))
-        ]
-        for batch in _batches(inhabited, batch_size):
-            pixels = np.stack([read_reflected(read, window, shape) for window in batch])
-            for window, probabilities in zip(batch, predict(pixels), strict=True):
-                at = slice(window.col - left, window.col - left + size)
-                scores[:, :, at] += probabilities * weights
-                total[:, at] += weights
-
-        done = size if index == len(rows) - 1 else rows[index + 1] - row
-        top, bottom = max(0, row), min(shape[0], row + done)
-        if bottom > top:
-            part = (slice(top - row, bottom - row), slice(-left, -left + shape[1]))
-            yield _strip(Window(top, 0, bottom - top, shape[1]), scores[:, *part], total[part])
-        scores = _shifted(scores, done)
-        total = _shifted(total, done)
-
-
-def _strip(window: Window, scores: Probabilities, total: NDArray[np.float32]) -> Strip:
-    best = scores.argmax(axis=0)
-    highest = np.take_along_axis(scores, best[None], axis=0)[0]
-    confidence = np.divide(highest, total, out=np.zeros_like(highest), where=total > 0)
-    return Strip(window, best.astype(np.uint8), confidence)
-
-
-def _shifted(array: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
-    """Move the content up by `rows`, filling with zeros from below, in place."""
-    height = array.shape[-2]
-    array[..., : height - rows, :] = array[..., rows:, :].copy()
-    array[..., height - rows :, :] = 0
-    return array
-
-
-def _clip(window: Window, shape: tuple[int, int]) -> Window:
+def clip(window: Window, shape: tuple[int, int]) -> Window:
+    """The part of a window that lies inside the scene."""
     top, left = max(0, window.row), max(0, window.col)
     bottom = min(shape[0], window.row + window.height)
     right = min(shape[1], window.col + window.width)
     return Window(top, left, bottom - top, right - left)
-
-
-def _batches(items: list[Window], size: int) -> Iterator[list[Window]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -1,0 +1,104 @@
+"""From blended scores to what is written: a class, how sure it is, and rasters that say more.
+
+Everything leaves as uint8, 0–`SCALE` for 0–1, so that a strip of answers is small enough
+to be sent from one machine to another.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urbanseg.errors import PipelineError
+
+SCALE = 254
+"""A share of 1 as stored in uint8; 255 is nodata."""
+
+OTHER = 0
+"""The class of a pixel that no class claims."""
+
+Extra = Literal["probabilities", "entropy", "margin"]
+
+Layers = dict[str, NDArray[np.uint8]]
+"""``classes`` and ``confidence``, and those asked for besides, each ``(height, width)``;
+``probabilities`` is ``(classes, height, width)``."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is made of the scores of a pixel; see `__call__`."""
+
+    least: tuple[float, ...] = ()
+    """Confidence that each class needs, 0–1; empty: none."""
+    extras: tuple[Extra, ...] = ()
+
+    def __call__(self, scores: NDArray[np.float32]) -> Layers:
+        """Answer by the weighted sums of probabilities ``(classes, height, width)``, which are overwritten.
+
+        The class is the most probable of those that reach the confidence they need, or
+        `OTHER` where none does; the confidence is its probability, whichever it is. The
+        entropy is a share of its greatest value, log(classes); the margin is the
+        difference between the two highest probabilities. Without any score, all is 0.
+        """
+        total = scores.sum(axis=0)
+        np.divide(1, total, out=total, where=total > 0)
+        scores *= total
+        claims = scores
+        if self.least:
+            claims = np.where(scores < np.asarray(self.least, np.float32)[:, None, None], 0, scores)
+        best = claims.argmax(axis=0)
+        layers = {"classes": best.astype(np.uint8)}
+        layers["confidence"] = stored(np.take_along_axis(scores, best[None], axis=0)[0])
+        if "probabilities" in self.extras:
+            layers["probabilities"] = stored(scores)
+        if "entropy" in self.extras:
+            layers["entropy"] = stored(entropy(scores))
+        if "margin" in self.extras:
+            first, second = np.partition(scores, -2, axis=0)[:-3:-1]
+            layers["margin"] = stored(first - second)
+        return layers
+
+
+def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shannon's entropy along the first axis as a share of its greatest value, 0–1, float32."""
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    bits: NDArray[np.float32] = -(probabilities * logs).sum(axis=0) / np.float32(np.log(len(probabilities)))
+    return bits
+
+
+def stored(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Shares 0–1 as uint8 0–`SCALE`; rounding errors beyond are clipped."""
+    return np.rint(np.clip(shares, 0, 1) * SCALE).astype(np.uint8)
+
+
+def least_by_class(least: Mapping[str, float], classes: Sequence[str]) -> tuple[float, ...]:
+    """Confidence that each class of the model needs, from `predict.min_confidence`.
+
+    Raises:
+        PipelineError: for a class that the model doesn't know.
+    """
+    require_known("predict.min_confidence", least, classes)
+    return tuple(least.get(name, 0.0) for name in classes) if least else ()
+
+
+def kept_classes(chosen: Sequence[str] | None, classes: Sequence[str]) -> NDArray[np.bool_] | None:
+    """Which classes of the model may be answered, from `predict.classes`; None: all.
+
+    Raises:
+        PipelineError: for a class that the model doesn't know.
+    """
+    if chosen is None:
+        return None
+    require_known("predict.classes", chosen, classes)
+    return np.array([i == OTHER or name in chosen for i, name in enumerate(classes)])
+
+
+def require_known(key: str, names: Sequence[str] | Mapping[str, float], classes: Sequence[str]) -> None:
+    """Refuse names of classes that the model wasn't trained on."""
+    unknown = [name for name in names if name not in classes]
+    if unknown:
+        raise PipelineError(
+            f"params.yaml: {key} names {', '.join(unknown)}, but the model knows {', '.join(classes)}"
+        )
