@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
+from urbanseg.export_params import ExportParams
 from urbanseg.label_params import (
     NOT_SHOWN,
     FolderScene,
@@ -120,6 +121,7 @@ class Params(Model):
     labels: LabelParams
     tiles: TileParams
     train: TrainParams
+    export: ExportParams
     predict: PredictParams
     vectorize: VectorizeParams
     evaluate: EvaluateParams

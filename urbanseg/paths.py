@@ -8,6 +8,8 @@ DATASET_SUMMARY = Path("data/dataset.json")
 MODEL = Path("models/segmenter")
 RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")
+EXPORT = Path("models/export")
+EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
 

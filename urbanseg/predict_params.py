@@ -13,6 +13,7 @@ class CleanParams(Model):
 
 
 class PredictParams(Model):
+    backend: Literal["torch", "onnx", "openvino", "openvino_int8"]
     size: int = Field(ge=ENCODER_STRIDE, le=4096)
     overlap: int = Field(ge=0)
     blend: Literal["hann", "cosine", "flat"] = "cosine"

@@ -91,14 +91,28 @@ def load(folder: Path) -> tuple[Segmenter, Spec]:
     Raises:
         PipelineError: if the folder is missing or incomplete.
     """
+    spec = read_spec(folder)
     try:
-        spec = Spec(**json.loads((folder / "segmenter.json").read_text()))
         network = smp.from_pretrained(str(folder), local_files_only=True)
     except (OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise PipelineError(
-            f"{folder} holds no complete model ({error}); run the train stage again"
-        ) from error
+        raise _incomplete(folder, error) from error
     return Segmenter(network, spec.upsample).eval(), spec
+
+
+def read_spec(folder: Path) -> Spec:
+    """Read what a saved model was trained for, without the model.
+
+    Raises:
+        PipelineError: if the folder is missing or incomplete.
+    """
+    try:
+        return Spec(**json.loads((folder / "segmenter.json").read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise _incomplete(folder, error) from error
+
+
+def _incomplete(folder: Path, error: Exception) -> PipelineError:
+    return PipelineError(f"{folder} holds no complete model ({error}); run the train stage again")
 
 
 def device_of(choice: str) -> torch.device:
