@@ -139,7 +139,7 @@ def _manifest(name: str, model: Path, spec: Spec) -> dict[str, Any]:
         "segmenter_sha256": digest(model),
         "bands": spec.bands,
         "classes": spec.classes,
-        INPUT: f"float32 (n, bands, height, width), as the scene has them; sides multiples of {ENCODER_STRIDE}",
+        INPUT: f"float32 (n, bands, height, width), as the scene has them, sides n × {ENCODER_STRIDE}",
         OUTPUT: "float32 (n, classes, height, width), 0 to 1",
     }
 
