@@ -27,7 +27,7 @@ def city_stage(run: Callable[[str, Params], None]) -> Callable[[], None]:
             params.city(sys.argv[1])
             run(sys.argv[1], params)
 
-        _guarded(work)
+        guarded(work)
 
     return main
 
@@ -37,12 +37,13 @@ def stage(run: Callable[[Params], None]) -> Callable[[], None]:
 
     @wraps(run)
     def main() -> None:
-        _guarded(lambda: run(load(paths.PARAMS)))
+        guarded(lambda: run(load(paths.PARAMS)))
 
     return main
 
 
-def _guarded(work: Callable[[], None]) -> None:
+def guarded(work: Callable[[], None]) -> None:
+    """Do the work; our errors are one sentence and exit code 1, and so is a full disk."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     try:

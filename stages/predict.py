@@ -1,18 +1,15 @@
 """Predict the land cover of a city's whole scene; nodata and clouds stay unknown."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
-
-from tqdm import tqdm
 
 from stages._cli import city_stage
 from stages._clouds import clouded
 from urbanseg import paths, raster, segmenter
 from urbanseg.infer import outputs
-from urbanseg.infer.ahead import ahead
-from urbanseg.infer.answers import Answer
 from urbanseg.infer.predictor import TorchPredictor, select_bands
-from urbanseg.infer.strips import predict_strips
-from urbanseg.infer.windows import Lattice
+from urbanseg.infer.scene import predict_scene
+from urbanseg.infer.strips import Strip
 from urbanseg.params import Params
 
 
@@ -23,29 +20,19 @@ def main(city: str, params: Params) -> None:
     device = segmenter.device_of(options.device)
     predict = TorchPredictor(network, spec, device, options.threads, options.precision)
 
-    with ExitStack() as stack:
-        stack.enter_context(raster.small_cache())
-        # Each thread that reads needs a file handle of its own: GDAL's are not shared.
+    with raster.small_cache(), ExitStack() as stack:
+        # Two handles, because two threads read and GDAL's are not shared.
         scene, again = (stack.enter_context(raster.reading(paths.scene(city))) for _ in range(2))
         bands = select_bands(scene.info.descriptions, spec, str(paths.scene(city)))
         under_cloud = clouded(city, params.labels, again, stack)
-        strips = predict_strips(
-            Lattice(scene.grid.shape, options.size, options.overlap, options.blend),
-            read=lambda window: scene.read(window, bands),
-            valid=scene.valid,
-            predict=predict,
-            classes=len(spec.classes),
-            batch_size=options.batch_size,
-            answer=Answer(),
-        )
-        rasters = stack.enter_context(
-            outputs.writing(paths.prediction_dir(city), scene.grid, params.class_table, spec.classes)
-        )
-        bar = stack.enter_context(tqdm(desc=city, unit="row", total=scene.grid.height))
-        for strip in ahead(strips):
-            strip.hide(under_cloud(strip.window))
-            rasters.write(strip)
-            bar.update(strip.window.height)
+
+        def strips() -> Iterator[Strip]:
+            for strip in predict_scene(scene, bands, predict, spec.classes, options):
+                strip.hide(under_cloud(strip.window))
+                yield strip
+
+        folder = paths.prediction_dir(city)
+        outputs.write(folder, scene.grid, strips(), params.class_table, options)
 
 
 if __name__ == "__main__":

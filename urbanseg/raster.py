@@ -5,6 +5,7 @@ plain tiled GeoTIFF under a temporary name and converts it to a COG when it is c
 so memory is bounded by the window and a half-written raster never appears.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 import rasterio.shutil
+from affine import Affine
 from numpy.typing import DTypeLike, NDArray
 from pyproj import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
@@ -48,10 +50,10 @@ class RasterInfo:
 class Reader:
     """An open raster that is read by `Window`."""
 
-    def __init__(self, path: Path, dataset: DatasetReader) -> None:
+    def __init__(self, path: Path, dataset: DatasetReader, elsewhere: CRS | None = None) -> None:
         self.path = path
         self.dataset = dataset
-        self.info = _info(path, dataset)
+        self.info = _info(path, dataset, elsewhere)
 
     @property
     def grid(self) -> Grid:
@@ -112,8 +114,8 @@ class Reader:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Reader]:
-    """Open a raster.
+def reading(path: Path, elsewhere: CRS | None = None) -> Iterator[Reader]:
+    """Open a raster. One without a CRS is taken for `elsewhere`, a pixel a metre, if that is given.
 
     Raises:
         PipelineError: if the file is missing, is no raster, or has no CRS.
@@ -121,11 +123,13 @@ def reading(path: Path) -> Iterator[Reader]:
     if not path.exists():
         raise PipelineError(f"{path} does not exist; check the path, or run the stage that makes it")
     try:
-        dataset = rasterio.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(path)
     except RasterioIOError as error:
         raise PipelineError(f"{path} is not a raster that GDAL can open; it may be damaged") from error
     with dataset:
-        yield Reader(path, dataset)
+        yield Reader(path, dataset, elsewhere)
 
 
 def describe(path: Path) -> RasterInfo:
@@ -260,13 +264,16 @@ def _write_category_names(path: Path, classes: ClassTable) -> None:
         temporary.write_text(text)
 
 
-def _info(path: Path, dataset: DatasetReader) -> RasterInfo:
-    if dataset.crs is None:
+def _info(path: Path, dataset: DatasetReader, elsewhere: CRS | None) -> RasterInfo:
+    if dataset.crs is not None:
+        grid = Grid(CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform, dataset.height, dataset.width)
+    elif elsewhere is not None:
+        grid = Grid(elsewhere, Affine(1, 0, 0, 0, -1, dataset.height), dataset.height, dataset.width)
+    else:
         raise PipelineError(
             f"{path} has no coordinate reference system; assign one, "
             f"for example with gdal_edit.py -a_srs EPSG:32640 {path}"
         )
-    grid = Grid(CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform, dataset.height, dataset.width)
     return RasterInfo(
         grid=grid,
         count=dataset.count,

@@ -131,17 +131,11 @@ def device_of(choice: str) -> torch.device:
 
 
 def native_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 itself; where it must emulate it, float32 is far faster.
-
-    On a CPU the instructions are AVX512-BF16 and AMX-BF16, as Linux lists them.
-    """
+    """Whether a device computes in bfloat16 itself; where it must emulate it, float32 is far faster."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _card(spec: Spec) -> str:

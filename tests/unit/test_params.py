@@ -37,7 +37,7 @@ def test_the_parameter_files_of_the_project_are_valid(path):
         ("tiles.overlap", 256, "tiles: overlap 256 must be below the size 256"),
         ("tiles.size", 250, "tiles: size must be a multiple of 32"),
         ("tiles.block", 128, "tiles: block 128 must not be below the tile size 256"),
-        ("predict.overlap", 300, "predict: overlap 300 must be below the size 256"),
+        ("predict.overlap", 600, "predict: overlap 600 must be below the size 512"),
         ("tiles.split.train", 0.9, "tiles.split: train, val and test must add up to 1"),
         ("train.epochs", "many", "train.epochs: input should be a valid integer.*got 'many'"),
         ("train.learning_rate", -1, "train.learning_rate: input should be greater than 0, got -1"),

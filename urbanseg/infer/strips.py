@@ -105,7 +105,7 @@ def _batches(lattice: Lattice, scene: Rows, rows: range, batch_size: int) -> Ite
     for first in range(touching.start // group * group, touching.stop, group):
         batch = _Batch([], [])
         for index in range(first, min(first + group, len(lattice.rows))):
-            row = [Window(lattice.rows[index], col, lattice.size, lattice.size) for col in lattice.cols]
+            row = [Window(lattice.rows[index], col, *lattice.window) for col in lattice.cols]
             inside = clip(row[0], lattice.shape)
             scene.move(range(inside.row, inside.row + inside.height))
             done = lattice.finished(index)
@@ -131,9 +131,9 @@ class _Scores:
 
     def __init__(self, lattice: Lattice, wanted: range, classes: int, answer: Answer) -> None:
         self.lattice, self.wanted, self.answer = lattice, wanted, answer
-        span = lattice.stride * len(lattice.cols) + lattice.overlap
+        span = lattice.strides[1] * len(lattice.cols) + lattice.overlap
         self.seam = np.zeros((classes, lattice.overlap, span), np.float32)
-        self.block = np.zeros((classes, lattice.size, lattice.size), np.float32)
+        self.block = np.zeros((classes, *lattice.window), np.float32)
         self.empty = answer(np.zeros((classes, 1, 1), np.float32))
         self.row: _Row | None = None
 
@@ -150,7 +150,7 @@ class _Scores:
         }
 
     def add(self, col: int, probabilities: NDArray[np.float32]) -> None:
-        """Add a window's probabilities ``(classes, size, size)``, which are overwritten; left to right."""
+        """Add a window's probabilities ``(classes, height, width)``, which are overwritten; left to right."""
         while self.col < col:
             self._advance()
         probabilities *= self.lattice.weights
@@ -171,15 +171,15 @@ class _Scores:
 
     def _advance(self) -> None:
         """Answer what the next window can't change, and hand the rest on to the right and down."""
-        lattice = self.lattice
-        width = lattice.size if self.col == len(lattice.cols) - 1 else lattice.stride
-        at = self.col * lattice.stride
+        (down, right), overlap = self.lattice.strides, self.lattice.overlap
+        last = self.col == len(self.lattice.cols) - 1
+        at, width = self.col * right, right + overlap * last
         slab, seam = self.block[:, :, :width], self.seam[:, :, at : at + width]
-        slab[:, : lattice.overlap] += seam
+        slab[:, :overlap] += seam
         self._answer(slab)
-        seam[:] = slab[:, lattice.stride :]
-        self.block[:, :, : lattice.overlap] = self.block[:, :, lattice.stride :]
-        self.block[:, :, lattice.overlap :] = 0
+        seam[:] = slab[:, down:]
+        self.block[:, :, :overlap] = self.block[:, :, right:]
+        self.block[:, :, overlap:] = 0
         self.col += 1
 
     def _answer(self, slab: NDArray[np.float32]) -> None:

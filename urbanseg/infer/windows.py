@@ -15,40 +15,54 @@ from numpy.typing import NDArray
 
 from urbanseg.grid import Window
 
+STEP = 32
+"""Sides of windows are multiples of this many pixels: encoders halve an image five times."""
+
 Blend = Literal["hann", "cosine", "flat"]
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """Where the windows of a scene lie. It depends on the whole scene, never on a part of it."""
+    """Where the windows of a scene lie. It depends on the whole scene, never on a part of it.
+
+    As few windows as `size` allows, and each no larger than these few must be: what would
+    stick out of the scene is not predicted. So windows need not be square.
+    """
 
     shape: tuple[int, int]
     """``(height, width)`` of the scene in pixels."""
     size: int
-    """Side of a window in pixels."""
+    """Sides of a window in pixels, at most."""
     overlap: int
     """Pixels that neighbouring windows share."""
     blend: Blend = "hann"
 
+    @cached_property
+    def window(self) -> tuple[int, int]:
+        """``(height, width)`` of a window in pixels, multiples of `STEP` unless `size` is none."""
+        height, width = (fitted(length, self.size, self.overlap) for length in self.shape)
+        return height, width
+
     @property
-    def stride(self) -> int:
-        """Pixels from one window to the next."""
-        return self.size - self.overlap
+    def strides(self) -> tuple[int, int]:
+        """Rows and columns from one window to the next."""
+        return self.window[0] - self.overlap, self.window[1] - self.overlap
 
     @cached_property
     def rows(self) -> list[int]:
         """Offsets of the rows of windows; the first and the last may stick out."""
-        return offsets(self.shape[0], self.size, self.overlap)
+        return offsets(self.shape[0], self.window[0], self.overlap)
 
     @cached_property
     def cols(self) -> list[int]:
         """Offsets of the columns of windows; the first and the last may stick out."""
-        return offsets(self.shape[1], self.size, self.overlap)
+        return offsets(self.shape[1], self.window[1], self.overlap)
 
     @cached_property
     def weights(self) -> NDArray[np.float32]:
-        """Weight of each pixel of a window; see `blend_weights`."""
-        return blend_weights(self.size, self.overlap, self.blend)
+        """Weight of each pixel of a window, ``(height, width)``, in (0, 1]; see `blend_weights`."""
+        down, across = (blend_weights(side, self.overlap, self.blend) for side in self.window)
+        return np.outer(down, across).astype(np.float32)
 
     def finished(self, index: int) -> range:
         """Rows of the scene that no later row of windows than number `index` touches, but this does."""
@@ -58,7 +72,9 @@ class Lattice:
 
     def touching(self, rows: range) -> range:
         """Numbers of the rows of windows that have a pixel in common with `rows` of the scene."""
-        touched = [i for i, top in enumerate(self.rows) if top < rows.stop and top + self.size > rows.start]
+        touched = [
+            i for i, top in enumerate(self.rows) if top < rows.stop and top + self.window[0] > rows.start
+        ]
         return range(touched[0], touched[-1] + 1)
 
     def rows_per_batch(self, batch_size: int) -> int:
@@ -84,6 +100,13 @@ class Lattice:
         return [part for part in ranges if len(part)]
 
 
+def fitted(length: int, size: int, overlap: int) -> int:
+    """Side of the smallest windows of which no more are needed than of `size`; see `Lattice`."""
+    count = len(offsets(length, size, overlap))
+    least = -(-(length + 2 * (overlap // 2) + (count - 1) * overlap) // count)
+    return min(size, max(-(-least // STEP) * STEP, overlap // STEP * STEP + STEP))
+
+
 def offsets(length: int, size: int, overlap: int) -> list[int]:
     """Offsets of windows along an axis: from ``-overlap // 2``, `overlap` shared, past the end.
 
@@ -95,20 +118,20 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
     return [first + i * stride for i in range(count)]
 
 
-def blend_weights(size: int, overlap: int, blend: Blend = "hann") -> NDArray[np.float32]:
-    """Weight of each pixel of a window, ``(size, size)``, in (0, 1].
+def blend_weights(size: int, overlap: int, blend: Blend) -> NDArray[np.float64]:
+    """Weight of each pixel along a side of a window, ``(size,)``, in (0, 1].
 
     ``cosine`` is one in the middle and falls off as sin² over the overlap, at half the size
-    at most. ``hann`` falls off as sin² from the very middle whatever the overlap is.
-    ``flat`` is one everywhere: the plain average. At half the size of overlap, cosine and
-    hann are the same.
+    at most, so that the weights of neighbours add up to one. ``hann`` falls off from the
+    very middle whatever the overlap is. ``flat`` is one everywhere: the plain average. At
+    half the size of overlap, cosine and hann are the same.
     """
     ramp = {"hann": size // 2, "cosine": min(overlap, size // 2), "flat": 0}[blend]
-    profile = np.ones(size)
+    weights = np.ones(size)
     if ramp:
         rise = np.sin(np.pi / 2 * (np.arange(ramp) + 0.5) / ramp) ** 2
-        profile[:ramp], profile[size - ramp :] = rise, rise[::-1]
-    return np.outer(profile, profile).astype(np.float32)
+        weights[:ramp], weights[size - ramp :] = rise, rise[::-1]
+    return weights
 
 
 def reflected(start: int, stop: int, length: int) -> NDArray[np.intp]:

@@ -1,0 +1,53 @@
+"""Apply a saved model to any image: ``python -m stages.apply IMAGE OUT_DIR``; no training, no city."""
+
+import logging
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from stages._cli import guarded
+from urbanseg import paths, pictures, raster, segmenter
+from urbanseg.files import atomic
+from urbanseg.infer import images, outputs
+from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.infer.scene import predict_scene
+from urbanseg.params import Params, load
+from urbanseg.predict_params import PredictParams
+from urbanseg.report.pictures import colorize, png
+
+PREVIEW_PX = 1200
+
+
+def main() -> None:
+    parser = ArgumentParser(prog="python -m stages.apply", description=__doc__)
+    parser.add_argument("image", type=Path, help="GeoTIFF, JPEG, PNG, or what else GDAL opens")
+    parser.add_argument("folder", type=Path, help="for classes.tif, confidence.tif and preview.png")
+    parser.add_argument("--model", type=Path, default=paths.MODEL, help="default: %(default)s")
+    parser.add_argument("--bands", help="red=1,green=2,blue=3; default: as the image names them")
+    asked = parser.parse_args()
+    # Colours and the predict section, where the command runs in a project's folder.
+    params = load(paths.PARAMS) if paths.PARAMS.exists() else None
+    apply(asked, params)
+
+
+def apply(asked: Namespace, params: Params | None) -> None:
+    options = params.predict if params else PredictParams()
+    network, spec = segmenter.load(asked.model)
+    classes = images.class_table(spec.classes, params.class_table if params else None)
+    device = segmenter.device_of(options.device)
+    predict = TorchPredictor(network, spec, device, options.threads, options.precision)
+
+    with raster.small_cache(), raster.reading(asked.image, elsewhere=pictures.NOWHERE) as image:
+        bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)
+        images.warn_of_other_units(image, bands, spec)
+        strips = predict_scene(image, bands, predict, spec.classes, options)
+        outputs.write(asked.folder, image.grid, strips, classes, options)
+
+    with raster.reading(asked.folder / "classes.tif") as prediction:
+        small = prediction.decimated(PREVIEW_PX, resampling="mode")[0]
+    with atomic(asked.folder / "preview.png") as temporary:
+        temporary.write_bytes(png(colorize(small.data, classes)))
+    logging.getLogger(__name__).info("%s: the land cover of %s", asked.folder, asked.image)
+
+
+if __name__ == "__main__":
+    guarded(main)

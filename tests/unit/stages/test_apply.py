@@ -1,0 +1,118 @@
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+import segmentation_models_pytorch as smp
+import torch
+from affine import Affine
+from PIL import Image
+from pyproj import CRS
+
+from stages import apply
+from urbanseg import raster, segmenter
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
+from urbanseg.infer.images import class_table, parse_bands
+
+NAMES = ["other", "building", "road"]
+HEIGHT, WIDTH = 70, 90
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(1)
+    network = smp.Unet(
+        "resnet18", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), classes=3
+    )
+    spec = segmenter.Spec(
+        ["red", "green", "blue"], [120.0] * 3, [60.0] * 3, NAMES, "Unet", "resnet18", versions={"torch": "2"}
+    )
+    folder = tmp_path_factory.mktemp("model") / "segmenter"
+    segmenter.save(folder, segmenter.Segmenter(network, 1), spec)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH)).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["apply", *map(str, words)])
+    apply.main()
+
+
+def write_geotiff(path, pixels, names=(), nodata=None):
+    grid = Grid(CRS.from_epsg(32640), Affine(0.5, 0, 320000, 0, -0.5, 2780000), *pixels.shape[1:])
+    with raster.writing(
+        path, grid, dtype=pixels.dtype, count=len(pixels), descriptions=names, nodata=nodata
+    ) as writer:
+        writer.write(pixels)
+    return grid
+
+
+def test_an_image_without_a_place_gets_classes_confidence_and_a_picture(model, pixels, tmp_path, monkeypatch):
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    run(monkeypatch, "photo.png", tmp_path / "out", "--model", model)
+    with raster.reading(tmp_path / "out/classes.tif") as classes:
+        assert classes.grid.shape == (HEIGHT, WIDTH)
+        found = classes.read_band()
+        assert classes.dataset.colormap(1)[1][:3] != (0, 0, 0)
+    assert found.max() < len(NAMES)
+    with Image.open(tmp_path / "out/preview.png") as picture:
+        assert picture.size == (WIDTH, HEIGHT)
+    assert raster.describe(tmp_path / "out/confidence.tif").dtype == "uint8"
+
+
+def test_a_geotiff_keeps_its_place_and_gives_what_the_same_png_gives(model, pixels, tmp_path, monkeypatch):
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    grid = write_geotiff(tmp_path / "scene.tif", pixels[::-1], ["blue", "green", "red"])
+    run(monkeypatch, "photo.png", "a", "--model", model)
+    run(monkeypatch, "scene.tif", "b", "--model", model)
+    with raster.reading(tmp_path / "b/classes.tif") as placed, rasterio.open("a/classes.tif") as lost:
+        assert placed.grid.same_as(grid)
+        np.testing.assert_array_equal(placed.read_band(), lost.read(1))
+
+
+def test_bands_can_be_said_by_hand_and_nodata_stays_unknown(model, pixels, tmp_path, monkeypatch):
+    stack = np.maximum(pixels, 1)[[2, 0, 1]]
+    stack[:, :30] = 0
+    write_geotiff(tmp_path / "scene.tif", stack, nodata=0)
+    run(monkeypatch, "scene.tif", "out", "--model", model, "--bands", "red=2,green=3,blue=1")
+    with rasterio.open("out/classes.tif") as classes:
+        found = classes.read(1)
+    assert (found[:30] == 255).all()
+    assert (found[30:] < len(NAMES)).all()
+
+
+def test_a_missing_band_is_named_with_the_option_that_helps(model, pixels, tmp_path, monkeypatch):
+    write_geotiff(tmp_path / "scene.tif", pixels[:2], ["red", "nir"])
+    with pytest.raises(PipelineError, match=r"green, blue is missing; say which is which with --bands"):
+        run(monkeypatch, "scene.tif", "out", "--model", model)
+    with pytest.raises(PipelineError, match="has 2 bands; --bands asks for 3"):
+        run(monkeypatch, "scene.tif", "out", "--model", model, "--bands", "red=1,green=2,blue=3")
+
+
+def test_an_image_in_other_units_is_warned_of(model, pixels, tmp_path, monkeypatch, caplog):
+    write_geotiff(tmp_path / "scene.tif", pixels.astype(np.uint16) * 40, ["red", "green", "blue"])
+    run(monkeypatch, "scene.tif", "out", "--model", model)
+    assert "the band red is around" in caplog.text
+    assert "trained on 120 ± 60" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["red", "red=a", "=1", "red=1;green=2"])
+def test_bands_that_do_not_read_are_refused(text):
+    with pytest.raises(PipelineError, match="--bands must read like red=1"):
+        parse_bands(text)
+
+
+def test_classes_without_colours_get_distinct_ones():
+    table = class_table([f"class{i}" for i in range(12)], None)
+    assert len({c.color for c in table}) == 12
+    assert class_table(table.names, table) is table

@@ -1,0 +1,80 @@
+"""Images that no city of the pipeline delivered: their bands, and colours for their classes.
+
+What a stage knows from params.yaml must here be found in the image, or said by hand.
+"""
+
+import colorsys
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from urbanseg.classes import ClassTable, LandClass
+from urbanseg.errors import PipelineError
+from urbanseg.raster import Reader
+from urbanseg.segmenter import Spec
+
+log = logging.getLogger(__name__)
+
+SAMPLE_PX = 512
+"""Side of the small picture by which an image is compared with what the model was trained on."""
+
+
+def parse_bands(text: str) -> dict[str, int]:
+    """Numbers of bands by name, from ``red=1,green=2``.
+
+    Raises:
+        PipelineError: if the text reads otherwise.
+    """
+    pairs = [part.split("=") for part in text.split(",")]
+    if not all(len(pair) == 2 and pair[0].strip() and pair[1].strip().isdecimal() for pair in pairs):
+        raise PipelineError(f"--bands must read like red=1,green=2,blue=3, got {text}")
+    return {name.strip(): int(number) for name, number in pairs}
+
+
+def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[int]:
+    """1-based numbers of the image's bands that the model wants, in its order.
+
+    By what was said, else by the bands' descriptions, else by their colours, as files of
+    red, green and blue declare them.
+
+    Raises:
+        PipelineError: if one is missing.
+    """
+    described = [text.lower() for text in image.info.descriptions]
+    colors = [color.name.lower() for color in image.dataset.colorinterp]
+    names = [text or color for text, color in zip(described, colors, strict=True)]
+    found = named if named is not None else {name: i for i, name in enumerate(names, start=1)}
+    if missing := [band for band in spec.bands if band not in found]:
+        raise PipelineError(
+            f"{image.path} has the bands {', '.join(found)}, but the model needs {', '.join(spec.bands)} "
+            f"and {', '.join(missing)} is missing; say which is which with --bands, such as "
+            f"--bands {','.join(f'{band}={i}' for i, band in enumerate(spec.bands, start=1))}"
+        )
+    numbers = [found[band] for band in spec.bands]
+    if not all(1 <= number <= image.info.count for number in numbers):
+        raise PipelineError(f"{image.path} has {image.info.count} bands; --bands asks for {max(numbers)}")
+    return numbers
+
+
+def warn_of_other_units(image: Reader, bands: Sequence[int], spec: Spec) -> None:
+    """Say so in the log when an image's values lie far from those that the model was trained on."""
+    sample = image.decimated(SAMPLE_PX, bands)
+    for name, band, mean, std in zip(spec.bands, sample, spec.mean, spec.std, strict=True):
+        values = band.compressed()
+        middle = float(np.median(values)) if len(values) else mean
+        if abs(middle - mean) > 3 * std:
+            log.warning(
+                "%s: the band %s is around %.4g, but the model was trained on %.4g ± %.4g; "
+                "scale the image to the same units, or expect nonsense",
+                image.path, name, middle, mean, std,
+            )  # fmt: skip
+
+
+def class_table(names: Sequence[str], known: ClassTable | None) -> ClassTable:
+    """The model's classes, in the colours of `known` if it has the same names, else in distinct hues."""
+    if known is not None and known.names == list(names):
+        return known
+    hues = ((i * 0.618034) % 1 for i in range(len(names)))  # the golden ratio keeps neighbours apart
+    colors = [bytes(round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.6, 0.8)).hex() for hue in hues]
+    return ClassTable(tuple(LandClass(i, name, f"#{colors[i]}") for i, name in enumerate(names)))

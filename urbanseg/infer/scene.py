@@ -1,0 +1,52 @@
+"""Prediction as the `predict` section of params.yaml asks for it, of an open scene."""
+
+from collections.abc import Iterator, Sequence
+
+from urbanseg import raster
+from urbanseg.infer.answers import Answer, kept_classes, least_by_class
+from urbanseg.infer.strips import Predictor, Strip, predict_strips
+from urbanseg.infer.windows import Lattice
+from urbanseg.infer.wrapping import augmented, restricted
+from urbanseg.predict_params import PredictParams
+
+
+def lattice_of(shape: tuple[int, int], options: PredictParams) -> Lattice:
+    """The windows of a scene of ``(height, width)`` pixels."""
+    return Lattice(shape, options.size, options.overlap, options.blend)
+
+
+def predict_scene(
+    scene: raster.Reader,
+    bands: Sequence[int],
+    predict: Predictor,
+    classes: Sequence[str],
+    options: PredictParams,
+    rows: range | None = None,
+) -> Iterator[Strip]:
+    """Predict some rows of a scene (all, if None), the same to the bit as if it were all of them.
+
+    Clouds and clean-up are left to the caller, who sees the strips of the whole scene.
+
+    Args:
+        scene: the scene; read from a thread of its own, by nobody else meanwhile.
+        bands: 1-based numbers of the bands that the model wants, in its order.
+        predict: the model on some back end.
+        classes: names of its classes, in order.
+        options: the section of params.yaml.
+        rows: as `Lattice.parts` cuts them best.
+
+    Raises:
+        PipelineError: if the options name a class that the model doesn't know.
+    """
+    kept = kept_classes(options.classes, classes)
+    answer = Answer(least_by_class(options.min_confidence, classes), tuple(options.rasters))
+    return predict_strips(
+        lattice_of(scene.grid.shape, options),
+        read=lambda window: scene.read(window, bands),
+        valid=scene.valid,
+        predict=restricted(augmented(predict, options.augment), kept),
+        classes=len(classes),
+        batch_size=options.batch_size,
+        answer=answer,
+        rows=rows,
+    )
