@@ -112,7 +112,7 @@ def test_the_same_model_gives_the_same_bytes_without_a_path_or_a_pickle(model, e
 
 
 def test_a_format_that_was_not_exported_or_is_of_another_model_is_refused(model, exported, tmp_path):
-    with pytest.raises(PipelineError, match="add onnx to export[.]formats and run the export stage"):
+    with pytest.raises(PipelineError, match=r"add onnx to export\.formats and run the export stage"):
         backends.load(model, tmp_path, options(backend="onnx"))
     network, _ = segmenter.load(model)
     with torch.no_grad():

@@ -1,0 +1,185 @@
+"""Prediction on several processes or machines: parts of a scene as tasks of a Dask cluster.
+
+A worker opens the scene by its path, loads the model once per process and sends back
+finished strips; one writer takes them in order. A part predicted elsewhere is the same to
+the bit, so the result is that of one machine. What a worker that dies was doing, or had
+done and not handed over, the scheduler gives to another (distributed's resilience:
+https://distributed.dask.org/en/stable/resilience.html).
+"""
+
+import hashlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, LocalCluster, get_worker
+
+from urbanseg import files, raster, segmenter
+from urbanseg.errors import PipelineError
+from urbanseg.infer import backends
+from urbanseg.infer.predictor import select_bands
+from urbanseg.infer.scene import lattice_of, predict_scene
+from urbanseg.infer.strips import Predictor, Strip
+from urbanseg.predict_params import PredictParams
+from urbanseg.segmenter import Spec
+
+ROWS_PER_PART = 8
+"""Rows of windows in a part; one more is predicted twice at each seam between parts."""
+
+PARTS_PER_WORKER = 2
+"""Parts that a worker may hold: one at work, one done or to do. It bounds everybody's memory."""
+
+ANSWER_S, WORKERS_S = 10, 60
+"""How long to wait for the scheduler to answer, and for its first worker."""
+
+END_BYTES = 1 << 20
+"""A scene is known by its size and by so many bytes of either end."""
+
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know; paths are absolute and the same on all machines."""
+
+    scene: Path
+    model: Path
+    exported: Path
+    options: PredictParams
+
+
+def predict_strips(job: Job) -> Iterator[Strip]:
+    """The strips of a scene, top to bottom, from the workers that `options.scheduler` names.
+
+    Raises:
+        PipelineError: if no scheduler or no worker answers, or a worker sees other files.
+    """
+    expected = facts(job)
+    with raster.reading(job.scene) as scene:
+        lattice = lattice_of(scene.grid.shape, job.options)
+    with _client(job.options) as client:
+        workers = len(client.nthreads())
+        count = max(PARTS_PER_WORKER * workers, -(-len(lattice.rows) // ROWS_PER_PART))
+        parts = iter(lattice.parts(count, job.options.batch_size))
+        waiting: deque[tuple[range, Future]] = deque()
+        while True:
+            room = PARTS_PER_WORKER * max(1, len(client.nthreads())) - len(waiting)
+            for rows in islice(parts, max(0, room)):
+                waiting.append((rows, client.submit(predict_part, job, expected, rows, pure=False)))
+            if not waiting:
+                return
+            yield from _result(*waiting.popleft())
+
+
+def _result(rows: range, future: "Future") -> list[Strip]:
+    try:
+        strips: list[Strip] = future.result()
+    except KilledWorker as error:
+        raise PipelineError(
+            f"rows {rows.start} to {rows.stop} of the scene ended one worker after the other; "
+            "they need more memory, or a smaller predict.batch_size"
+        ) from error
+    return strips
+
+
+def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
+    """Predict some rows of a scene; runs on a worker.
+
+    Raises:
+        PipelineError: if the worker sees other files than those `expected` by `facts`.
+    """
+    address = get_worker().address
+    try:
+        found = facts(job)
+    except OSError as error:
+        raise PipelineError(
+            f"the worker {address} does not see {error.filename}; all machines must reach the project's "
+            "folder by the same path"
+        ) from error
+    for name, fact in expected.items():
+        if found.get(name) != fact:
+            raise PipelineError(
+                f"the worker {address} has another {name} ({found.get(name)}) than this machine ({fact}); "
+                "give all machines the same folder and the same environment"
+            )
+    with _one_at_a_time, raster.small_cache(), raster.reading(job.scene) as scene:
+        predict, spec = _loaded(job.model, job.exported, job.options.model_dump_json(), str(expected))
+        bands = select_bands(scene.info.descriptions, spec, str(job.scene))
+        return list(predict_scene(scene, bands, predict, spec.classes, job.options, rows))
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: Path, exported: Path, options: str, _facts: str) -> tuple[Predictor, Spec]:
+    return backends.load(model, exported, PredictParams.model_validate_json(options))
+
+
+def facts(job: Job) -> dict[str, str]:
+    """What must be the same on all machines, by name: files, code, and libraries.
+
+    Raises:
+        OSError: if a file is missing.
+    """
+    code = hashlib.sha256()
+    for path in sorted([*Path(__file__).parent.rglob("*.py"), Path(segmenter.__file__)]):
+        code.update(path.read_bytes())
+    runtime = {"onnx": "onnxruntime", "openvino": "openvino", "openvino_int8": "openvino"}
+    libraries = ("numpy", "rasterio", "torch", runtime.get(job.options.backend, "torch"))
+    exported = job.exported / job.options.backend / backends.FILES[job.options.backend]
+    known = [job.model / "model.safetensors", job.model / "segmenter.json"]
+    if exported.is_file():
+        known.append(exported)
+    return {
+        str(job.scene): _ends(job.scene),
+        **{str(path): files.sha256(path)[:12] for path in known},
+        "code of urbanseg.infer": code.hexdigest()[:12],
+        **{name: version(name) for name in libraries},
+    }
+
+
+def _ends(path: Path) -> str:
+    """A file's size, and a digest of its first and last bytes: reading all of a scene would take too long."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(END_BYTES))
+        file.seek(max(0, size - END_BYTES))
+        digest.update(file.read(END_BYTES))
+    return f"{size} bytes, {digest.hexdigest()[:12]}"
+
+
+@contextmanager
+def _client(options: PredictParams) -> Iterator[Client]:
+    with ExitStack() as stack:
+        address = options.scheduler
+        if address == "processes":
+            # No limit of memory: Dask would end a process that is merely as large as its share.
+            local = LocalCluster(
+                n_workers=max(2, (os.cpu_count() or 1) // options.threads),
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
+            )
+            address = stack.enter_context(local).scheduler_address
+        try:
+            client = stack.enter_context(Client(address, timeout=ANSWER_S, set_as_default=False))
+        except (OSError, TimeoutError) as error:
+            raise PipelineError(
+                f"params.yaml: no Dask scheduler answers at {address}, which predict.scheduler names; "
+                "start one there, or set it to local or processes"
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=WORKERS_S)
+        except TimeoutError as error:
+            raise PipelineError(
+                f"the Dask scheduler at {address} has no worker after {WORKERS_S} s; start some with "
+                f"python -m distributed.cli.dask_worker {address} --nthreads 1"
+            ) from error
+        yield client
