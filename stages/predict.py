@@ -36,8 +36,8 @@ def _strips(city: str, options: PredictParams) -> Iterator[Strip]:
     if options.scheduler != "local":
         from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
 
-        parts = (scene_path, paths.MODEL, paths.EXPORT)
-        yield from cluster.predict_strips(cluster.Job(*(part.resolve() for part in parts), options))
+        scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
+        yield from cluster.predict_strips(cluster.Job(scene_path, model, exported, options))
         return
     predict, spec = backends.load(paths.MODEL, paths.EXPORT, options)
     # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.

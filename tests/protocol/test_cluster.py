@@ -131,10 +131,10 @@ def test_a_worker_without_the_scene_or_with_another_is_named(running, town, tmp_
     with Client(running.address, set_as_default=False) as client:
         absent = cluster.Job(tmp_path / "scene.tif", wanted.model, wanted.exported, wanted.options)
         with pytest.raises(PipelineError, match=r"the worker tcp://\S+ does not see \S+scene.tif"):
-            client.submit(cluster.predict_part, absent, expected, range(0, 9)).result()
+            client.submit(cluster.predict_part, absent, expected, range(9)).result()
         other = expected | {str(wanted.scene): "5 bytes, 0123"}
         with pytest.raises(PipelineError, match=r"has another \S+scene.tif \(.*than this machine \(5 bytes"):
-            client.submit(cluster.predict_part, wanted, other, range(0, 9)).result()
+            client.submit(cluster.predict_part, wanted, other, range(9)).result()
 
 
 def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
@@ -157,7 +157,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(town, monkeypatch):
     monkeypatch.setattr(cluster, "ANSWER_S", 1)
-    with pytest.raises(PipelineError, match="no Dask scheduler answers at tcp://127.0.0.1:9, which"):
+    with pytest.raises(PipelineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9, which"):
         next(cluster.predict_strips(job(town, scheduler="tcp://127.0.0.1:9")))
 
 

@@ -69,7 +69,7 @@ def predict_strips(job: Job) -> Iterator[Strip]:
         workers = len(client.nthreads())
         count = max(PARTS_PER_WORKER * workers, -(-len(lattice.rows) // ROWS_PER_PART))
         parts = iter(lattice.parts(count, job.options.batch_size))
-        waiting: deque[tuple[range, Future]] = deque()
+        waiting: deque[tuple[range, Future[list[Strip]]]] = deque()
         while True:
             room = PARTS_PER_WORKER * max(1, len(client.nthreads())) - len(waiting)
             for rows in islice(parts, max(0, room)):
@@ -79,15 +79,14 @@ def predict_strips(job: Job) -> Iterator[Strip]:
             yield from _result(*waiting.popleft())
 
 
-def _result(rows: range, future: "Future") -> list[Strip]:
+def _result(rows: range, future: "Future[list[Strip]]") -> list[Strip]:
     try:
-        strips: list[Strip] = future.result()
+        return future.result()
     except KilledWorker as error:
         raise PipelineError(
             f"rows {rows.start} to {rows.stop} of the scene ended one worker after the other; "
             "they need more memory, or a smaller predict.batch_size"
         ) from error
-    return strips
 
 
 def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:

@@ -22,7 +22,7 @@ def test_equality_counts_all_pixels_and_the_miou_the_labelled():
 @pytest.mark.parametrize(
     ("name", "found", "said"),
     [
-        ("onnx", Agreement(0.9989, 0.5, 0.0), r"onnx gives 99.8900% of the pixels .* min_equal is 0.999"),
+        ("onnx", Agreement(0.9989, 0.5, 0.0), r"onnx gives 99.8900% of the pixels .*min_equal is 0.999"),
         ("openvino_int8", Agreement(0.96, 0.5, 0.011), r"openvino_int8 loses 0.0110 of the mIoU"),
     ],
 )
