@@ -78,7 +78,8 @@ def main() -> None:
         windows = len(lattice.rows) * len(lattice.cols)
         work = windows * lattice.window[0] * lattice.window[1] / (info.grid.height * info.grid.width)
         print(
-            f"| {lattice.size} | {lattice.overlap} | {lattice.blend} | {windows} | {work:.2f} | {score:.4f} |",
+            f"| {lattice.size} | {lattice.overlap} | {lattice.blend} | {windows} "
+            f"| {work:.2f} | {score:.4f} |",
             flush=True,
         )
         rows.append({"size": lattice.size, "overlap": lattice.overlap, "blend": lattice.blend,

@@ -11,7 +11,7 @@ class PredictParams(Model):
     backend: Literal["torch", "onnx", "openvino", "openvino_int8"] = "torch"
     scheduler: str = Field(default="local", pattern=r"^(local|processes|(tcp|tls)://\S+:\d+)$")
     size: int = Field(default=512, ge=ENCODER_STRIDE, le=4096)
-    overlap: int = Field(default=64, ge=0)
+    overlap: int = Field(default=32, ge=0)
     blend: Literal["hann", "cosine", "flat"] = "hann"
     batch_size: int = Field(default=2, ge=1)
     augment: Literal["none", "flips", "d4"] = "none"
