@@ -35,12 +35,14 @@ def main() -> None:
     mean, std = (np.reshape(values, (-1, 1, 1)) for values in (spec.mean, spec.std))
     pixels = (noise * std + mean).astype(np.float32)
 
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as folder:
         formats = [format_ for format_ in backends.BACKENDS if format_ != "torch"]
-        export.write(Path(name), formats, asked.model, network, spec, lambda: list(pixels[:, None]))
+        export.write(Path(folder), formats, asked.model, network, spec, lambda: list(pixels[:, None]))
         torch_predict = TorchPredictor(network, spec, segmenter.device_of("cpu"), asked.threads, "float32")
         predictors = {"torch": torch_predict}
-        predictors |= {format_: export.predictor(Path(name) / format_, asked.threads) for format_ in formats}
+        predictors |= {
+            format_: export.predictor(Path(folder) / format_, asked.threads) for format_ in formats
+        }
         answers = {name: predict(pixels).argmax(axis=1) for name, predict in predictors.items()}
         seconds = dict.fromkeys(predictors, float("inf"))
         for _ in trange(ROUNDS, unit="round"):

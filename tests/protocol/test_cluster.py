@@ -30,7 +30,7 @@ GRID = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 700, 90)
 ENCODER = "timm-tf_efficientnet_lite0"
 SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["other", "b", "c"], "Unet", ENCODER)
 CLASSES = ClassTable(tuple(LandClass(i, name, "#112233") for i, name in enumerate(SPEC.classes)))
-DEADLINE_S = 60
+DEADLINE_S = 240
 
 
 def options(**changes):

@@ -37,7 +37,7 @@ ROWS_PER_PART = 8
 PARTS_PER_WORKER = 2
 """Parts that a worker may hold: one at work, one done or to do. It bounds everybody's memory."""
 
-ANSWER_S, WORKERS_S = 10, 60
+ANSWER_S, WORKERS_S = 30, 60
 """How long to wait for the scheduler to answer, and for its first worker."""
 
 END_BYTES = 1 << 20
@@ -60,9 +60,13 @@ def predict_strips(job: Job) -> Iterator[Strip]:
     """The strips of a scene, top to bottom, from the workers that `options.scheduler` names.
 
     Raises:
-        PipelineError: if no scheduler or no worker answers, or a worker sees other files.
+        PipelineError: if a file is missing, no scheduler or no worker answers, or a worker
+            sees other files.
     """
-    expected = facts(job)
+    try:
+        expected = facts(job)
+    except FileNotFoundError as error:
+        raise PipelineError(f"{error.filename} does not exist; run the stage that makes it") from error
     with raster.reading(job.scene) as scene:
         lattice = lattice_of(scene.grid.shape, job.options)
     with _client(job.options) as client:
