@@ -21,7 +21,7 @@ from urbanseg import raster, segmenter
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.infer import backends, cluster, outputs
+from urbanseg.infer import backends, cluster, outputs, worker
 from urbanseg.infer.scene import lattice_of, predict_scene
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Segmenter, Spec
@@ -127,7 +127,7 @@ def locally(town):
 
 def test_a_worker_without_the_scene_or_with_another_is_named(running, town, tmp_path):
     wanted = job(town, scheduler=running.address)
-    expected = cluster.facts(wanted)
+    expected = worker.facts(wanted)
     with Client(running.address, set_as_default=False) as client:
         absent = cluster.Job(tmp_path / "scene.tif", wanted.model, wanted.exported, wanted.options)
         with pytest.raises(PipelineError, match=r"the worker tcp://\S+ does not see \S+scene.tif"):
@@ -150,7 +150,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
 
     found = write(tmp_path / "cluster", disturbed())
     assert held[0] > 0
-    assert sum(worker.poll() is None for worker in running.workers.values()) == 1
+    assert sum(process.poll() is None for process in running.workers.values()) == 1
     assert set(found) == {"classes.tif", "classes.tif.aux.xml", "confidence.tif"}
     assert found == expected
 
