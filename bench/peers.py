@@ -6,7 +6,8 @@ go through all of them in one process:
 - `straightforward`: tile files on disk, one tile at a time, one accumulator of the scene's
   size; what a first script does.
 - `geoai`: geoai-py 0.40.1, `geoai.inference.predict_geotiff`: spline blending, batches,
-  float64 accumulators of the scene's size.
+  float64 accumulators of the scene's size. On a test scene this gives the map of the
+  published code, pixel for pixel.
 - `torchgeo`: TorchGeo's tiled inference callback (pull request 3214; `callbacks/blending.py`
   of torchgeo/torchgeo at 07f9338): each batch's probabilities go to patch files, which are
   then merged with cosine weights in chunks of 4096 pixels.

@@ -106,8 +106,10 @@ class CityParams(Model):
                 raise ValueError(f"labels{key}.source is osm, but osm.provider is none")
         if (self.scene.provider == "folder") != (self.labels.source == "masks"):
             raise ValueError("scene.provider folder and labels.source masks go together: one needs the other")
-        if self.scene.provider == "folder" and self.role != "train":
-            raise ValueError("a folder of images has splits of its own, so its role must be train")
+        if self.role == "target" and isinstance(self.scene, FolderScene):
+            splits = self.scene.splits
+            if (splits.train, splits.val) != ([], []):
+                raise ValueError("a target city is for testing alone: set splits.train and splits.val to []")
         return self
 
 

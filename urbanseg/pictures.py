@@ -76,11 +76,11 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
     Args:
         names: of the pictures.
         lists: entries of each split: names, or folders that names start with; None for
-            all that no other list names.
+            all that no other list names; an empty list for a split that shall be empty.
 
     Raises:
         PipelineError: if an entry names no picture, two lists name the same, or a split
-            is empty.
+            is empty against its list.
     """
     chosen: dict[str, str] = {}
     for split_name, entries in lists.items():
@@ -94,7 +94,8 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
     rest = [split_name for split_name, entries in lists.items() if entries is None]
     if rest:
         chosen = {name: chosen.get(name, rest[0]) for name in names}
-    if empty := set(lists) - set(chosen.values()):
+    wanted = {split_name for split_name, entries in lists.items() if entries != []}
+    if empty := wanted - set(chosen.values()):
         raise PipelineError(f"no picture is in the split {', '.join(sorted(empty))}; correct its list")
     return chosen
 
