@@ -5,34 +5,45 @@ from contextlib import ExitStack
 
 from stages._cli import city_stage
 from stages._clouds import clouded
-from urbanseg import paths, raster, segmenter
-from urbanseg.infer import outputs
-from urbanseg.infer.predictor import TorchPredictor, select_bands
+from urbanseg import paths, raster
+from urbanseg.infer import backends, outputs
+from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.strips import Strip
 from urbanseg.params import Params
+from urbanseg.predict_params import PredictParams
 
 
 @city_stage
 def main(city: str, params: Params) -> None:
-    options = params.predict
-    network, spec = segmenter.load(paths.MODEL)
-    device = segmenter.device_of(options.device)
-    predict = TorchPredictor(network, spec, device, options.threads, options.precision)
-
     with raster.small_cache(), ExitStack() as stack:
-        # Two handles, because two threads read and GDAL's are not shared.
-        scene, again = (stack.enter_context(raster.reading(paths.scene(city))) for _ in range(2))
-        bands = select_bands(scene.info.descriptions, spec, str(paths.scene(city)))
-        under_cloud = clouded(city, params.labels, again, stack)
+        scene = stack.enter_context(raster.reading(paths.scene(city)))
+        under_cloud = clouded(city, params.labels, scene, stack)
+        predicted = _strips(city, params.predict)
 
         def strips() -> Iterator[Strip]:
-            for strip in predict_scene(scene, bands, predict, spec.classes, options):
+            for strip in predicted:
                 strip.hide(under_cloud(strip.window))
                 yield strip
 
         folder = paths.prediction_dir(city)
-        outputs.write(folder, scene.grid, strips(), params.class_table, options)
+        outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
+
+
+def _strips(city: str, options: PredictParams) -> Iterator[Strip]:
+    """From this process, or from those that predict.scheduler names."""
+    scene_path = paths.scene(city)
+    if options.scheduler != "local":
+        from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
+
+        scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
+        yield from cluster.predict_strips(cluster.Job(scene_path, model, exported, options))
+        return
+    predict, spec = backends.load(paths.MODEL, paths.EXPORT, options)
+    # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.
+    with raster.reading(scene_path) as scene:
+        bands = select_bands(scene.info.descriptions, spec, str(scene_path))
+        yield from predict_scene(scene, bands, predict, spec.classes, options)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.evaluate_params import EvaluateParams, SamplingParams
+from urbanseg.export_params import ExportParams
 from urbanseg.label_params import (
     NOT_SHOWN,
     FolderScene,
@@ -109,6 +110,7 @@ class Params(Model):
     labels: LabelParams
     tiles: TileParams
     train: TrainParams
+    export: ExportParams
     predict: PredictParams
     vectorize: VectorizeParams
     evaluate: EvaluateParams

@@ -9,6 +9,8 @@ MODEL = Path("models/segmenter")
 RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")
 OVERALL = Path("metrics/overall.json")
+EXPORT = Path("models/export")
+EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
 

@@ -8,6 +8,8 @@ from urbanseg.sections import ENCODER_STRIDE, Model, Share, check_window
 
 
 class PredictParams(Model):
+    backend: Literal["torch", "onnx", "openvino", "openvino_int8"] = "torch"
+    scheduler: str = Field(default="local", pattern=r"^(local|processes|(tcp|tls)://\S+:\d+)$")
     size: int = Field(default=512, ge=ENCODER_STRIDE, le=4096)
     overlap: int = Field(default=32, ge=0)
     blend: Literal["hann", "cosine", "flat"] = "hann"

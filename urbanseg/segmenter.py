@@ -104,14 +104,24 @@ def load(folder: Path) -> tuple[Segmenter, Spec]:
     Raises:
         PipelineError: if the folder is missing or incomplete.
     """
+    spec = read_spec(folder)
     try:
-        spec = Spec(**json.loads((folder / "segmenter.json").read_text()))
         network = _network(folder, spec)
     except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise PipelineError(
-            f"{folder} holds no complete model ({error}); run the train stage again"
-        ) from error
+        raise _incomplete(folder, error) from error
     return Segmenter(network, spec.upsample).eval(), spec
+
+
+def read_spec(folder: Path) -> Spec:
+    """Read what a saved model was trained for, without the model.
+
+    Raises:
+        PipelineError: if the folder is missing or incomplete.
+    """
+    try:
+        return Spec(**json.loads((folder / "segmenter.json").read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise _incomplete(folder, error) from error
 
 
 def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
@@ -181,6 +191,10 @@ def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
         made_with=spec.made_with,
     )
     (folder / "README.md").write_text(text)
+
+
+def _incomplete(folder: Path, error: Exception) -> PipelineError:
+    return PipelineError(f"{folder} holds no complete model ({error}); run the train stage again")
 
 
 def device_of(choice: str) -> torch.device:

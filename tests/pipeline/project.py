@@ -135,5 +135,6 @@ def small_params() -> dict[str, Any]:
         "steps_per_epoch": 4,
         "batch_size": 4,
     }
+    params["export"]["formats"] = []
     params["predict"] |= {"size": 64, "overlap": 32, "threads": 1}
     return params

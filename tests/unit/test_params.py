@@ -6,6 +6,7 @@ from dvc.utils.serialize import modify_yaml
 
 from urbanseg.errors import PipelineError
 from urbanseg.params import load
+from urbanseg.predict_params import PredictParams
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,3 +116,9 @@ def test_parameters_that_dvc_has_rewritten_are_the_same(tmp_path):
         params["seed"] = 8
     assert path.read_text() != (ROOT / "params.yaml").read_text()
     assert load(path) == load(ROOT / "params.yaml").model_copy(update={"seed": 8})
+
+
+def test_predict_depends_on_all_its_parameters_but_on_where_it_runs():
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["predict"]["do"]
+    named = {name.removeprefix("predict.") for name in stage["params"] if name.startswith("predict.")}
+    assert named == set(PredictParams.model_fields) - {"scheduler"}

@@ -1,0 +1,156 @@
+"""Export of a small segmenter with random weights: one capture, all formats, shared by the tests."""
+
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+from pydantic import ValidationError
+
+from urbanseg import segmenter
+from urbanseg.errors import PipelineError
+from urbanseg.infer import backends, export
+from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.predict_params import PredictParams
+from urbanseg.segmenter import Segmenter, Spec
+
+ENCODER = "timm-tf_efficientnet_lite0"
+SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["a", "b", "c"], "Unet", ENCODER, upsample=2)
+FORMATS = ["torch_export", "onnx", "openvino", "openvino_int8"]
+
+
+def options(**changes):
+    values = {"backend": "torch", "size": 64, "overlap": 32, "batch_size": 2, "device": "cpu", "threads": 1}
+    return PredictParams(**values | changes)
+
+
+def pixels(n=1, height=64, width=96, seed=0):
+    return np.random.default_rng(seed).integers(0, 4000, (n, 2, height, width)).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(3)
+    channels = {"decoder_channels": [16, 16, 8, 8, 8]}
+    network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
+    folder = tmp_path_factory.mktemp("models") / "segmenter"
+    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC)
+    return folder
+
+
+def write(folder, model, formats):
+    network, spec = segmenter.load(model)
+    calibration = [pixels(seed=i).astype(np.float32) for i in range(2)]
+    export.write(folder, formats, model, network, spec, lambda: calibration)
+
+
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    write(folder, model, FORMATS)
+    return folder
+
+
+def reference(model):
+    network, spec = segmenter.load(model)
+    return TorchPredictor(network, spec, torch.device("cpu"), 1, "float32")
+
+
+@pytest.mark.parametrize("name", ["torch_export", "onnx", "openvino"])
+@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 64, 160)])
+def test_a_float_format_answers_like_torch_whatever_the_number_and_size_of_images(
+    model, exported, name, shape
+):
+    batch = pixels(*shape)
+    found = export.predictor(exported / name, 1)(batch)
+    np.testing.assert_allclose(found, reference(model)(batch), atol=1e-4)
+    assert found.dtype == np.float32
+    assert found.flags.writeable
+
+
+def test_int8_is_close_to_torch_and_a_quarter_of_its_size(model, exported):
+    batch = pixels(2)
+    found = export.predictor(exported / "openvino_int8", 1)(batch)
+    assert np.abs(found - reference(model)(batch)).mean() < 0.05
+    sizes = [(exported / name / "segmenter.bin").stat().st_size for name in ("openvino_int8", "openvino")]
+    assert sizes[0] < 0.35 * sizes[1]
+
+
+@pytest.mark.parametrize("name", ["torch", "onnx", "openvino", "openvino_int8"])
+def test_each_back_end_is_loaded_by_its_name_and_takes_nan_for_zero(model, exported, name):
+    predict, spec = backends.load(model, exported, options(backend=name))
+    assert spec == SPEC
+    holed = pixels().astype(np.float32)
+    filled = holed.copy()
+    holed[:, :, 5:9, 5:9], filled[:, :, 5:9, 5:9] = np.nan, 0
+    answer = predict(filled)
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(predict(holed), answer)
+
+
+def test_an_unknown_back_end_is_refused_with_the_names_there_are():
+    with pytest.raises(ValidationError, match="'torch', 'onnx', 'openvino' or 'openvino_int8'"):
+        options(backend="tensorflow")
+    names = PredictParams.model_fields["backend"].annotation.__args__
+    assert names == tuple(backends.BACKENDS)
+
+
+def test_the_same_model_gives_the_same_bytes_without_a_path_or_a_pickle(model, exported, tmp_path):
+    write(tmp_path, model, ["torch_export", "onnx", "openvino"])
+    names = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert len(names) == 7
+    for name in names:
+        content = (tmp_path / name).read_bytes()
+        assert content == (exported / name).read_bytes(), name
+        assert b"site-packages" not in content
+        assert str(tmp_path).encode() not in content
+    with zipfile.ZipFile(tmp_path / "torch_export/segmenter.pt2") as archive:
+        assert all(archive.getinfo(n).file_size == 0 for n in archive.namelist() if n.endswith(".pt"))
+        assert not any(b'"use_pickle": true' in archive.read(n) for n in archive.namelist())
+
+
+def test_a_format_that_was_not_exported_or_is_of_another_model_is_refused(model, exported, tmp_path):
+    with pytest.raises(PipelineError, match=r"add onnx to export\.formats and run the export stage"):
+        backends.load(model, tmp_path, options(backend="onnx"))
+    network, _ = segmenter.load(model)
+    with torch.no_grad():
+        next(network.parameters()).mul_(2)
+    segmenter.save(tmp_path / "other", network, SPEC)
+    with pytest.raises(PipelineError, match="was made of another model than"):
+        backends.load(tmp_path / "other", exported, options(backend="onnx"))
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_damaged_file_is_one_sentence(exported, tmp_path, name):
+    path = tmp_path / name
+    path.mkdir()
+    file = backends.FILES[name]
+    (path / file).write_bytes((exported / name / file).read_bytes()[:1000])
+    with pytest.raises(PipelineError, match=f"{file} is damaged .*; run the export stage again"):
+        export.predictor(path, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backend": "onnx", "device": "cuda"}, "the onnx back end runs on the CPU"),
+        ({"backend": "openvino", "device": "cuda"}, "the openvino back end runs on the CPU"),
+        ({"backend": "onnx", "precision": "bfloat16"}, "which the onnx back end doesn't have"),
+    ],
+)
+def test_what_a_back_end_can_not_do_is_said(model, exported, changes, said):
+    with pytest.raises(PipelineError, match=said):
+        backends.load(model, exported, options(**changes))
+
+
+def test_torch_alone_needs_no_capture(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "capture", None)
+    write(tmp_path, model, ["torch"])
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["torch", "torch/export.json"]
+
+
+def test_nothing_reports_to_the_vendor():
+    telemetry = sys.modules["openvino.tools.ovc.telemetry_utils"].tm
+    assert telemetry.__name__.endswith("telemetry_stub")

@@ -1,0 +1,31 @@
+"""ONNX Runtime as a back end, on the CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from urbanseg.errors import PipelineError
+from urbanseg.infer.backends.pixels import INPUT, as_input
+
+ERRORS_ONLY = 3
+
+
+class OnnxPredictor:
+    """Maps batches of pixels to probabilities with an exported graph; see `strips.Predictor`."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = ERRORS_ONLY
+        try:
+            self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise PipelineError(f"{path} is damaged ({error}); run the export stage again") from error
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""
+        probabilities: NDArray[np.float32] = self.session.run(None, {INPUT: as_input(pixels)})[0]
+        return probabilities

@@ -1,0 +1,121 @@
+"""Prediction on several processes or machines: parts of a scene as tasks of a Dask cluster.
+
+A worker opens the scene by its path, loads the model once per process and sends back
+finished strips; one writer takes them in order. A part predicted elsewhere is the same to
+the bit, so the result is that of one machine. What a worker that dies was doing, or had
+done and not handed over, the scheduler gives to another (distributed's resilience:
+https://distributed.dask.org/en/stable/resilience.html).
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from distributed import Client, Future, KilledWorker, LocalCluster
+
+from urbanseg import raster
+from urbanseg.errors import PipelineError
+from urbanseg.infer.scene import lattice_of
+from urbanseg.infer.strips import Strip
+from urbanseg.predict_params import PredictParams
+
+ROWS_PER_PART = 8
+"""Rows of windows in a part; one more is predicted twice at each seam between parts."""
+
+PARTS_PER_WORKER = 2
+"""Parts that a worker may hold: one at work, one done or to do. It bounds everybody's memory."""
+
+ANSWER_S, WORKERS_S = 30, 60
+"""How long to wait for the scheduler to answer, and for its first worker."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know; paths are absolute and the same on all machines."""
+
+    scene: Path
+    model: Path
+    exported: Path
+    options: PredictParams
+
+
+def predict_strips(job: Job) -> Iterator[Strip]:
+    """The strips of a scene, top to bottom, from the workers that `options.scheduler` names.
+
+    Raises:
+        PipelineError: if a file is missing, no scheduler or no worker answers, or a worker
+            sees other files.
+    """
+    from urbanseg.infer import worker  # noqa: PLC0415, see `predict_part`
+
+    try:
+        expected = worker.facts(job)
+    except FileNotFoundError as error:
+        raise PipelineError(f"{error.filename} does not exist; run the stage that makes it") from error
+    with raster.reading(job.scene) as scene:
+        lattice = lattice_of(scene.grid.shape, job.options)
+    with _client(job.options) as client:
+        workers = len(client.nthreads())
+        count = max(PARTS_PER_WORKER * workers, -(-len(lattice.rows) // ROWS_PER_PART))
+        parts = iter(lattice.parts(count, job.options.batch_size))
+        waiting: deque[tuple[range, Future[list[Strip]]]] = deque()
+        while True:
+            room = PARTS_PER_WORKER * max(1, len(client.nthreads())) - len(waiting)
+            for rows in islice(parts, max(0, room)):
+                waiting.append((rows, client.submit(predict_part, job, expected, rows, pure=False)))
+            if not waiting:
+                return
+            yield from _result(*waiting.popleft())
+
+
+def _result(rows: range, future: "Future[list[Strip]]") -> list[Strip]:
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise PipelineError(
+            f"rows {rows.start} to {rows.stop} of the scene ended one worker after the other; "
+            "they need more memory, or a smaller predict.batch_size"
+        ) from error
+
+
+def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
+    """Predict some rows of a scene; runs on a worker. See `worker.predict_part`."""
+    from urbanseg.infer import worker  # noqa: PLC0415, brings torch, which the scheduler can do without
+
+    return worker.predict_part(job, expected, rows)
+
+
+@contextmanager
+def _client(options: PredictParams) -> Iterator[Client]:
+    with ExitStack() as stack:
+        address = options.scheduler
+        if address == "processes":
+            # No limit of memory: Dask would end a process that is merely as large as its share.
+            local = LocalCluster(
+                n_workers=max(2, (os.cpu_count() or 1) // options.threads),
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
+            )
+            address = stack.enter_context(local).scheduler_address
+        try:
+            client = stack.enter_context(Client(address, timeout=ANSWER_S, set_as_default=False))
+        except (OSError, TimeoutError) as error:
+            raise PipelineError(
+                f"params.yaml: no Dask scheduler answers at {address}, which predict.scheduler names; "
+                "start one there, or set it to local or processes"
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=WORKERS_S)
+        except TimeoutError as error:
+            raise PipelineError(
+                f"the Dask scheduler at {address} has no worker after {WORKERS_S} s; start some with "
+                f"python -m distributed.cli.dask_worker {address} --nthreads 1"
+            ) from error
+        yield client

@@ -1,0 +1,91 @@
+"""What a worker of a Dask cluster does: check that it sees what the stage sees, and predict.
+
+A process loads the model once and predicts one part at a time.
+"""
+
+import hashlib
+import threading
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from distributed import get_worker
+
+from urbanseg import files, raster, segmenter
+from urbanseg.errors import PipelineError
+from urbanseg.infer import backends
+from urbanseg.infer.cluster import Job
+from urbanseg.infer.predictor import select_bands
+from urbanseg.infer.scene import predict_scene
+from urbanseg.infer.strips import Predictor, Strip
+from urbanseg.predict_params import PredictParams
+from urbanseg.segmenter import Spec
+
+END_BYTES = 1 << 20
+"""A scene is known by its size and by so many bytes of either end."""
+
+_one_at_a_time = threading.Lock()
+
+
+def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
+    """Predict some rows of a scene; runs on a worker.
+
+    Raises:
+        PipelineError: if the worker sees other files than those `expected` by `facts`.
+    """
+    address = get_worker().address
+    try:
+        found = facts(job)
+    except OSError as error:
+        raise PipelineError(
+            f"the worker {address} does not see {error.filename}; all machines must reach the project's "
+            "folder by the same path"
+        ) from error
+    for name, fact in expected.items():
+        if found.get(name) != fact:
+            raise PipelineError(
+                f"the worker {address} has another {name} ({found.get(name)}) than this machine ({fact}); "
+                "give all machines the same folder and the same environment"
+            )
+    with _one_at_a_time, raster.small_cache(), raster.reading(job.scene) as scene:
+        predict, spec = _loaded(job.model, job.exported, job.options.model_dump_json(), str(expected))
+        bands = select_bands(scene.info.descriptions, spec, str(job.scene))
+        return list(predict_scene(scene, bands, predict, spec.classes, job.options, rows))
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: Path, exported: Path, options: str, _facts: str) -> tuple[Predictor, Spec]:
+    return backends.load(model, exported, PredictParams.model_validate_json(options))
+
+
+def facts(job: Job) -> dict[str, str]:
+    """What must be the same on all machines, by name: files, code, and libraries.
+
+    Raises:
+        OSError: if a file is missing.
+    """
+    code = hashlib.sha256()
+    for path in sorted([*Path(__file__).parent.rglob("*.py"), Path(segmenter.__file__)]):
+        code.update(path.read_bytes())
+    runtime = {"onnx": "onnxruntime", "openvino": "openvino", "openvino_int8": "openvino"}
+    libraries = ("numpy", "rasterio", "torch", runtime.get(job.options.backend, "torch"))
+    exported = job.exported / job.options.backend / backends.FILES[job.options.backend]
+    known = [job.model / "model.safetensors", job.model / "segmenter.json"]
+    if exported.is_file():
+        known.append(exported)
+    return {
+        str(job.scene): _ends(job.scene),
+        **{str(path): files.sha256(path)[:12] for path in known},
+        "code of urbanseg.infer": code.hexdigest()[:12],
+        **{name: version(name) for name in libraries},
+    }
+
+
+def _ends(path: Path) -> str:
+    """A file's size, and a digest of its first and last bytes: reading all of a scene would take too long."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(END_BYTES))
+        file.seek(max(0, size - END_BYTES))
+        digest.update(file.read(END_BYTES))
+    return f"{size} bytes, {digest.hexdigest()[:12]}"
