@@ -142,6 +142,8 @@ class Params(Model):
             "labels.min_share": self.labels.min_share,
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
         }
+        for key, used in self.vectorize.named_classes().items():
+            named[f"vectorize.{key}"] = used
         for city, params in self.cities.items():
             for source_key, source in label_sources(params.labels).items():
                 for key, used in named_classes(source).items():
