@@ -53,7 +53,8 @@ def simplify(polygons: NDArray[np.object_], tolerance: float) -> NDArray[np.obje
         polygons: ``(n,)`` shapely Polygons that share every vertex with their neighbours.
         tolerance: in units of the CRS.
     """
-    return np.asarray(shapely.coverage_simplify(polygons, tolerance, simplify_boundary=False))
+    simpler = shapely.coverage_simplify(polygons, tolerance, simplify_boundary=False)
+    return np.asarray(shapely.orient_polygons(simpler))  # GEOS turns rings that have no node
 
 
 def _cut(rings: Rings, movable: NDArray[np.bool_], share: float) -> tuple[Rings, NDArray[np.bool_]]:

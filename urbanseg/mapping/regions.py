@@ -53,15 +53,14 @@ def fill_holes(mosaic: Mosaic, max_pixels: Limits) -> Mosaic:
     A hole may hold several regions, and they holes of their own. Unknown pixels stay unknown,
     and the hole they lie in stays open.
     """
-    while True:
-        fillable = (max_pixels[mosaic.ids] > 0) & (mosaic.ids != IGNORE) & (mosaic.ids != OUTSIDE)
+    while (fillable := (max_pixels[mosaic.ids] > 0) & (mosaic.ids < OUTSIDE)).any():
         rings = trace(mosaic, fillable)
         small = rings.is_hole & (rings.areas() < max_pixels[mosaic.ids[rings.region]])
         ring = np.repeat(np.arange(len(small)), np.diff(rings.offsets))
         small[ring[mosaic.ids[rings.across] == IGNORE]] = False
         inside = small[ring]
         if not inside.any():
-            return mosaic
+            break
         around, within = rings.region[ring[inside]], rings.across[inside]
         count, moved = components(around, within, len(mosaic.ids))
         swallowed = np.zeros(len(mosaic.ids), dtype=bool)
@@ -69,6 +68,7 @@ def fill_holes(mosaic: Mosaic, max_pixels: Limits) -> Mosaic:
         ids = np.zeros(count, dtype=np.uint8)
         ids[moved[~swallowed]] = mosaic.ids[~swallowed]
         mosaic = mosaic.joined(moved, ids)
+    return mosaic
 
 
 @dataclass(frozen=True)
