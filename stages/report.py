@@ -7,12 +7,21 @@ from tqdm import tqdm
 from stages._cli import stage
 from urbanseg import files, paths, raster
 from urbanseg.classes import ClassTable
+from urbanseg.mapping.export import map_files
 from urbanseg.params import CityParams, Params
 from urbanseg.report import curves, page, quality, scores, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact, fingerprint, require
 
 log = logging.getLogger(__name__)
+
+MAP_FORMATS = {
+    "gpkg": "the map as polygons and roads, with QGIS styles inside",
+    "fgb": "its polygons as FlatGeobuf",
+    "geojson": "its polygons as GeoJSON",
+    "shapefile": "its polygons as a Shapefile",
+    "pmtiles": "its polygons as vector tiles",
+}
 
 
 @stage
@@ -55,9 +64,11 @@ def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
             fingerprint(rasters.labels, "the labels"),
             fingerprint(rasters.prediction, "the map as a raster"),
             fingerprint(rasters.confidence, "its confidence, 0–254 for 0–1"),
-            Artefact(paths.geopackage(name), "the map as polygons and roads, with QGIS styles inside"),
-            Artefact(paths.map_dir(name) / f"{name}.geojson", "its polygons as GeoJSON"),
-            Artefact(paths.map_dir(name) / f"{name}_shapefile.zip", "its polygons as a Shapefile"),
+            *[
+                Artefact(path, MAP_FORMATS[form])
+                for form, path in map_files(paths.map_dir(name), name).items()
+                if path.exists()
+            ],
             Artefact(paths.metrics(name), "all scores"),
             Artefact(paths.previews(name), "the pictures of this page as PNG"),
         ],

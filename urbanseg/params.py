@@ -141,6 +141,8 @@ class Params(Model):
             "train.only_class": [self.train.only_class] if self.train.only_class else [],
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
         }
+        for key, used in self.vectorize.named_classes().items():
+            named[f"vectorize.{key}"] = used
         for city, params in self.cities.items():
             for source_key, source in label_sources(params.labels).items():
                 for key, used in named_classes(source).items():
