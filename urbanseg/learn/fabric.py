@@ -16,14 +16,10 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from urbanseg.errors import PipelineError
-from urbanseg.segmenter import Segmenter, device_of
+from urbanseg.segmenter import Segmenter, device_of, native_bf16
 from urbanseg.train_params import TrainParams
 
 log = logging.getLogger(__name__)
-
-NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16")
-"""Features of a CPU, as `torch.cpu.get_capabilities` names them, that compute bfloat16 in
-hardware; others emulate it, slower than float32."""
 
 
 def launch(params: TrainParams, seed: int) -> Fabric:
@@ -60,10 +56,7 @@ def precision_of(choice: str, device: torch.device) -> str:
     """The precision for `auto`: bf16-mixed where the device computes bfloat16 natively, else 32-true."""
     if choice != "auto":
         return choice
-    if device.type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    features = torch.cpu.get_capabilities()
-    return "bf16-mixed" if any(features.get(name) for name in NATIVE_BFLOAT16) else "32-true"
+    return "bf16-mixed" if native_bf16(device) else "32-true"
 
 
 def share_batch_statistics(network: Segmenter, fabric: Fabric) -> Segmenter:
