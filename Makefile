@@ -6,10 +6,25 @@ READY := .venv/.ready
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: repro test check setup lock clean
+# What `make compare` compares: git revisions, DVC experiments, or the workspace.
+A ?= HEAD
+B ?= workspace
+# Columns of `dvc exp show` that are no headline figure and no changed parameter.
+DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
+
+.PHONY: repro experiments compare retrain test check setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	dvc repro
+
+experiments: setup      ## what each experiment changed, and its headline figures
+	dvc exp show --only-changed --drop '$(DETAILS)'
+
+compare: setup          ## scores of B against A: make compare A=main B=better-loss
+	python -m ci.compare $(A) $(B)
+
+retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
+	python -m ci.retrain $(RETRAIN)
 
 test: setup check       ## lint, types, tests
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
@@ -18,6 +33,11 @@ check: setup
 	ruff check
 	ruff format --check
 	mypy
+	actionlint
+	zizmor --offline --quiet .github/workflows
+	hadolint Dockerfile
+	check-jsonschema --builtin-schema vendor.gitlab-ci .gitlab-ci.yml
+	check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 setup: $(READY)
 

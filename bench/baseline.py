@@ -28,10 +28,11 @@ from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, strips
 from urbanseg.metrics.segmentation import class_scores, confusion, counted, mean
-from urbanseg.metrics.tally import ROWS
 from urbanseg.params import Params, load
 
 TRAIN = SPLITS.index("train")
+ROWS = 512
+"""Height of the strips that are read, in pixels."""
 
 
 def strips_of(

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
@@ -20,12 +21,23 @@ def city_stage(run: Callable[[str, Params], None]) -> Callable[[], None]:
     def main() -> None:
         def work() -> None:
             params = load(paths.PARAMS)
-            if len(sys.argv) != 2:
-                raise PipelineError(
-                    f"this stage takes one city, of {', '.join(params.cities)}; got {len(sys.argv) - 1} words"
-                )
-            params.city(sys.argv[1])
-            run(sys.argv[1], params)
+            (city,) = _words(params, "one city", 1)
+            run(city, params)
+
+        guarded(work)
+
+    return main
+
+
+def city_file_stage(run: Callable[[str, Path, Params], None]) -> Callable[[], None]:
+    """Make a command on a file of one city: ``python -m stages.<name> <city> <file>``."""
+
+    @wraps(run)
+    def main() -> None:
+        def work() -> None:
+            params = load(paths.PARAMS)
+            city, file = _words(params, "one city and one file", 2)
+            run(city, Path(file), params)
 
         guarded(work)
 
@@ -40,6 +52,17 @@ def stage(run: Callable[[Params], None]) -> Callable[[], None]:
         guarded(lambda: run(load(paths.PARAMS)))
 
     return main
+
+
+def _words(params: Params, wanted: str, count: int) -> list[str]:
+    """What stands on the command line, of which the first is a city."""
+    words = sys.argv[1:]
+    if len(words) != count:
+        raise PipelineError(
+            f"this stage takes {wanted}, the city of {', '.join(params.cities)}; got {len(words)} words"
+        )
+    params.city(words[0])
+    return words
 
 
 def guarded(work: Callable[[], None]) -> None:

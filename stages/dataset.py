@@ -41,7 +41,7 @@ def main(params: Params) -> None:
         "classes": names,
         "mean": [round(m, 6) for m in statistics.mean],
         "std": [round(s, 6) for s in statistics.std],
-        "tiles": {split: int((tiles["split"] == split).sum()) for split in grid.SPLITS[:2]},
+        "tiles": {split: int((tiles["split"] == split).sum()) for split in grid.SPLITS},
         "tiles_left_out": left_out,
         "class_shares": {s: {n: round(v, 6) for n, v in d.items()} for s, d in shares.items()},
         "sha256": {
@@ -68,9 +68,10 @@ def _add_train_pixels(statistics: dataset.BandStatistics, city: str) -> None:
 def _report(summary: dict, left_out: int, params: Params) -> None:  # type: ignore[type-arg]
     counts = summary["tiles"]
     log.info(
-        "%d train and %d val tiles; %d left out with less than %.0f %% labelled pixels",
+        "%d train, %d val and %d test tiles; %d left out with less than %.0f %% labelled pixels",
         counts["train"],
         counts["val"],
+        counts["test"],
         left_out,
         100 * params.tiles.min_valid_share,
     )

@@ -3,9 +3,11 @@
 import logging
 
 from stages._cli import city_stage
-from urbanseg import files, paths, raster
-from urbanseg.metrics.roads import compare_masks
-from urbanseg.metrics.summary import evaluation, summary, write_tables
+from urbanseg import files, paths, raster, tiles
+from urbanseg.grid import Grid
+from urbanseg.metrics import evidence, plots
+from urbanseg.metrics.counting import Files, Plan
+from urbanseg.metrics.summary import evaluation, summary
 from urbanseg.metrics.tally import tally
 from urbanseg.params import Params
 
@@ -14,36 +16,52 @@ log = logging.getLogger(__name__)
 
 @city_stage
 def main(city: str, params: Params) -> None:
-    """Read labels, prediction and split; write metrics and the tables for plots."""
-    classes, settings = params.class_table, params.evaluate
-    with (
-        raster.reading(paths.labels(city)) as labels,
-        raster.reading(paths.prediction(city)) as prediction,
-        raster.reading(paths.split(city)) as split,
-    ):
-        counts = tally(
-            labels,
-            prediction,
-            split,
-            len(classes),
-            tolerance_m=settings.boundary_tolerance_m,
-            road=classes.id_of("road") if "road" in classes.names else None,
-        )
-    roads = compare_masks(
-        counts.reference_roads,
-        counts.predicted_roads,
-        counts.area,
-        counts.grid.pixel_m,
-        min_spur_m=params.vectorize.min_spur_m,
-        snap_m=settings.connectivity_snap_m,
+    """Read labels, prediction, confidence and split; write metrics, evidence and the tables for plots."""
+    settings = params.evaluate
+    grid = raster.describe(paths.labels(city)).grid
+    counts = tally(
+        Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city)),
+        tiles.lay_blocks(grid.shape, params.tiles.block),
+        plan(params, grid),
+        settings.workers,
     )
-    result = evaluation(counts, roads, classes, settings.targets)
+    result = evaluation(
+        counts, params.class_table, settings.targets, seed=params.seed, samples=settings.bootstrap.samples
+    )
     figures = summary(result)
 
     files.write_json(paths.metrics(city), figures)
     with files.atomic(paths.evaluation_dir(city)) as folder:
-        write_tables(folder, result)
-    log.info("%s: mIoU %.3f on %d test pixels", city, figures["miou"], figures["test_pixels"])
+        folder.mkdir()
+        plots.write_tables(folder, result)
+        evidence.write(folder, result.evidence)
+    low, high = result.intervals["miou"]
+    log.info(
+        "%s: mIoU %.3f (95 %% interval %.3f to %.3f) on %d test pixels",
+        city,
+        figures["miou"],
+        low,
+        high,
+        figures["test_pixels"],
+    )
+
+
+def plan(params: Params, grid: Grid) -> Plan:
+    """What is counted, by the parameters."""
+    ids = {name: params.class_table.id_of(name) for name in params.classes}
+    settings = params.evaluate
+    height_m, width_m = grid.pixel_m
+    return Plan(
+        n=len(params.classes),
+        tolerance_m=settings.boundary_tolerance_m,
+        tolerances={f"{t:g}px": t * (height_m * width_m) ** 0.5 for t in settings.boundary_tolerances_px}
+        | {f"{t:g}m": t for t in settings.boundary_tolerances_m},
+        cell_m=settings.bootstrap.cell_m,
+        road=ids.get("road"),
+        road_rules=settings.roads,
+        min_spur_m=params.vectorize.min_spur_m,
+        building=ids.get("building"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Read the OpenStreetMap features that have a class, in and around a city's scene."""
 
-import json
 import logging
 from typing import Any
 
 import geopandas as gpd
 
 from stages._cli import city_stage
-from urbanseg import osm, paths, raster
+from urbanseg import files, osm, paths, raster
 from urbanseg.errors import PipelineError
 from urbanseg.label_params import OverpassOsm, PbfOsm
 from urbanseg.osm import dates
@@ -23,7 +22,7 @@ def main(city: str, params: Params) -> None:
         log.info("%s takes no OpenStreetMap; its table of features is empty", city)
         osm.write_features(paths.osm(city), osm.table())
         return
-    taken = dates.taken(json.loads(paths.item(city).read_text())) if paths.item(city).exists() else None
+    taken = dates.taken(files.read_json(paths.item(city))) if paths.item(city).exists() else None
     wanted: dict[str, Any] = {
         "bbox": osm.area_of_interest(raster.describe(paths.scene(city)).grid),
         "rules": params.osm.rules,

@@ -5,14 +5,23 @@ import logging
 from tqdm import tqdm
 
 from stages._cli import stage
-from urbanseg import files, paths
+from urbanseg import files, paths, raster
 from urbanseg.classes import ClassTable
+from urbanseg.mapping.export import map_files
 from urbanseg.params import CityParams, Params
-from urbanseg.report import curves, page, scores, views
+from urbanseg.report import curves, page, quality, scores, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact, fingerprint, require
 
 log = logging.getLogger(__name__)
+
+MAP_FORMATS = {
+    "gpkg": "the map as polygons and roads, with QGIS styles inside",
+    "fgb": "its polygons as FlatGeobuf",
+    "geojson": "its polygons as GeoJSON",
+    "shapefile": "its polygons as a Shapefile",
+    "pmtiles": "its polygons as vector tiles",
+}
 
 
 @stage
@@ -22,10 +31,11 @@ def main(params: Params) -> None:
     cities = [
         gather(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
     ]
-    html = page.render(cities, training, training_curves, params)
+    together = files.read_json(require(paths.OVERALL, "overall"))
+    html = page.render(cities, training, training_curves, params, together)
 
     for city in cities:
-        views.write_previews(paths.previews(city.name), city.views)
+        views.write_previews(paths.previews(city.name), city.views, {"failures": city.quality.sheet})
     with files.atomic(paths.REPORT) as temporary:
         temporary.write_text(html)
     log.info("open %s in a browser (%.1f MB)", paths.REPORT, paths.REPORT.stat().st_size / 1e6)
@@ -40,23 +50,25 @@ def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
         prediction=require(paths.prediction(name), f"predict@{name}"),
         confidence=require(paths.confidence(name), f"predict@{name}"),
     )
+    tables = require(paths.evaluation_dir(name), f"evaluate@{name}")
     return CityReport(
         name=name,
         params=params,
         views=views.read_views(rasters, table),
         metrics=files.read_json(require(paths.metrics(name), f"evaluate@{name}")),
-        confusion=scores.read_confusion(
-            require(paths.evaluation_dir(name) / "confusion.csv", f"evaluate@{name}")
-        ),
+        confusion=scores.read_confusion(require(tables / "confusion.csv", f"evaluate@{name}")),
+        quality=quality.read_quality(tables, rasters, raster.describe(rasters.labels).grid, table),
         item=files.read_json(require(paths.item(name), f"scene@{name}")),
         artefacts=[
             fingerprint(rasters.scene, "the scene"),
             fingerprint(rasters.labels, "the labels"),
             fingerprint(rasters.prediction, "the map as a raster"),
             fingerprint(rasters.confidence, "its confidence, 0–254 for 0–1"),
-            Artefact(paths.geopackage(name), "the map as polygons and roads, with QGIS styles inside"),
-            Artefact(paths.map_dir(name) / f"{name}.geojson", "its polygons as GeoJSON"),
-            Artefact(paths.map_dir(name) / f"{name}_shapefile.zip", "its polygons as a Shapefile"),
+            *[
+                Artefact(path, MAP_FORMATS[form])
+                for form, path in map_files(paths.map_dir(name), name).items()
+                if path.exists()
+            ],
             Artefact(paths.metrics(name), "all scores"),
             Artefact(paths.previews(name), "the pictures of this page as PNG"),
         ],

@@ -1,61 +1,83 @@
 """Train the segmenter on the tiles of all train cities."""
 
-import pandas as pd
+from typing import Any
+
 from dvclive.live import Live
 
 from stages._cli import stage
-from urbanseg import files, paths, segmenter, tables, tiles
-from urbanseg.learn import resume, training
-from urbanseg.learn.data import Source, Tile, TrainingSet
+from urbanseg import files, paths, segmenter, tables
+from urbanseg.learn import assembly, fabric, resume, training, validation
+from urbanseg.learn.data import Source, TrainingSet
+from urbanseg.model_card import Card
 from urbanseg.params import Params
 
 
 @stage
 def main(params: Params) -> None:
+    recipe = params.train
+    processes = fabric.launch(recipe, params.seed)
     summary = files.read_json(paths.DATASET_SUMMARY)
-    table = tables.read(paths.DATASET)
+    data = training_set(summary, params)
+    start = training.create(recipe, data.spec)
+    weights = [recipe.start / "model.safetensors"] if recipe.start else []
+
+    trained, progress = training.train(
+        processes,
+        start,
+        data,
+        recipe,
+        params.seed,
+        state_folder=paths.RESUME,
+        data_key=" ".join(files.sha256(path) for path in (paths.DATASET, paths.DATASET_SUMMARY, *weights)),
+        on_epoch=log_curves,
+    )
+    if not processes.is_global_zero:
+        return
+
+    best = {k: round(v, 6) for k, v in progress.history[progress.best_epoch - 1].items()}
+    outcome: dict[str, Any] = {
+        "val_miou": round(progress.best_miou, 6),
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "best": best,
+    }
+    if recipe.start:
+        outcome["transfer"] = validation.gain_by_city(processes, start, trained, data, recipe.batch_size)
+    card = Card(
+        cities=list(summary["sha256"]),
+        tiles={"train": len(data.train), "val": len(data.val)},
+        shares=assembly.class_shares(data),
+        scores=best,
+        recipe=recipe.model_dump(mode="json"),
+        start=str(recipe.start) if recipe.start else None,
+    )
+    segmenter.save(paths.MODEL, trained.cpu(), data.spec, card)
+    files.write_json(paths.TRAINING, outcome)
+    resume.clear(paths.RESUME)
+
+
+def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
+    """Tiles and spec, as the dataset stage and the parameters have them."""
     spec = segmenter.Spec(
         bands=summary["bands"],
         mean=summary["mean"],
         std=summary["std"],
-        classes=summary["classes"],
+        classes=assembly.learnt_classes(summary["classes"], params.train.only_class),
         arch=params.train.arch,
         encoder=params.train.encoder,
         upsample=params.train.upsample,
-        versions=segmenter.library_versions(),
+        made_with=segmenter.made_with(),
     )
-    data = TrainingSet(
-        train=_tiles(table[table["split"] == "train"]),
-        val=_tiles(table[table["split"] == "val"]),
-        sources={city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]},
-        spec=spec,
-        tile_size=params.tiles.size,
-    )
-
-    trained, progress = training.train(
-        data,
+    sources = {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]}
+    return assembly.assemble(
+        tables.read(paths.DATASET),
+        summary["classes"],
+        sources,
+        spec,
         params.train,
-        params.seed,
-        state_folder=paths.RESUME,
-        data_key=files.sha256(paths.DATASET) + files.sha256(paths.DATASET_SUMMARY),
-        on_epoch=log_curves,
+        tile_size=params.tiles.size,
+        seed=params.seed,
     )
-
-    segmenter.save(paths.MODEL, trained, spec)
-    files.write_json(
-        paths.TRAINING,
-        {
-            "val_miou": round(progress.best_miou, 6),
-            "best_epoch": progress.best_epoch,
-            "epochs": progress.epoch,
-            "best": {k: round(v, 6) for k, v in progress.history[progress.best_epoch - 1].items()},
-        },
-    )
-    resume.clear(paths.RESUME)
-
-
-def _tiles(table: pd.DataFrame) -> list[Tile]:
-    return [Tile(city, window) for city, window in zip(table["city"], tiles.windows_of(table), strict=True)]
 
 
 def log_curves(history: list[dict[str, float]]) -> None:

@@ -49,7 +49,9 @@ class BandStatistics:
 
 
 def assemble(tables: Mapping[str, pd.DataFrame], min_valid_share: float) -> tuple[pd.DataFrame, int]:
-    """Training and validation tiles of all cities that hold enough labelled pixels.
+    """Tiles of all cities that lie in one split and hold enough labelled pixels.
+
+    Those of the test split are for no decision: they tell, after training, what it brought.
 
     Args:
         tables: tile index of each city.
@@ -61,7 +63,6 @@ def assemble(tables: Mapping[str, pd.DataFrame], min_valid_share: float) -> tupl
     """
     parts = [table.assign(city=city) for city, table in tables.items()]
     tiles = pd.concat(parts, ignore_index=True)
-    tiles = tiles[tiles["split"].isin(SPLITS[:2])]
     enough = tiles["valid_share"] >= min_valid_share
     kept = tiles[enough].sort_values(["city", "row", "col"], kind="stable", ignore_index=True)
     columns = ["city", *(c for c in kept.columns if c != "city")]

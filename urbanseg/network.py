@@ -2,12 +2,14 @@
 
 The mask is thinned to a skeleton (Zhang & Suen 1984, "A fast parallel algorithm for
 thinning digital patterns"), its end points and junctions become nodes, and the pixel
-chains between them become edges. The map draws the graph, the metrics compare two of
-them; nothing here reads a file.
+chains between them become edges. Centre lines that exist as vectors make the same kind
+of graph. The map draws the graph, the metrics compare two of them; nothing here reads a
+file.
 """
 
 import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -58,6 +60,33 @@ def road_graph(mask: NDArray[np.bool_], transform: Affine, *, min_spur: float = 
         graph.add_edge(u, v, line=line, start=u, length=length)
     _prune(graph, min_spur)
     return _tidy(graph, shapely.get_coordinates(centres))
+
+
+def line_graph(lines: Sequence[LineString]) -> RoadGraph:
+    """Graph of centre lines given as vectors, as OpenStreetMap and SpaceNet have them.
+
+    Lines join where they share a vertex, at their ends or along them; lines that merely
+    cross, as bridges do, don't join. A piece between two vertices that several lines
+    share counts once.
+
+    Args:
+        lines: two-dimensional, in a metric CRS.
+
+    Returns:
+        A graph like `road_graph`'s; nodes are numbered by x, then y.
+    """
+    points, owner = shapely.get_coordinates(np.asarray(lines, dtype=object), return_index=True)
+    places, vertex = np.unique(points, axis=0, return_inverse=True)
+    steps = np.sort(np.column_stack([vertex[:-1], vertex[1:]])[owner[:-1] == owner[1:]], axis=1)
+    steps = np.unique(steps[steps[:, 0] != steps[:, 1]], axis=0)
+    pieces = shapely.linestrings(places[steps]) if len(steps) else np.empty(0, dtype=object)
+    graph: RoadGraph = nx.MultiGraph()
+    graph.add_nodes_from(np.unique(steps).tolist())
+    for (u, v), line, length in zip(steps.tolist(), pieces, shapely.length(pieces).tolist(), strict=True):
+        graph.add_edge(u, v, line=line, start=u, length=length)
+    for node in list(graph):
+        _dissolve(graph, node)
+    return _tidy(graph, places)
 
 
 @dataclass(frozen=True)
@@ -239,7 +268,11 @@ def _tidy(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
         low, high = sorted((number[u], number[v]))
         line = data["line"] if number[data["start"]] == low else data["line"].reverse()
         edges.append((low, high, data["length"], line))
-    edges.sort(key=lambda edge: (*edge[:3], edge[3].wkb))
+    # Where parallel edges have one length, their points decide; in one call, because each is slow.
+    keys = shapely.to_wkb(np.array([edge[3] for edge in edges], dtype=object))
+    edges = [
+        edge for edge, _ in sorted(zip(edges, keys, strict=True), key=lambda pair: (*pair[0][:3], pair[1]))
+    ]
     tidy: RoadGraph = nx.MultiGraph()
     for node, i in number.items():
         tidy.add_node(i, x=float(centres[node, 0]), y=float(centres[node, 1]))

@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
+from urbanseg.evaluate_params import EvaluateParams, SamplingParams
 from urbanseg.export_params import ExportParams
 from urbanseg.label_params import (
     NOT_SHOWN,
@@ -27,9 +28,12 @@ from urbanseg.label_params import (
 )
 from urbanseg.predict_params import PredictParams
 from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
-from urbanseg.sections import ENCODER_STRIDE, Model, Positive, Share, check_window
+from urbanseg.sections import ENCODER_STRIDE, Model, Share, check_window
 from urbanseg.train_params import TrainParams
 from urbanseg.vectorize_params import VectorizeParams
+
+RESERVED = {"training", "overall"}
+"""Files in metrics/ that are no city's."""
 
 
 class ClassParams(Model):
@@ -67,23 +71,6 @@ class TileParams(Model):
         if self.block < self.size:
             raise ValueError(f"block {self.block} must not be below the tile size {self.size}")
         return self
-
-
-class Target(Model):
-    acceptable: Share
-    good: Share
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.acceptable > self.good:
-            raise ValueError(f"acceptable {self.acceptable:g} must not be above good {self.good:g}")
-        return self
-
-
-class EvaluateParams(Model):
-    boundary_tolerance_m: Positive
-    connectivity_snap_m: Positive
-    targets: dict[str, Target]
 
 
 Scene = Annotated[
@@ -127,6 +114,7 @@ class Params(Model):
     predict: PredictParams
     vectorize: VectorizeParams
     evaluate: EvaluateParams
+    sampling: SamplingParams
 
     @field_validator("classes")
     @classmethod
@@ -136,14 +124,25 @@ class Params(Model):
             raise ValueError(f"ids must be 0 to {len(ids) - 1} in order, got {ids}")
         return classes
 
+    @field_validator("cities")
+    @classmethod
+    def _free_names(cls, cities: dict[str, CityParams]) -> dict[str, CityParams]:
+        for name in cities:
+            if name in RESERVED:
+                raise ValueError(f"a city can't be called {name}: metrics/{name}.json is another file")
+        return cities
+
     @model_validator(mode="after")
     def _class_names(self) -> Self:
         named: dict[str, Collection[str]] = {
             "osm.rules": self.osm.rules,
             "labels.priority": self.labels.priority,
             "labels.min_share": self.labels.min_share,
+            "train.only_class": [self.train.only_class] if self.train.only_class else [],
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
         }
+        for key, used in self.vectorize.named_classes().items():
+            named[f"vectorize.{key}"] = used
         for city, params in self.cities.items():
             for source_key, source in label_sources(params.labels).items():
                 for key, used in named_classes(source).items():
@@ -158,6 +157,15 @@ class Params(Model):
             raise ValueError(f"labels.priority lacks {', '.join(sorted(unranked))}")
         if unshared := set(self.osm.rules) - set(self.labels.min_share):
             raise ValueError(f"labels.min_share lacks {', '.join(sorted(unshared))}")
+        return self
+
+    @model_validator(mode="after")
+    def _enough_points(self) -> Self:
+        needed = self.sampling.min_points * len(self.classes)
+        if self.sampling.points < needed:
+            raise ValueError(
+                f"sampling.points must be {needed} at least, for min_points of {len(self.classes)} classes"
+            )
         return self
 
     @property

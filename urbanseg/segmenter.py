@@ -1,13 +1,16 @@
 """The segmenter: a trained network with what it must be told, and its folder on disk.
 
 A saved model is a folder of safetensors and JSON, no pickle: smp's own `config.json` and
-`model.safetensors` (so `smp.from_pretrained` opens it), and `segmenter.json` with the
-bands it expects, their normalisation, and the classes it tells apart. Importing this
-module imports torch: only training and inference do.
+`model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch`),
+`segmenter.json` with the bands it expects, their normalisation, and the classes it tells
+apart, and a model card. A merged model is a folder of such folders. Importing this module
+imports torch: only training and inference do.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,17 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from urbanseg.dual_branch import DualBranch
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic
+from urbanseg.merged import Member, Merged
+from urbanseg.model_card import Card, markdown
 
 CLIP = 4.0
 """Normalised pixels are clipped to this many standard deviations: a cloud edge or a
 glinting roof must not dominate a batch."""
+
+MERGED = "Merged"
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class Spec:
     encoder: str
     upsample: int = 1
     """How many times finer than the scene's pixels the network works."""
-    versions: dict[str, str] = field(default_factory=dict)
+    made_with: dict[str, str] = field(default_factory=dict)
+    """Versions of the libraries that made the weights."""
 
     def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Standard scores of ``(bands, height, width)`` pixels of any dtype, clipped to ±`CLIP`."""
@@ -71,18 +80,22 @@ class Segmenter(nn.Module):
         return F.avg_pool2d(self.network(finer), self.upsample)
 
 
-def library_versions() -> dict[str, str]:
+def made_with() -> dict[str, str]:
     """Versions of the libraries that make the weights what they are."""
     return {name: version(name) for name in ("torch", "segmentation-models-pytorch", "timm")}
 
 
-def save(folder: Path, segmenter: Segmenter, spec: Spec) -> None:
-    """Write a model's folder, atomically."""
+def save(folder: Path, segmenter: Segmenter, spec: Spec, card: Card) -> None:
+    """Write a model's folder with its card, atomically."""
     with atomic(folder) as temporary:
         temporary.mkdir(parents=True)
+        _describe(
+            temporary,
+            spec,
+            card,
+            f"{spec.arch} with the encoder {spec.encoder}, on images enlarged {spec.upsample} times.",
+        )
         segmenter.network.save_pretrained(temporary)  # type: ignore[operator]
-        (temporary / "README.md").write_text(_card(spec))
-        (temporary / "segmenter.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
 
 
 def load(folder: Path) -> tuple[Segmenter, Spec]:
@@ -93,8 +106,8 @@ def load(folder: Path) -> tuple[Segmenter, Spec]:
     """
     spec = read_spec(folder)
     try:
-        network = smp.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        network = _network(folder, spec)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise _incomplete(folder, error) from error
     return Segmenter(network, spec.upsample).eval(), spec
 
@@ -109,6 +122,75 @@ def read_spec(folder: Path) -> Spec:
         return Spec(**json.loads((folder / "segmenter.json").read_text()))
     except (OSError, TypeError, ValueError) as error:
         raise _incomplete(folder, error) from error
+
+
+def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
+    """Write a model that is made of others, each for some of the classes; see `merged`.
+
+    Args:
+        folder: of the merged model; holds copies of the members.
+        members: folders of models whose first class is the background, as `train.only_class` makes them.
+        classes: of the merged model, in order, the background first. One that no member
+            knows is never predicted.
+
+    Raises:
+        PipelineError: if a member is no model, has other bands than the first, or tells apart
+            a class that is not among `classes` or that another member has.
+    """
+    specs = {path: load(path)[1] for path in members}
+    first = specs[members[0]]
+    owners: dict[str, Path] = {}
+    for path, spec in specs.items():
+        if spec.bands != first.bands:
+            raise PipelineError(
+                f"{path} has the bands {', '.join(spec.bands)} but {members[0]} has "
+                f"{', '.join(first.bands)}; merge models of the same bands"
+            )
+        if spec.classes[0] != classes[0]:
+            raise PipelineError(
+                f"{path} has {spec.classes[0]} as its first class, where {classes[0]} must be"
+            )
+        for name in spec.classes[1:]:
+            if name not in classes:
+                raise PipelineError(f"{path} knows {name}, but the classes are {', '.join(classes)}")
+            if name in owners:
+                raise PipelineError(f"{path} and {owners[name]} both know {name}; merge one of them")
+            owners[name] = path
+    names = {path: "-".join(spec.classes[1:]) for path, spec in specs.items()}
+    whole = replace(first, classes=list(classes), arch=MERGED, encoder="", upsample=1, made_with=made_with())
+    with atomic(folder) as temporary:
+        temporary.mkdir(parents=True)
+        for path, name in names.items():
+            shutil.copytree(path, temporary / name)
+        config = {"_model_class": MERGED, "members": list(names.values())}
+        (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
+        _describe(temporary, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
+    return whole
+
+
+def _network(folder: Path, spec: Spec) -> nn.Module:
+    config = json.loads((folder / "config.json").read_text())
+    if config["_model_class"] == MERGED:
+        loaded = [load(folder / name) for name in config["members"]]
+        members = [Member(network, own.classes, own.mean, own.std) for network, own in loaded]
+        return Merged(members, spec.classes)
+    source = DualBranch if config["_model_class"] == DualBranch.__name__ else smp
+    network: nn.Module = source.from_pretrained(str(folder), local_files_only=True)
+    return network
+
+
+def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
+    (folder / "segmenter.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
+    text = markdown(
+        card,
+        make=make,
+        bands=spec.bands,
+        classes=spec.classes,
+        normalisation=list(zip(spec.mean, spec.std, strict=True)),
+        made_with=spec.made_with,
+    )
+    (folder / "README.md").write_text(text)
 
 
 def _incomplete(folder: Path, error: Exception) -> PipelineError:
@@ -136,14 +218,3 @@ def native_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     features = torch.cpu.get_capabilities()
     return any(features.get(name) for name in ("avx512_bf16", "amx_bf16"))
-
-
-def _card(spec: Spec) -> str:
-    return (
-        "# Land-cover segmenter\n\n"
-        f"{spec.arch} with encoder {spec.encoder}, on images enlarged {spec.upsample} times.\n\n"
-        f"- bands, in order: {', '.join(spec.bands)}\n- classes, in order: {', '.join(spec.classes)}\n"
-        f"- made with {', '.join(f'{k} {v}' for k, v in spec.versions.items())}\n\n"
-        "`segmenter.json` holds the normalisation; input is (x - mean) / std per band, "
-        f"clipped to ±{CLIP:g}.\n"
-    )

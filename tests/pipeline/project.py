@@ -15,6 +15,8 @@ COPIED = (
     "dvc.yaml",
     ".dvcignore",
     ".gitignore",
+    "Makefile",
+    "ci",
     ".dvc/config",
     ".dvc/.gitignore",
     "data/none",
@@ -41,6 +43,14 @@ class Project:
         self.write_params()
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("Start")
+
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """The project that a folder holds already."""
+        found = cls.__new__(cls)
+        found.folder = folder
+        found.params = yaml.safe_load((folder / "params.yaml").read_text())
+        return found
 
     def write_params(self) -> None:
         """Write params.yaml from `params`."""

@@ -1,6 +1,8 @@
 """The true pipeline, through DVC, on a small scene."""
 
+import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -11,7 +13,10 @@ import rasterio
 from tests.pipeline.project import ROOT
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {"report"}
+AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+    "overall",
+    "report",
+}
 AFTER_MODEL = {"export"} | {f"predict@{city}" for city in CITIES} | AFTER_PREDICTION
 
 
@@ -38,7 +43,7 @@ def test_a_second_run_does_nothing(project):
     ("key", "value", "concerned"),
     [
         ("cities.oasis.title", "Another name", {"report"}),
-        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"report"}),
+        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         ("predict.overlap", 16, AFTER_MODEL - {"export"}),
         ("train.loss.dice_weight", 0.3, {"train"} | AFTER_MODEL),
@@ -47,7 +52,7 @@ def test_a_second_run_does_nothing(project):
             "cities.oasis.scene.noise",
             0.01,
             {f"{s}@oasis" for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate")}
-            | {"dataset", "report"},
+            | {"dataset", "overall", "report"},
         ),
     ],
 )
@@ -65,9 +70,26 @@ def test_an_experiment_is_compared_by_its_metrics(project):
     shown = project.dvc("metrics", "diff", "HEAD", "wide")
     assert "metrics/demo.json" in shown
     assert "mean_boundary_f1" in shown
+    compared = project.run("make", "-o", ".venv/.ready", "compare", "A=HEAD", "B=wide").stdout
+    assert re.search(r"\| demo \| boundary F1 \| 0\.\d+ \| 0\.\d+ \| \+0\.\d+ \|", compared)
+    assert re.search(r"\| demo \| mean IoU \|.*\| \+0\.0000 \|.*\| noise \|", compared)
     assert "wide" in project.dvc("exp", "show", "--csv")
     project.git("checkout", "--quiet", ".")
     project.dvc("checkout", "--quiet")
+
+
+def test_a_sweep_is_queued_run_and_listed(project):
+    """Learning rate × loss, of the train stage alone: a sweep is decided by validation."""
+    axes = ("-S", "train.learning_rate=0.001,0.01", "-S", "train.loss.dice_weight=0.0,1.0")
+    short = ("-S", "train.epochs=1", "-S", "train.steps_per_epoch=1")
+    project.dvc("exp", "run", "--quiet", "--queue", *axes, *short, "train")
+    project.dvc("exp", "run", "--quiet", "--run-all", "--jobs", "2")
+    shown = list(csv.DictReader(project.dvc("exp", "show", "--csv").splitlines()))
+    swept = [row for row in shown if row["train.steps_per_epoch"] == "1"]
+    tried = {(float(row["train.learning_rate"]), float(row["train.loss.dice_weight"])) for row in swept}
+    assert tried == {(0.001, 0.0), (0.001, 1.0), (0.01, 0.0), (0.01, 1.0)}
+    assert all(0 <= float(row["val_miou"]) <= 1 for row in swept)
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_plots_and_graph_can_be_shown(project):

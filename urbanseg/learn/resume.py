@@ -6,15 +6,18 @@ fingerprint (parameters, data, code, libraries): a state of another is never tak
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from urbanseg.files import atomic, remove
+
+OPTIMISER = "optimiser"
 
 
 @dataclass
@@ -47,45 +50,51 @@ def save(
     folder: Path,
     key: str,
     progress: Progress,
-    network: nn.Module,
-    best: dict[str, Tensor],
+    weights: Mapping[str, Mapping[str, Tensor]],
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """Replace the state in `folder`, atomically."""
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
-    tensors |= {f"best.{k}": v for k, v in best.items()}
+    """Replace the state in `folder`, atomically; `weights` are by whose they are, then by name."""
+    tensors = {f"{whose}.{k}": v for whose, named in weights.items() for k, v in named.items()}
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{k}": v for k, v in state.items()}
+        tensors |= {f"{OPTIMISER}.{index}.{k}": v for k, v in state.items() if v is not None}
     with atomic(folder / "state.safetensors") as temporary:
         record = {"key": key, "progress": json.dumps(asdict(progress))}
         save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, record)
 
 
 def load(
-    folder: Path, key: str, network: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[Progress, dict[str, Tensor]] | None:
+    folder: Path, key: str, optimiser: torch.optim.Optimizer
+) -> tuple[Progress, dict[str, dict[str, Tensor]]] | None:
     """Take up the state in `folder`, if there is one of this `key`; else leave all as it is.
 
     Returns:
-        Progress and the best weights so far.
+        Progress, and the weights as they were given to `save`.
     """
     path = folder / "state.safetensors"
     record = _record(path)
     if record.get("key") != key:
         return None
-    tensors = load_file(path)
-    network.load_state_dict(_group(tensors, "network."))
+    weights: dict[str, dict[str, Tensor]] = {}
+    for name, value in load_file(path).items():
+        whose, rest = name.split(".", 1)
+        weights.setdefault(whose, {})[rest] = value
+    moved = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _group(tensors, "optimiser.").items():
+    for name, value in weights.pop(OPTIMISER, {}).items():
         index, slot = name.split(".")
-        state.setdefault(int(index), {})[slot] = value
+        state.setdefault(int(index), {})[slot] = _laid_out_as(moved[int(index)], value)
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return Progress(**json.loads(record["progress"])), _group(tensors, "best.")
+    return Progress(**json.loads(record["progress"])), weights
 
 
 def clear(folder: Path) -> None:
     """Forget the state."""
     remove(folder)
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value` with the parameter's strides, which fused optimisers take for granted."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
 def _record(path: Path) -> dict[str, str]:
@@ -96,7 +105,3 @@ def _record(path: Path) -> dict[str, str]:
         size = int.from_bytes(file.read(8), "little")
         header: dict[str, dict[str, str]] = json.loads(file.read(size))
     return header.get("__metadata__", {})
-
-
-def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

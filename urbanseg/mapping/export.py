@@ -1,16 +1,17 @@
-"""Writing the map for GIS users: GeoPackage with styles, GeoJSON, and a zipped Shapefile.
+"""Writing the map for GIS users: GeoPackage with styles, FlatGeobuf, GeoJSON, Shapefile, vector tiles.
 
 Equal maps are equal bytes: GDAL is given a fixed clock, and the archive fixed times. All
 tables go through Arrow in one call per layer, not feature by feature.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
@@ -25,26 +26,50 @@ CLOCK = "2000-01-01T00:00:00.000Z"
 GEOMETRY_TYPES = {"land_cover": "Polygon", "road_edges": "LineString", "road_nodes": "Point"}
 """Layers of the map in the order they are written."""
 
+FILES = {
+    "gpkg": ".gpkg",
+    "fgb": ".fgb",
+    "geojson": ".geojson",
+    "shapefile": "_shapefile.zip",
+    "pmtiles": ".pmtiles",
+}
+"""How the file of each format ends."""
 
-def write_map(folder: Path, name: str, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
-    """Write ``<name>.gpkg``, ``<name>.geojson`` and ``<name>_shapefile.zip``; the folder appears whole.
 
-    The GeoPackage holds all layers and their styles; the other two hold the land cover.
+def write_map(
+    folder: Path,
+    name: str,
+    layers: Mapping[str, gpd.GeoDataFrame],
+    styles: pd.DataFrame,
+    formats: Collection[str] = ("gpkg", "geojson", "shapefile"),
+) -> None:
+    """Write the map into files called as `map_files` says; the folder appears whole.
+
+    The GeoPackage holds all layers and their styles; the others hold the land cover.
 
     Args:
         folder: what it holds is replaced.
         name: of the city.
         layers: a table for each of `GEOMETRY_TYPES`; may be empty but for the land cover.
         styles: as `urbanseg.mapping.styles.layer_styles` makes it.
+        formats: keys of `FILES`.
 
     Raises:
         PipelineError: if the disk is full or GDAL cannot write.
     """
-    with atomic(folder) as temporary, _gdal(folder):
+    with atomic(folder) as temporary, steady(folder):
         temporary.mkdir()
-        write_geopackage(temporary / f"{name}.gpkg", layers, styles)
-        write_geojson(temporary / f"{name}.geojson", layers["land_cover"])
-        write_shapefile(temporary / f"{name}_shapefile.zip", layers["land_cover"])
+        paths = map_files(temporary, name)
+        if "gpkg" in formats:
+            write_geopackage(paths["gpkg"], layers, styles)
+        for format_name, write in LAND_COVER_WRITERS.items():
+            if format_name in formats:
+                write(paths[format_name], layers["land_cover"])
+
+
+def map_files(folder: Path, name: str) -> dict[str, Path]:
+    """Where the map of a city lies, by format."""
+    return {format_name: folder / f"{name}{ending}" for format_name, ending in FILES.items()}
 
 
 def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
@@ -98,12 +123,45 @@ def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
     folder.rmdir()
 
 
+def write_flatgeobuf(path: Path, land_cover: gpd.GeoDataFrame) -> None:
+    """Write FlatGeobuf with a spatial index, in whose order the polygons come."""
+    _write(land_cover, path, driver="FlatGeobuf", layer=path.stem, geometry_type="Polygon")
+
+
+def write_pmtiles(path: Path, land_cover: gpd.GeoDataFrame) -> None:
+    """Write vector tiles for web maps, in one archive that any web server can serve.
+
+    At the closest zoom a tile's 4096 steps are as fine as a fifth of the root of the
+    smallest polygon's area; there are six zooms.
+    """
+    step = float(np.sqrt(land_cover.area.min())) / 5
+    latitude = land_cover.geometry.iloc[[0]].representative_point().to_crs(4326).y.iloc[0]
+    around = 2 * np.pi * 6_378_137 * np.cos(np.radians(latitude))
+    closest = int(np.clip(np.ceil(np.log2(around / (4096 * step))), 5, 18))
+    _write(
+        land_cover,
+        path,
+        driver="PMTiles",
+        layer="land_cover",
+        geometry_type="Polygon",
+        dataset_options={"NAME": path.stem, "MINZOOM": str(closest - 5), "MAXZOOM": str(closest)},
+    )
+
+
+LAND_COVER_WRITERS: dict[str, Callable[[Path, gpd.GeoDataFrame], None]] = {
+    "fgb": write_flatgeobuf,
+    "geojson": write_geojson,
+    "shapefile": write_shapefile,
+    "pmtiles": write_pmtiles,
+}
+
+
 def _write(table: pd.DataFrame, path: Path, **options: Any) -> None:
     pyogrio.write_dataframe(table, path, use_arrow=True, promote_to_multi=False, **options)
 
 
 @contextmanager
-def _gdal(target: Path) -> Iterator[None]:
+def steady(target: Path) -> Iterator[None]:
     """Give GDAL the fixed clock, and turn its complaints into a sentence."""
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})

@@ -1,12 +1,13 @@
-"""Outlines of labelled regions, traced along the sides of their pixels.
+"""Outlines of the regions of a mosaic, traced from corner to corner.
 
-The raster's sides become segments, each segment knows which one follows it around its
-region, and the cycles of that permutation are the rings: array operations throughout, no
-loop over polygons. Neighbours share every vertex, so no gap opens between them when they
-are reprojected or simplified together.
+Between corners run straight borders; each has two sides, each side knows which one follows
+it around its region, and the cycles of that permutation are the rings: array operations
+throughout, no loop over polygons. Neighbours share every vertex, so no gap opens between
+them when they are reprojected or simplified together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import shapely
@@ -15,148 +16,204 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from urbanseg.mapping.mosaic import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
 
-def outlines(labels: NDArray[np.int32], transform: Affine) -> NDArray[np.object_]:
-    """Polygon of each 4-connected region of a label raster.
+OWN = np.array([UPPER_LEFT, UPPER_RIGHT, LOWER_RIGHT, LOWER_LEFT])
+"""By heading (east, south, west, north): the pixel to the left behind a corner one arrives at."""
+AHEAD = np.roll(OWN, -1)
+"""The pixel to the left ahead."""
+ACROSS = np.roll(OWN, -2)
+"""The pixel to the right ahead."""
 
-    Polygons are valid and cover their pixels exactly; where a region touches itself at a
-    corner, the area so enclosed is a hole. With a north-up transform, shells run
+
+@dataclass(frozen=True)
+class Rings:
+    """Closed outlines, ordered by region, shells first; a vertex of each ring after the other.
+
+    Walking along a ring, its region lies to the left. A ring's first vertex is not repeated.
+    """
+
+    points: NDArray[np.float64]  # (vertices, 2): column, row
+    offsets: NDArray[np.int64]  # (rings + 1,): where each ring begins, and the end
+    region: NDArray[np.int32]  # (rings,)
+    is_hole: NDArray[np.bool_]  # (rings,)
+    corner: NDArray[np.int32]  # (vertices,): the mosaic's corner that a vertex is, or -1
+    across: NDArray[np.int32]  # (vertices,): region on the right of the side that begins here
+
+    def areas(self) -> NDArray[np.float64]:
+        """Area enclosed by each ring, in pixels, by the shoelace formula."""
+        x, y = self.points.T
+        following = self.following()
+        cross = x * y[following] - x[following] * y
+        return np.asarray(np.abs(np.add.reduceat(cross, self.offsets[:-1])) / 2)
+
+    def following(self) -> NDArray[np.int64]:
+        """Index of the vertex after each vertex of the same ring."""
+        following = np.arange(1, len(self.points) + 1)
+        following[self.offsets[1:] - 1] = self.offsets[:-1]
+        return following
+
+    def preceding(self) -> NDArray[np.int64]:
+        """Index of the vertex before each vertex of the same ring."""
+        preceding = np.arange(-1, len(self.points) - 1)
+        preceding[self.offsets[:-1]] = self.offsets[1:] - 1
+        return preceding
+
+    def with_points(self, points: NDArray[np.float64], lengths: NDArray[np.int64]) -> "Rings":
+        """The same rings with other vertices, ``lengths`` of them in each, none of which is a corner."""
+        unknown = np.full(len(points), -1, dtype=np.int32)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return replace(self, points=points, offsets=offsets, corner=unknown, across=unknown)
+
+    def polygons(self, transform: Affine) -> NDArray[np.object_]:
+        """A shapely Polygon for each region that has a ring, in the order of regions."""
+        if not len(self.region):
+            return np.empty(0, dtype=object)
+        x, y = self.points.T
+        a, b, c, d, e, f = transform[:6]
+        offsets = self.offsets + np.arange(len(self.offsets))
+        closed = np.empty((offsets[-1], 2))
+        at = np.arange(len(x)) + np.repeat(np.arange(len(self.region)), np.diff(self.offsets))
+        closed[at] = np.column_stack([a * x + b * y + c, d * x + e * y + f])
+        closed[offsets[1:] - 1] = closed[offsets[:-1]]
+        firsts = np.flatnonzero(np.diff(self.region, prepend=-1, append=-1))
+        return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (offsets, firsts)))
+
+
+def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
+    """Rings around the `wanted` regions.
+
+    Polygons of them are valid and cover their pixels exactly; where a region touches itself
+    at a corner, the area so enclosed is a hole. With a north-up transform, shells run
     counter-clockwise and holes clockwise.
 
     Args:
-        labels: ``(height, width)`` int32; regions 1 … n, 4-connected; 0 is no region.
-        transform: from ``(column, row)`` to CRS coordinates.
-
-    Returns:
-        ``(n,)`` shapely Polygons, region i at i-1.
+        mosaic: with at least one region besides the outside.
+        wanted: ``(regions,)`` bool.
     """
-    count = int(labels.max(initial=0))
-    if not count:
-        return np.empty(0, dtype=object)
-    sides = _trace(np.pad(labels, 1))
-    ring, place, lengths = _rings(sides.following)
+    corner, region, across, following, heads = _sides(mosaic, wanted)
+    ring, place, lengths = _cycles(following, heads)
+    x, y = mosaic.cols[corner].astype(np.float64), mosaic.rows[corner].astype(np.float64)
+    cross = x * y[following] - x[following] * y
+    is_hole = np.bincount(ring, cross, len(lengths)) > 0  # rows count downwards, so shells are negative
+    of_ring = np.empty(len(lengths), dtype=np.int32)
+    of_ring[ring] = region
+    order = np.lexsort((is_hole, of_ring))
 
-    x, y = sides.col.astype(np.float64), sides.row.astype(np.float64)
-    cross = x * y[sides.following] - x[sides.following] * y
-    is_hole = np.bincount(ring, cross) > 0  # rows count downwards, so shells are negative
-    region = np.empty(len(lengths), dtype=np.int64)
-    region[ring] = sides.region
-    order = np.lexsort((is_hole, region))
-
-    offsets = np.concatenate([[0], np.cumsum(lengths[order] + 1)])
+    offsets = np.concatenate([[0], np.cumsum(lengths[order])])
     begin = np.empty(len(lengths), dtype=np.int64)
     begin[order] = offsets[:-1]
-    points = np.empty((offsets[-1], 2))
-    a, b, c, d, e, f = transform[:6]
-    points[begin[ring] + place] = np.column_stack([a * x + b * y + c, d * x + e * y + f])
-    points[offsets[1:] - 1] = points[offsets[:-1]]
-    polygons = np.concatenate([[0], np.cumsum(np.bincount(region, minlength=count + 1)[1:])])
-    return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (offsets, polygons)))
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Directed segments of outlines, each with its region on the left as one walks it."""
-
-    region: NDArray[np.int32]
-    row: NDArray[np.int32]  # of the vertex where it starts
-    col: NDArray[np.int32]
-    following: NDArray[np.int64]  # index of the next segment of the same ring
-
-
-@dataclass(frozen=True)
-class _Segments:
-    """Straight borders between two regions, in row-major order: along rows, or columns."""
-
-    line: NDArray[np.int64]  # row (or column) of vertices that it lies on
-    start: NDArray[np.int64]  # column (or row) of its first vertex
-    stop: NDArray[np.int64]  # and of its last
-    before: NDArray[np.int32]  # region above (or left)
-    after: NDArray[np.int32]  # region below (or right)
-
-
-def _trace(labels: NDArray[np.int32]) -> _Sides:
-    """Directed segments of a label raster with a margin of 0, and how they follow one another.
-
-    At its end a segment turns right where the pixel ahead, across the border, is of its
-    region too; else it goes straight on where the pixel ahead on its own side is; else it
-    turns left. Turning right first splits the outline of a region that touches itself at
-    a corner into shell and hole, where turning left would make one ring that is not simple.
-    """
-    height, width = labels.shape
-    along, down = _segments(labels), _segments(np.ascontiguousarray(labels.T))
-    sizes = [len(along.line), len(down.line)] * 2
-    # In the order east, south, west, north, so that the next heading is a turn to the right.
-    heading = np.repeat(np.arange(4, dtype=np.int8), sizes)
-    region = np.concatenate([along.before, down.after, along.after, down.before])
-    row = np.concatenate([along.line, down.start, along.line, down.stop])
-    col = np.concatenate([along.start, down.line, along.stop, down.line])
-    end_row = np.concatenate([along.line, down.stop, along.line, down.start])
-    end_col = np.concatenate([along.stop, down.line, along.start, down.line])
-
-    ahead_left = np.array([-width, 0, -1, -width - 1])  # offset of the pixel, by heading
-    vertex = end_row * width + end_col
-    pixels = labels.ravel()
-    across = pixels[vertex + ahead_left[(heading + 1) % 4]] == region
-    onward = pixels[vertex + ahead_left[heading]] == region
-    turned = (heading + np.where(across, 1, np.where(onward, 0, 3))) % 4
-
-    transposed = end_col * height + end_row
-    starts = (
-        (along.line * width + along.start, vertex),
-        (down.line * height + down.start, transposed),
-        (along.line * width + along.stop, vertex),
-        (down.line * height + down.stop, transposed),
+    walked = np.empty(len(ring), dtype=np.int64)
+    walked[begin[ring] + place] = np.arange(len(ring))
+    return Rings(
+        points=np.column_stack([x[walked], y[walked]]),
+        offsets=offsets,
+        region=of_ring[order],
+        is_hole=is_hole[order],
+        corner=corner[walked],
+        across=across[walked],
     )
-    following = np.empty(len(region), dtype=np.int64)
-    first = 0
-    for direction, (keys, ends) in enumerate(starts):
-        taken = turned == direction
-        following[taken] = first + np.searchsorted(keys, ends[taken])
-        first += len(keys)
-
-    kept = region > 0
-    number = np.cumsum(kept) - 1
-    return _Sides(region[kept], row[kept] - 1, col[kept] - 1, number[following[kept]])
 
 
-def _segments(labels: NDArray[np.int32]) -> _Segments:
-    """Borders along rows; a segment ends where the region on either side changes."""
-    above, below = labels[:-1], labels[1:]
-    border = above != below
-    change = (above[:, 1:] != above[:, :-1]) | (below[:, 1:] != below[:, :-1])
-    line, start = np.nonzero(border[:, 1:] & change)
-    stop = np.nonzero(border[:, :-1] & change)[1] + 1
-    start += 1
-    return _Segments(line + 1, start, stop, above[line, start], below[line, start])
+def _sides(
+    mosaic: Mosaic, wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
+    """Sides of borders: corner where each starts, its region, the one across, the side after it.
+
+    The last value is how many of them, the first ones, run east.
+
+    At its end a side turns right where the pixel ahead, across the border, is of its region
+    too; else it goes straight on where the pixel ahead on its own side is; else it turns
+    left. Turning right first splits the outline of a region that touches itself at a corner
+    into shell and hole, where turning left would make one ring that is not simple.
+    """
+    count, around = len(mosaic.place), mosaic.around
+    right, below = mosaic.borders()
+    under = mosaic.down[below]
+    # In the order east, south, west, north, so that the next heading is a turn to the right.
+    walks: list[tuple[NDArray[Any], NDArray[Any]]] = [
+        (right, right + 1),
+        (below, under),
+        (right + 1, right),
+        (under, below),
+    ]
+    number = np.full(4 * count, -1, dtype=np.int32)
+    kept: list[tuple[int, NDArray[Any], NDArray[Any], NDArray[np.int32]]] = []
+    total = 0
+    for heading, (start, end) in enumerate(walks):
+        own = around[end, OWN[heading]]
+        taken = wanted[own]
+        kept.append((heading, start[taken], end[taken], own[taken]))
+        size = len(kept[-1][1])
+        number[heading * count + kept[-1][1]] = np.arange(total, total + size, dtype=np.int32)
+        total += size
+
+    following = []
+    for heading, _, end, own in kept:
+        turn = np.where(
+            around[end, ACROSS[heading]] == own, 1, np.where(around[end, AHEAD[heading]] == own, 0, 3)
+        )
+        following.append(number[(heading + turn) % 4 * count + end])
+    across = [around[end, OWN[heading - 1]] for heading, _, end, _ in kept]
+    return (
+        np.concatenate([start for _, start, _, _ in kept]).astype(np.int32),
+        np.concatenate([own for *_, own in kept]),
+        np.concatenate(across),
+        np.concatenate(following),
+        len(kept[0][1]),
+    )
 
 
-def _rings(
-    following: NDArray[np.int64],
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Ring of each segment, its place along the ring, and the length of each ring.
+def _cycles(
+    following: NDArray[np.int32], heads: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Ring of each side, its place along the ring, and the length of each ring.
 
-    Places are found by pointer jumping (Wyllie 1979): each segment knows how far back
-    another one lies, and in every round looks twice as far.
+    The first `heads` sides run east, and every ring has one of those. From all of them at
+    once one walks to the next, so that only they remain to be put in order (the splitters
+    of Helman and JáJá 1999); that is done by `_ranked`.
     """
     size = len(following)
-    links = sparse.csr_array(
-        (np.ones(size, dtype=np.int8), following, np.arange(size + 1)), shape=(size, size)
-    )
-    count, ring = csgraph.connected_components(links, directed=False)
-    first = np.empty(count, dtype=np.int64)
-    first[ring[::-1]] = np.arange(size)[::-1]
+    head = np.empty(size, dtype=np.int32)
+    place = np.zeros(size, dtype=np.int32)
+    head[:heads] = np.arange(heads)
+    after, gap = np.empty(heads, dtype=np.int32), np.empty(heads, dtype=np.int32)
+    walker, here, step = np.arange(heads, dtype=np.int32), following[:heads], 1
+    while len(walker):
+        arrived = here < heads
+        after[walker[arrived]], gap[walker[arrived]] = here[arrived], step
+        walker, here = walker[~arrived], here[~arrived]
+        head[here], place[here] = walker, step
+        here = following[here]
+        step += 1
+    ring, begin, lengths = _ranked(after, gap)
+    return ring[head], begin[head] + place, lengths
 
-    back = np.empty(size, dtype=np.int64)
-    back[following] = np.arange(size)
-    back[first] = first
-    place = np.ones(size, dtype=np.int64)
-    place[first] = 0
-    under_way = np.flatnonzero(back != first[ring])
+
+def _ranked(
+    after: NDArray[np.int32], gap: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Cycle of each element of a permutation, its distance from the cycle's first element, and lengths.
+
+    Found by pointer jumping (Wyllie 1979): each element knows how far back another one lies,
+    and in every round looks twice as far. `gap` is the distance from an element to the next.
+    """
+    size = len(after)
+    links = sparse.csr_array((np.ones(size, dtype=np.int8), after, np.arange(size + 1)), shape=(size, size))
+    count, cycle = csgraph.connected_components(links, directed=False)
+    first = np.empty(count, dtype=np.int32)
+    first[cycle[::-1]] = np.arange(size, dtype=np.int32)[::-1]
+
+    goal = first[cycle]
+    back, place = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.int32)
+    back[after] = np.arange(size, dtype=np.int32)
+    place[after] = gap
+    back[first], place[first] = first, 0
+    under_way = np.flatnonzero(back != goal)
     while len(under_way):
         target = back[under_way]
         jump, reach = place[target], back[target]
         place[under_way] += jump
         back[under_way] = reach
-        under_way = under_way[reach != first[ring[under_way]]]
-    return ring, place, np.bincount(ring, minlength=count)
+        under_way = under_way[reach != goal[under_way]]
+    return cycle, place, np.bincount(cycle, gap, count).astype(np.int64)

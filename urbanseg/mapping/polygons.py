@@ -1,20 +1,48 @@
 """Land-cover polygons: a class raster as a table of polygons with class, area and confidence.
 
-What a region is and how slivers are merged stands in `urbanseg.mapping.regions`, how a
-region's outline is traced in `urbanseg.mapping.outlines`.
+What a region is stands in `urbanseg.mapping.mosaic`, how slivers are merged and holes
+filled in `urbanseg.mapping.regions`, how outlines are traced in `urbanseg.mapping.outlines`
+and made smoother and simpler in `urbanseg.mapping.generalise`.
 """
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from urbanseg.classes import IGNORE, ClassTable
-from urbanseg.grid import Grid
-from urbanseg.mapping.outlines import outlines
-from urbanseg.mapping.regions import label_regions
+from urbanseg.classes import ClassTable
+from urbanseg.grid import Grid, Window
+from urbanseg.mapping.generalise import simplify, smooth
+from urbanseg.mapping.mosaic import OUTSIDE, Mosaic, Pixels, Read, survey
+from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.regions import Limits, fill_holes, merge_slivers
 
 CONFIDENCE_SCALE = 254
 """Value of a confidence raster that means 1."""
+
+ByClass = float | Mapping[str, float]
+"""One value for all classes, or values by name; 0 for classes not named."""
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """How pixels become shapes; by default they are kept as they are."""
+
+    min_area: ByClass = 0.0  # m²; smaller regions are merged
+    min_hole: ByClass = 0.0  # m², by the class around the hole; smaller ones are filled
+    simplify: float = 0.0  # metres, see `urbanseg.mapping.generalise.simplify`
+    smooth: Collection[str] = ()  # classes; outlines between two of them are rounded
+
+    @property
+    def generalises(self) -> bool:
+        """Whether outlines leave the sides of pixels."""
+        return self.simplify > 0 or len(self.smooth) > 0
+
+
+AS_IT_IS = CleanUp()
 
 
 def polygonise(
@@ -22,17 +50,37 @@ def polygonise(
     confidence: NDArray[np.uint8] | None,
     grid: Grid,
     class_table: ClassTable,
+    clean_up: CleanUp = AS_IT_IS,
+) -> gpd.GeoDataFrame:
+    """The land cover of ``(height, width)`` uint8 rasters held in memory; see `land_cover`."""
+
+    def read(window: Window) -> Pixels:
+        return classes[window.slices], None if confidence is None else confidence[window.slices]
+
+    return land_cover(read, grid, class_table, clean_up)
+
+
+def land_cover(
+    read: Read,
+    grid: Grid,
+    class_table: ClassTable,
+    clean_up: CleanUp = AS_IT_IS,
+    rows: int = 256,
+    threads: int = 2,
 ) -> gpd.GeoDataFrame:
     """One polygon for each 4-connected region of one class.
 
-    The polygons are valid, don't overlap, leave no gap, and cover the pixels with a class
-    exactly; the area of a class is its number of pixels times the area of a pixel.
+    The polygons are valid, don't overlap, and leave no gap where there is a class. Without
+    clean-up they cover their pixels exactly: the area of a class is its number of pixels
+    times the area of a pixel.
 
     Args:
-        classes: ``(height, width)`` uint8, `IGNORE` where there is no class.
-        confidence: ``(height, width)`` uint8, 0–254 for 0–1, 255 where unknown; or None.
+        read: classes and confidences of a window, as `urbanseg.mapping.mosaic.survey` wants them.
         grid: where the pixels lie; its CRS must be in metres.
         class_table: names of the classes.
+        clean_up: what is merged, filled, smoothed and simplified, in this order.
+        rows: height of the strips that are read; the result is the same for any.
+        threads: strips worked on at once.
 
     Returns:
         Columns `class_id` (int16), `class_name`, `area_m2`, `confidence` (mean over the
@@ -40,25 +88,29 @@ def polygonise(
         CRS, ordered row by row of each polygon's first pixel.
 
     Raises:
-        ValueError: if the grid is not in metres.
+        ValueError: if the grid is not in metres, or a pixel holds no class of the table.
     """
     if not grid.is_metric:
         raise ValueError(f"areas in m² need a projected CRS in metres, not {grid.crs.name}")
-    labels = label_regions(classes)
-    flat = labels.ravel()
-    count = int(labels.max(initial=0))
-    pixels = np.bincount(flat, minlength=count + 1)[1:]
-    ids = np.zeros(count + 1, dtype=np.int16)
-    ids[flat] = classes.ravel()
-    names = np.array(class_table.names, dtype=object)
+    mosaic = survey(read, grid.shape, rows, threads)
+    if strange := [int(value) for value in np.unique(mosaic.ids) if len(class_table) <= value < OUTSIDE]:
+        raise ValueError(f"the raster holds {strange}, but the classes are 0 to {len(class_table) - 1}")
+    pixel = abs(grid.transform.determinant)
+    mosaic = merge_slivers(mosaic, _limits(clean_up.min_area, class_table) / pixel)
+    mosaic = fill_holes(mosaic, _limits(clean_up.min_hole, class_table) / pixel)
+
+    mapped = mosaic.ids < OUTSIDE
+    ids = mosaic.ids[mapped].astype(np.int16)
+    polygons = _polygons(mosaic, grid, class_table, clean_up)
+    areas = shapely.area(polygons) if clean_up.generalises else mosaic.pixels[mapped] * pixel
     return gpd.GeoDataFrame(
         {
-            "class_id": ids[1:],
-            "class_name": names[ids[1:]],
-            "area_m2": pixels * abs(grid.transform.determinant),
-            "confidence": _means(confidence, flat, count),
+            "class_id": ids,
+            "class_name": np.array(class_table.names, dtype=object)[ids],
+            "area_m2": areas,
+            "confidence": _means(mosaic.certainty[mapped], mosaic.known[mapped]),
         },
-        geometry=outlines(labels, grid.transform),
+        geometry=polygons,
         crs=grid.crs,
     )
 
@@ -69,16 +121,36 @@ def area_by_class(polygons: gpd.GeoDataFrame, class_table: ClassTable) -> dict[s
     return dict(zip(class_table.names, areas.tolist(), strict=True))
 
 
-def _means(
-    confidence: NDArray[np.uint8] | None, labels: NDArray[np.int32], count: int
-) -> NDArray[np.float64]:
-    """Mean confidence of each region, 0–1."""
-    if confidence is None:
-        return np.full(count, np.nan)
-    values = confidence.ravel()
-    known = values != IGNORE
-    total = np.bincount(labels[known], values[known], count + 1)[1:]
-    pixels = np.bincount(labels[known], minlength=count + 1)[1:]
-    means = np.full(count, np.nan)
-    np.divide(total, pixels * CONFIDENCE_SCALE, out=means, where=pixels > 0)
+def _polygons(mosaic: Mosaic, grid: Grid, class_table: ClassTable, clean_up: CleanUp) -> NDArray[np.object_]:
+    """Polygons of the regions of known class.
+
+    Unknown regions are generalised with the others, so that the edge of the coverage is the
+    raster's frame, which stays.
+    """
+    mapped = mosaic.ids < OUTSIDE
+    if not clean_up.generalises:
+        return trace(mosaic, mapped).polygons(grid.transform)
+    inside = mosaic.ids != OUTSIDE
+    rings = trace(mosaic, inside)
+    if clean_up.smooth:
+        soft = np.isin(mosaic.ids, [class_table.id_of(name) for name in clean_up.smooth])
+        rings = smooth(rings, mosaic, soft)
+    polygons = rings.polygons(grid.transform)
+    if clean_up.simplify:
+        polygons = simplify(polygons, clean_up.simplify)
+    return np.asarray(polygons[mapped[inside]])
+
+
+def _limits(by_class: ByClass, class_table: ClassTable) -> Limits:
+    """Values by pixel value; 0 where there is no class."""
+    limits = np.zeros(256)
+    for c in class_table:
+        limits[c.id] = by_class.get(c.name, 0.0) if isinstance(by_class, Mapping) else by_class
+    return limits
+
+
+def _means(total: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean confidences, 0–1, from their sums and the numbers of pixels that have one."""
+    means = np.full(len(total), np.nan)
+    np.divide(total, known * CONFIDENCE_SCALE, out=means, where=known > 0)
     return means

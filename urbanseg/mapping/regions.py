@@ -1,8 +1,7 @@
-"""Regions of a class raster: 4-connected pixels of one class, and how slivers among them go.
+"""What becomes of small regions of a mosaic: slivers are merged, holes are filled.
 
-Slivers are merged on the region adjacency graph, where a raster of millions of pixels is
-a sparse matrix of shared borders; pixels are touched only to label them and to paint the
-result. The raster and its int32 labels are held in memory whole.
+Both work on the region adjacency graph, a sparse matrix of shared borders read off the
+mosaic's corners; no pixel is touched.
 """
 
 from dataclasses import dataclass
@@ -10,59 +9,66 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse import csgraph
-from skimage.measure import label
 
 from urbanseg.classes import IGNORE
+from urbanseg.mapping.mosaic import (
+    LOWER_LEFT,
+    LOWER_RIGHT,
+    OUTSIDE,
+    UPPER_RIGHT,
+    Mosaic,
+    components,
+)
+from urbanseg.mapping.outlines import trace
+
+Limits = NDArray[np.float64]
+"""``(256,)``: pixels, by class."""
 
 
-def label_regions(classes: NDArray[np.uint8], ignore: int = IGNORE) -> NDArray[np.int32]:
-    """Number the 4-connected regions of one class.
-
-    Args:
-        classes: ``(height, width)`` uint8.
-        ignore: value that belongs to no region.
-
-    Returns:
-        ``(height, width)`` int32: 1 … n in row-major order of a region's first pixel, 0 where ignored.
-    """
-    shifted = classes.astype(np.int16) + 1
-    shifted[classes == ignore] = 0
-    labels = label(shifted, background=0, connectivity=1)  # type: ignore[no-untyped-call]
-    return np.asarray(labels, dtype=np.int32)
-
-
-def merge_slivers(classes: NDArray[np.uint8], min_pixels: float, ignore: int = IGNORE) -> NDArray[np.uint8]:
-    """Merge regions below `min_pixels` into the neighbour they share most border with.
+def merge_slivers(mosaic: Mosaic, min_pixels: Limits) -> Mosaic:
+    """Merge regions that are too small for their class into the neighbour they share most border with.
 
     Among equal borders the larger neighbour wins, then the one that comes first. The
     smallest regions go first, so that small neighbours may grow together to one that
     stays; regions of one class that come to touch are one. It ends when no region is too
-    small but those that touch nothing but ignored pixels.
+    small but those that touch nothing but unknown pixels or the outside. Unknown pixels
+    neither absorb nor are absorbed.
 
     In one round all regions go that are smaller than each of their too-small neighbours:
     none of these touch, so the order within a round does not matter.
-
-    Args:
-        classes: ``(height, width)`` uint8.
-        min_pixels: regions with fewer pixels are merged.
-        ignore: value that neither absorbs nor is absorbed.
-
-    Returns:
-        ``(height, width)`` uint8, ignored where and only where `classes` is.
     """
-    labels = label_regions(classes, ignore)
-    sizes = np.bincount(labels.ravel(), minlength=1)
-    if (sizes[1:] >= min_pixels).all():
-        return classes.copy()
-    ids = np.zeros(len(sizes), dtype=np.uint8)
-    ids[labels] = classes
-    regions = _Regions(ids[1:], sizes[1:], *_borders(labels))
-    now = np.arange(len(ids) - 1)
+    if (mosaic.pixels >= min_pixels[mosaic.ids]).all():
+        return mosaic
+    regions = _Regions(mosaic.ids, mosaic.pixels, *_borders(mosaic))
+    now = np.arange(len(mosaic.ids), dtype=np.int32)
     while len(leaving := regions.leaving(min_pixels)):
         regions, moved = regions.merge(leaving)
         now = moved[now]
-    return np.insert(regions.ids[now], 0, np.uint8(ignore))[labels]
+    return mosaic.joined(now, regions.ids)
+
+
+def fill_holes(mosaic: Mosaic, max_pixels: Limits) -> Mosaic:
+    """Give holes of fewer pixels than the class around them may have to the region around them.
+
+    A hole may hold several regions, and they holes of their own. Unknown pixels stay unknown,
+    and the hole they lie in stays open.
+    """
+    while (fillable := (max_pixels[mosaic.ids] > 0) & (mosaic.ids < OUTSIDE)).any():
+        rings = trace(mosaic, fillable)
+        small = rings.is_hole & (rings.areas() < max_pixels[mosaic.ids[rings.region]])
+        ring = np.repeat(np.arange(len(small)), np.diff(rings.offsets))
+        small[ring[mosaic.ids[rings.across] == IGNORE]] = False
+        inside = small[ring]
+        if not inside.any():
+            break
+        around, within = rings.region[ring[inside]], rings.across[inside]
+        count, moved = components(around, within, len(mosaic.ids))
+        swallowed = np.zeros(len(mosaic.ids), dtype=bool)
+        swallowed[within] = True
+        ids = np.zeros(count, dtype=np.uint8)
+        ids[moved[~swallowed]] = mosaic.ids[~swallowed]
+        mosaic = mosaic.joined(moved, ids)
+    return mosaic
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,9 @@ class _Regions:
     far: NDArray[np.int32]  # the region on its other side
     shared: NDArray[np.int32]  # its length in pixel sides
 
-    def leaving(self, min_pixels: float) -> NDArray[np.int64]:
+    def leaving(self, min_pixels: Limits) -> NDArray[np.int64]:
         """Regions to merge in this round."""
-        small = self.sizes < min_pixels
+        small = self.sizes < min_pixels[self.ids]
         has_neighbour = np.zeros(len(small), dtype=bool)
         has_neighbour[self.near] = True
         rank = np.empty(len(small), dtype=np.int64)
@@ -86,7 +92,7 @@ class _Regions:
         small[self.near[after]] = False
         return np.flatnonzero(small & has_neighbour)
 
-    def merge(self, leaving: NDArray[np.int64]) -> tuple["_Regions", NDArray[np.int64]]:
+    def merge(self, leaving: NDArray[np.int64]) -> tuple["_Regions", NDArray[np.int32]]:
         """Merge the `leaving` regions; return the new graph, and each old region's new number."""
         leaves = np.zeros(len(self.ids), dtype=bool)
         leaves[leaving] = True
@@ -98,10 +104,7 @@ class _Regions:
         ids[leaving] = self.ids[far[order[last]]]
 
         alike = ids[near] == ids[far]
-        links = sparse.coo_array(
-            (np.ones(alike.sum(), dtype=np.int8), (near[alike], far[alike])), shape=(len(ids), len(ids))
-        )
-        count, moved = csgraph.connected_components(links, directed=False)
+        count, moved = components(near[alike], far[alike], len(ids))
         new_ids = np.empty(count, dtype=np.uint8)
         new_ids[moved] = ids
         sizes = np.bincount(moved, self.sizes, count).astype(np.int64)
@@ -109,15 +112,23 @@ class _Regions:
         return _Regions(new_ids, sizes, *borders), moved
 
 
-def _borders(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Near and far region (0-based) and length of each border, from both sides."""
-    near, far = [], []
-    for one, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
-        border = (one != other) & (one > 0) & (other > 0)
-        near += [one[border] - 1, other[border] - 1]
-        far += [other[border] - 1, one[border] - 1]
-    starts, ends = np.concatenate(near), np.concatenate(far)
-    return _collect(starts, ends, np.ones(len(starts), dtype=np.int32), int(labels.max(initial=0)))
+def _borders(mosaic: Mosaic) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Near and far region and length of each border between regions of known class, from both sides."""
+    right, below = mosaic.borders()
+    one = np.concatenate([mosaic.around[right, UPPER_RIGHT], mosaic.around[below, LOWER_LEFT]])
+    other = np.concatenate([mosaic.around[right, LOWER_RIGHT], mosaic.around[below, LOWER_RIGHT]])
+    length = np.concatenate(
+        [
+            mosaic.cols[right + 1] - mosaic.cols[right],
+            mosaic.rows[mosaic.down[below]] - mosaic.rows[below],
+        ]
+    )
+    unknown = (mosaic.ids == IGNORE) | (mosaic.ids == OUTSIDE)
+    taken = ~(unknown[one] | unknown[other])
+    one, other, length = one[taken], other[taken], length[taken]
+    return _collect(
+        np.concatenate([one, other]), np.concatenate([other, one]), np.tile(length, 2), len(mosaic.ids)
+    )
 
 
 def _collect(

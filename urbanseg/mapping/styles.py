@@ -24,11 +24,17 @@ def layer_styles(class_table: ClassTable) -> pd.DataFrame:
 
     The time of update is fixed, so that equal maps are equal files.
     """
-    styles = {
-        "land_cover": land_cover_qml(class_table),
-        "road_edges": road_edges_qml(),
-        "road_nodes": road_nodes_qml(),
-    }
+    return style_table(
+        {
+            "land_cover": land_cover_qml(class_table),
+            "road_edges": road_edges_qml(),
+            "road_nodes": road_nodes_qml(),
+        }
+    )
+
+
+def style_table(styles: Mapping[str, str]) -> pd.DataFrame:
+    """The table `layer_styles` from the QML of each layer."""
     return pd.DataFrame(
         {
             "f_table_catalog": "",
@@ -50,19 +56,19 @@ def layer_styles(class_table: ClassTable) -> pd.DataFrame:
 def land_cover_qml(class_table: ClassTable) -> str:
     """Fills by `class_id`; a hairline of the same colour hides the seams between polygons."""
     categories = [(str(c.id), c.name, _fill(c.color)) for c in class_table]
-    root, renderer = _document("categorizedSymbol", attr="class_id")
+    root, renderer = document("categorizedSymbol", attr="class_id")
     listed = ET.SubElement(renderer, "categories")
     for value, label, _ in categories:
         ET.SubElement(
             listed, "category", value=value, type="integer", symbol=value, label=label, render="true"
         )
-    _symbols(renderer, "fill", "SimpleFill", ((value, options) for value, _, options in categories))
-    return _text(root)
+    symbols(renderer, "fill", "SimpleFill", ((value, options) for value, _, options in categories))
+    return qml_text(root)
 
 
 def road_edges_qml() -> str:
     """Dark lines."""
-    root, renderer = _document("singleSymbol")
+    root, renderer = document("singleSymbol")
     line = {
         "line_color": _rgba(ROAD_COLOR),
         "line_width": "0.4",
@@ -71,27 +77,32 @@ def road_edges_qml() -> str:
         "capstyle": "round",
         "joinstyle": "round",
     }
-    _symbols(renderer, "line", "SimpleLine", [("0", line)])
-    return _text(root)
+    symbols(renderer, "line", "SimpleLine", [("0", line)])
+    return qml_text(root)
 
 
 def road_nodes_qml() -> str:
     """White dots with a dark rim."""
-    root, renderer = _document("singleSymbol")
-    marker = {
+    root, renderer = document("singleSymbol")
+    symbols(renderer, "marker", "SimpleMarker", [("0", dot("#ffffff", "1.2"))])
+    return qml_text(root)
+
+
+def dot(color: str, size_mm: str) -> dict[str, str]:
+    """Options of a marker: a disc with a dark rim."""
+    return {
         "name": "circle",
-        "color": _rgba("#ffffff"),
+        "color": _rgba(color),
         "outline_color": _rgba(ROAD_COLOR),
         "outline_width": "0.3",
-        "size": "1.2",
+        "size": size_mm,
         "size_unit": "MM",
     }
-    _symbols(renderer, "marker", "SimpleMarker", [("0", marker)])
-    return _text(root)
 
 
-def _document(kind: str, **attributes: str) -> tuple[ET.Element, ET.Element]:
-    root = ET.Element("qgis", version="3.28.0", styleCategories="Symbology")
+def document(kind: str, categories: str = "Symbology", **attributes: str) -> tuple[ET.Element, ET.Element]:
+    """An empty QML document and its renderer, of a kind that QGIS knows."""
+    root = ET.Element("qgis", version="3.28.0", styleCategories=categories)
     renderer = ET.SubElement(
         root,
         "renderer-v2",
@@ -100,11 +111,12 @@ def _document(kind: str, **attributes: str) -> tuple[ET.Element, ET.Element]:
     return root, renderer
 
 
-def _symbols(
-    renderer: ET.Element, kind: str, layer_class: str, symbols: Iterable[tuple[str, Mapping[str, str]]]
+def symbols(
+    renderer: ET.Element, kind: str, layer_class: str, drawn: Iterable[tuple[str, Mapping[str, str]]]
 ) -> None:
+    """Give a renderer its symbols, by name, each of one layer with its options."""
     parent = ET.SubElement(renderer, "symbols")
-    for name, options in symbols:
+    for name, options in drawn:
         symbol = ET.SubElement(
             parent, "symbol", name=name, type=kind, alpha="1", clip_to_extent="1", force_rhr="0"
         )
@@ -132,6 +144,7 @@ def _rgba(color: str) -> str:
     return ",".join(str(part) for part in (*bytes.fromhex(color.removeprefix("#")), 255))
 
 
-def _text(root: ET.Element) -> str:
+def qml_text(root: ET.Element) -> str:
+    """A QML document as text."""
     ET.indent(root)
     return DOCTYPE + ET.tostring(root, encoding="unicode") + "\n"

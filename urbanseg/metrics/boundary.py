@@ -1,14 +1,16 @@
-"""Boundary F1: how well the outlines of each class are drawn, at a tolerance in metres.
+"""Boundary F1 and boundary IoU: how well the outlines of each class are drawn.
 
 Definition of Csurka et al. 2013, "What is a good evaluation measure for semantic
 segmentation?", with the boundary matching of Perazzi et al. 2016 (DAVIS): precision is
 the share of predicted boundary pixels within the tolerance of a reference boundary of
-the same class, recall the converse. Counts are summed over windows; with a halo of
-`halo_px` pixels the sum does not depend on how the scene is cut.
+the same class, recall the converse. Boundary IoU stands beside it: Cheng et al. 2021,
+"Boundary IoU: Improving Object-Centric Image Segmentation Evaluation". Counts are summed
+over windows; with a halo of `halo_px` pixels the sum does not depend on how the scene is cut.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, sqrt
+from math import floor, prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +20,19 @@ from urbanseg.classes import IGNORE
 MAX_CLASSES = 64
 """One bit each in the widest unsigned integer."""
 
+EVERYWHERE = (slice(None), slice(None))
+"""The core of a window without a halo."""
+
 _ROUNDING = 1e-9
 """Keeps a distance equal to the tolerance inside it, whatever the rounding."""
 
 
 @dataclass(frozen=True)
 class BoundaryCounts:
-    """Boundary pixels of each class, and those near the other raster's: ``(n,)`` int64 each."""
+    """Boundary pixels of each class, and those near the other raster's.
+
+    Each is ``(n,)`` int64, or ``(cells, n)`` where they were counted by cell.
+    """
 
     predicted: NDArray[np.int64]
     predicted_matched: NDArray[np.int64]
@@ -35,6 +43,25 @@ class BoundaryCounts:
     def none(cls, n: int) -> "BoundaryCounts":
         """No boundary pixel of any of `n` classes."""
         return cls(*(np.zeros(n, np.int64) for _ in range(4)))
+
+    @classmethod
+    def stacked(cls, parts: Sequence["BoundaryCounts"]) -> "BoundaryCounts":
+        """The counts by cell of several areas, one after the other."""
+        return cls(
+            np.concatenate([part.predicted for part in parts]),
+            np.concatenate([part.predicted_matched for part in parts]),
+            np.concatenate([part.reference for part in parts]),
+            np.concatenate([part.reference_matched for part in parts]),
+        )
+
+    def total(self) -> "BoundaryCounts":
+        """The counts of all cells together."""
+        return BoundaryCounts(
+            self.predicted.sum(axis=0),
+            self.predicted_matched.sum(axis=0),
+            self.reference.sum(axis=0),
+            self.reference_matched.sum(axis=0),
+        )
 
     def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
         return BoundaryCounts(
@@ -90,7 +117,8 @@ def boundary_counts(
     n: int,
     tolerance_m: float,
     pixel_m: tuple[float, float],
-    core: tuple[slice, slice] = (slice(None), slice(None)),
+    core: tuple[slice, slice] = EVERYWHERE,
+    cells: NDArray[np.int64] | None = None,
 ) -> BoundaryCounts:
     """Count the boundary pixels of a window and those matched in the other raster.
 
@@ -102,26 +130,31 @@ def boundary_counts(
         tolerance_m: largest distance of a match between pixel centres, in metres.
         pixel_m: height and width of a pixel in metres.
         core: the window inside the halo; only its pixels are counted.
+        cells: ``(height, width)`` int64 of the core, the cell that each pixel belongs to,
+            the last pixel to the last; None counts all of them together.
 
     Raises:
         ValueError: if there are more classes than `MAX_CLASSES`.
     """
-    if n > MAX_CLASSES:
-        raise ValueError(f"boundaries are counted for at most {MAX_CLASSES} classes, got {n}")
-    table = np.zeros(IGNORE + 1, np.min_scalar_type(2**n - 1))
-    table[:n] = 1 << np.arange(n, dtype=np.uint64)
+    table = _bit_table(n)
     rasters = [prediction, reference]
     edges = [boundaries(classes, counted) for classes in rasters]
     near = [
-        _spread(np.where(edge, table[classes], table.dtype.type(0)), tolerance_m, pixel_m)
+        spread(np.where(edge, table[classes], table.dtype.type(0)), tolerance_m, pixel_m)
         for edge, classes in zip(edges, rasters, strict=True)
     ]
 
+    shape = (n,) if cells is None else (int(cells[-1, -1]) + 1, n)
     sums = []
     for classes, edge, other in zip(rasters, edges, reversed(near), strict=True):
-        own = classes[core][edge[core]]
-        matched = (other[core][edge[core]] & table[own]) > 0
-        sums += [np.bincount(own, minlength=n), np.bincount(own[matched], minlength=n)]
+        at = edge[core]
+        own = classes[core][at]
+        matched = (other[core][at] & table[own]) > 0
+        key = own if cells is None else cells[at] * n + own
+        sums += [
+            np.bincount(kept, minlength=prod(shape)).reshape(shape).astype(np.int64)
+            for kept in (key, key[matched])
+        ]
     return BoundaryCounts(*sums)
 
 
@@ -138,7 +171,81 @@ def boundary_scores(counts: BoundaryCounts) -> BoundaryScores:
     return BoundaryScores(*(np.where(either, score, np.nan) for score in (precision, recall, f1)))
 
 
-def _spread(
+@dataclass(frozen=True)
+class BandCounts:
+    """Pixels of each class near its own outline, ``(n,)`` int64 each: in one raster, and in both."""
+
+    reference: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    both: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, n: int) -> "BandCounts":
+        """No pixel of any of `n` classes."""
+        return cls(*(np.zeros(n, np.int64) for _ in range(3)))
+
+    def __add__(self, other: "BandCounts") -> "BandCounts":
+        return BandCounts(
+            self.reference + other.reference, self.predicted + other.predicted, self.both + other.both
+        )
+
+
+def band_counts(
+    reference: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    counted: NDArray[np.bool_],
+    *,
+    n: int,
+    width_m: float,
+    pixel_m: tuple[float, float],
+    core: tuple[slice, slice] = EVERYWHERE,
+) -> BandCounts:
+    """Count the pixels that lie inside a class and no further than `width_m` from its outline.
+
+    Cheng et al. erode the mask by a square; here it is the exact disc. As for the
+    boundaries, the edge of the counted area is no outline.
+
+    Args:
+        reference: as for `boundary_counts`.
+        prediction: same, predicted.
+        counted: same.
+        n: number of classes, at most `MAX_CLASSES`.
+        width_m: largest distance to a pixel of another class, between pixel centres, in metres.
+        pixel_m: height and width of a pixel in metres.
+        core: as for `boundary_counts`.
+
+    Raises:
+        ValueError: if there are more classes than `MAX_CLASSES`.
+    """
+    table = _bit_table(n)
+    every = np.bitwise_or.reduce(table)
+    bands = []
+    for classes in (reference, prediction):
+        own = table[classes]
+        others = np.where(counted, every ^ own, table.dtype.type(0))
+        bands.append((counted & ((spread(others, width_m, pixel_m) & own) > 0))[core])
+    of_reference, of_prediction = reference[core], prediction[core]
+    shared = bands[0] & bands[1] & (of_reference == of_prediction)
+    masks = ((of_reference, bands[0]), (of_prediction, bands[1]), (of_reference, shared))
+    return BandCounts(*(np.bincount(classes[mask], minlength=n) for classes, mask in masks))
+
+
+def boundary_iou(counts: BandCounts) -> NDArray[np.float64]:
+    """IoU of the bands of each class, ``(n,)`` of 0–1; NaN where neither raster has a band."""
+    union = counts.reference + counts.predicted - counts.both
+    return np.where(union > 0, counts.both / np.maximum(union, 1), np.nan)
+
+
+def _bit_table(n: int) -> NDArray[np.unsignedinteger]:
+    """One bit for each class id, none for `IGNORE`, in the narrowest type."""
+    if n > MAX_CLASSES:
+        raise ValueError(f"boundaries are counted for at most {MAX_CLASSES} classes, got {n}")
+    table = np.zeros(IGNORE + 1, np.min_scalar_type(2**n - 1))
+    table[:n] = 1 << np.arange(n, dtype=np.uint64)
+    return table
+
+
+def spread(
     bits: NDArray[np.unsignedinteger], tolerance_m: float, pixel_m: tuple[float, float]
 ) -> NDArray[np.unsignedinteger]:
     """Every pixel's own bits and those of all pixels within the tolerance.

@@ -1,22 +1,23 @@
-"""Road connectivity: does the mapped network hold together where the real one does?
+"""Scores of a road network: is it complete, correct, connected, and of the right lengths?
 
-Two road graphs are compared by their components: a pair of reference nodes that is
-joined by some road stays connected if both nodes have a predicted road nearby and these
-roads are joined too. Being connected is an equivalence, so the pairs need not be
-sampled: counting nodes per pair of components gives the exact share. All counts add up
-over areas.
+Lengths near the other network are compared by `buffers`, ways by `apls`; what is told here is
+connectivity. A pair of reference nodes that is joined by some road stays connected if both
+nodes have a predicted road nearby and these roads are joined too. Being connected is an
+equivalence, so the pairs need not be sampled: counting nodes per pair of components
+gives the exact share. All counts add up over areas.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import networkx as nx
 import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from urbanseg.evaluate_params import RoadScoreParams
+from urbanseg.metrics.apls import PathSums, compare_paths
+from urbanseg.metrics.buffers import Matched, match
 from urbanseg.network import RoadGraph, road_graph
 
 
@@ -48,7 +49,7 @@ class Network:
 
 @dataclass(frozen=True)
 class RoadScores:
-    """Both networks, reference nodes with a predicted road nearby, and node pairs."""
+    """Both networks, reference nodes with a predicted road nearby, node pairs, lengths and paths."""
 
     reference: Network = Network()
     prediction: Network = Network()
@@ -56,6 +57,8 @@ class RoadScores:
     nodes_matched: int = 0
     pairs: int = 0
     pairs_connected: int = 0
+    lengths: Matched = field(default_factory=Matched)
+    paths: PathSums = field(default_factory=PathSums)
 
     def __add__(self, other: "RoadScores") -> "RoadScores":
         return RoadScores(
@@ -65,6 +68,8 @@ class RoadScores:
             self.nodes_matched + other.nodes_matched,
             self.pairs + other.pairs,
             self.pairs_connected + other.pairs_connected,
+            self.lengths + other.lengths,
+            self.paths + other.paths,
         )
 
     @property
@@ -76,49 +81,38 @@ class RoadScores:
 def compare_masks(
     reference: NDArray[np.bool_],
     prediction: NDArray[np.bool_],
-    area: NDArray[np.bool_],
     pixel_m: tuple[float, float],
+    rules: RoadScoreParams,
     *,
     min_spur_m: float,
-    snap_m: float,
 ) -> RoadScores:
-    """Compare two road masks, each connected part of the test area by itself.
-
-    Test blocks lie scattered, and no road leads from one to the next inside the test
-    area; taken part by part, the scores say how the network holds together and not how
-    the scene was split.
+    """Compare the centre lines of two road masks.
 
     Args:
-        reference: ``(height, width)`` bool, True on road; only inside `area`.
+        reference: ``(height, width)`` bool, True on road.
         prediction: same, predicted.
-        area: same, the test area.
         pixel_m: height and width of a pixel in metres.
+        rules: see `compare`.
         min_spur_m: shorter dead ends of the skeletons are pruned.
-        snap_m: see `compare`.
     """
     height_m, width_m = pixel_m
     to_metres = Affine.scale(width_m, -height_m)
-    total = RoadScores()
-    for part, inside in _parts(area):
-        graphs = (
-            road_graph(mask[part] & inside, to_metres, min_spur=min_spur_m)
-            for mask in (reference, prediction)
-        )
-        total += compare(*graphs, snap_m=snap_m)
-    return total
+    graphs = [road_graph(mask, to_metres, min_spur=min_spur_m) for mask in (reference, prediction)]
+    return compare(graphs[0], graphs[1], rules)
 
 
-def compare(reference: RoadGraph, prediction: RoadGraph, *, snap_m: float) -> RoadScores:
+def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams) -> RoadScores:
     """Compare two road graphs whose coordinates and lengths are metres.
 
     Args:
         reference: nodes hold `x` and `y`, edges `geometry` and `length`.
         prediction: same.
-        snap_m: a reference node is matched to the nearest predicted road within this
-            distance; without one it counts as connected to nothing.
+        rules: `connectivity_snap_m`: a reference node is matched to the nearest predicted road
+            within this distance, and without one counts as connected to nothing. The
+            others are those of `buffers.match` and `apls.compare_paths`.
     """
     of_reference, of_prediction = _component_of(reference), _component_of(prediction)
-    matched = _nearest_component(reference, prediction, of_prediction, snap_m)
+    matched = _nearest_component(reference, prediction, of_prediction, rules.connectivity_snap_m)
     found = matched >= 0
     joint = np.column_stack([list(of_reference.values()), matched])[found]
     return RoadScores(
@@ -128,14 +122,19 @@ def compare(reference: RoadGraph, prediction: RoadGraph, *, snap_m: float) -> Ro
         nodes_matched=int(found.sum()),
         pairs=_pairs(np.array(list(of_reference.values()))),
         pairs_connected=_pairs(joint),
+        lengths=match(_lines(reference), _lines(prediction), rules.buffer_m),
+        paths=compare_paths(
+            reference,
+            prediction,
+            snap_m=rules.apls_snap_m,
+            spacing_m=rules.apls_spacing_m,
+            min_path_m=rules.apls_min_path_m,
+        ),
     )
 
 
-def _parts(area: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
-    """Bounding slices of each 8-connected part of the area, and the part inside them."""
-    labels, _ = ndimage.label(area, structure=np.ones((3, 3)), output=np.int32)
-    for index, part in enumerate(ndimage.find_objects(labels), start=1):
-        yield part, labels[part] == index
+def _lines(graph: RoadGraph) -> NDArray[np.object_]:
+    return np.array([data["geometry"] for *_, data in graph.edges(data=True)], dtype=object)
 
 
 def _component_of(graph: RoadGraph) -> dict[int, int]:

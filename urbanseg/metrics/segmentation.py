@@ -3,7 +3,9 @@
 The matrix is counted window by window and summed, so a scene of any size is scored with
 the memory of one window; classes absent from both rasters score NaN and are left out of
 means. Definitions: Everingham et al. 2010, "The PASCAL Visual Object Classes Challenge",
-for IoU; Van Rijsbergen 1979, "Information Retrieval", for precision, recall and F1.
+for IoU; Van Rijsbergen 1979, "Information Retrieval", for precision, recall and F1; Long et
+al. 2015, "Fully Convolutional Networks", for the frequency-weighted IoU; Cohen 1960, "A
+coefficient of agreement for nominal scales", for kappa.
 """
 
 from dataclasses import dataclass
@@ -104,3 +106,30 @@ def pixel_accuracy(matrix: NDArray[np.int64]) -> float:
     """Share of pixels predicted rightly; NaN if there is no pixel."""
     total = matrix.sum()
     return float(np.trace(matrix) / total) if total else float("nan")
+
+
+def frequency_weighted_iou(matrix: NDArray[np.int64]) -> float:
+    """Mean IoU weighted by how many reference pixels each class has; NaN if there is no pixel.
+
+    Long et al. 2015: ``Σ t_c IoU_c / Σ t_c`` with ``t_c`` reference pixels of class c.
+    """
+    reference = matrix.sum(axis=1)
+    total = reference.sum()
+    iou = np.nan_to_num(class_scores(matrix).iou)
+    return float(reference @ iou / total) if total else float("nan")
+
+
+def kappa(matrix: NDArray[np.int64]) -> float:
+    """Cohen's kappa: agreement beyond chance, 1 if perfect and 0 if as good as chance.
+
+    Cohen 1960: ``(p_o - p_e) / (1 - p_e)`` with the observed agreement ``p_o`` and the
+    agreement ``p_e`` of two independent raters with the same class shares. NaN without
+    pixels, and where both rasters hold one and the same class, which chance explains.
+    """
+    total = matrix.sum()
+    if not total:
+        return float("nan")
+    expected = float((matrix.sum(axis=0) / total) @ (matrix.sum(axis=1) / total))
+    if expected == 1:
+        return float("nan")
+    return float((pixel_accuracy(matrix) - expected) / (1 - expected))

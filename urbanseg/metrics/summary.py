@@ -1,4 +1,4 @@
-"""What the evaluation says: the scores of a city for `dvc metrics`, its tables for `dvc plots`.
+"""What the evaluation says: the scores of a city, or of all of them, for `dvc metrics`.
 
 A handful of headline figures stand at the top level, details are nested, and the names
 are stable, so that `dvc metrics diff` reads well. What is undefined (the IoU of a class
@@ -8,155 +8,233 @@ that is absent) is null, never NaN.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from urbanseg.classes import ClassTable
-from urbanseg.metrics.area import Areas, areas
-from urbanseg.metrics.boundary import BoundaryScores, boundary_scores
+from urbanseg.metrics import bootstrap, calibration, evidence
+from urbanseg.metrics.area import HECTARE_M2, Areas, areas
+from urbanseg.metrics.boundary import BoundaryScores, boundary_iou, boundary_scores
+from urbanseg.metrics.evidence import Evidence
 from urbanseg.metrics.grading import OVERALL, Target, grade
+from urbanseg.metrics.objects import precision_recall_f1
+from urbanseg.metrics.olofsson import adjusted_area
 from urbanseg.metrics.roads import Network, RoadScores
-from urbanseg.metrics.segmentation import ClassScores, class_scores, mean, pixel_accuracy, present
+from urbanseg.metrics.segmentation import ClassScores, class_scores, mean, present
 from urbanseg.metrics.tally import Tally
 
 DIGITS = 6
 """Decimals of a figure in the metrics file."""
 
+Interval = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All scores of a city."""
+    """All scores of a city.
+
+    Attributes:
+        classes: their table.
+        targets: acceptable and good IoU by class, and overall.
+        tally: what was counted.
+        evidence: the counts by block.
+        figures: headline figures and class IoUs by their paths in the metrics.
+        intervals: their 95 % intervals, and those of the adjusted areas.
+        matrix: ``(n, n)`` int64 confusion of all test pixels, rows are the reference.
+        scores: of each class.
+        boundaries: of each class at the headline tolerance.
+        areas: of each class on the test pixels, in hectares.
+        mapped_ha: ``(n,)`` area of each class in the whole map.
+        adjusted_ha: ``(n,)`` the same, corrected for the errors on the test pixels.
+    """
 
     classes: ClassTable
     targets: Mapping[str, Target]
+    tally: Tally
+    evidence: Evidence
+    figures: Mapping[str, float]
+    intervals: Mapping[str, Interval]
     matrix: NDArray[np.int64]
     scores: ClassScores
     boundaries: BoundaryScores
     areas: Areas
-    roads: RoadScores
+    mapped_ha: NDArray[np.float64]
+    adjusted_ha: NDArray[np.float64]
 
 
 def evaluation(
-    tally: Tally, roads: RoadScores, classes: ClassTable, targets: Mapping[str, Target]
+    found: Tally, classes: ClassTable, targets: Mapping[str, Target], *, seed: int, samples: int
 ) -> Evaluation:
-    """All scores from what was counted."""
-    height_m, width_m = tally.grid.pixel_m
+    """All scores from what was counted, and their intervals from `samples` bootstrap samples."""
+    height_m, width_m = found.grid.pixel_m
+    pixel_ha = height_m * width_m / HECTARE_M2
+    matrix = found.pixels.sum(axis=0)
+    mapped_ha = found.mapped.astype(np.float64) * pixel_ha
+    by_cell = evidence.of_tally(found, classes.names)
+
+    def adjusted(total: NDArray[np.int64]) -> NDArray[np.float64]:
+        return adjusted_area(total.T, mapped_ha)
+
+    ends = bootstrap.bounds(bootstrap.replicates(found.pixels, adjusted, seed, samples))
     return Evaluation(
         classes=classes,
         targets=targets,
-        matrix=tally.matrix,
-        scores=class_scores(tally.matrix),
-        boundaries=boundary_scores(tally.boundaries),
-        areas=areas(tally.matrix, height_m * width_m),
-        roads=roads,
+        tally=found,
+        evidence=by_cell,
+        figures=evidence.figures(by_cell),
+        intervals=evidence.intervals(by_cell, seed, samples)
+        | {f"classes.{c.name}.area_adjusted_ha": (ends[0, c.id], ends[1, c.id]) for c in classes},
+        matrix=matrix,
+        scores=class_scores(matrix),
+        boundaries=boundary_scores(found.outlines.total()),
+        areas=areas(matrix, height_m * width_m),
+        mapped_ha=mapped_ha,
+        adjusted_ha=adjusted(matrix),
     )
 
 
 def summary(result: Evaluation) -> dict[str, Any]:
     """The scores as nested plain values, without NaN, for JSON."""
-    miou = mean(result.scores.iou)
-    known = present(result.matrix)
-    return {
-        "miou": _figure(miou),
-        "grade": grade(miou, OVERALL, result.targets),
-        "pixel_accuracy": _figure(pixel_accuracy(result.matrix)),
-        "mean_f1": _figure(mean(result.scores.f1)),
-        "mean_boundary_f1": _figure(mean(result.boundaries.f1)),
-        "road_connectivity": _figure(result.roads.connectivity),
-        "test_pixels": int(result.matrix.sum()),
-        "absent": [c.name for c in result.classes if not known[c.id]],
-        "classes": {c.name: _class(result, c.id, c.name) for c in result.classes},
-        "roads": {
-            "reference": _network(result.roads.reference),
-            "prediction": _network(result.roads.prediction),
-            "nodes": result.roads.nodes,
-            "nodes_matched": result.roads.nodes_matched,
-            "node_pairs": result.roads.pairs,
-            "node_pairs_connected": result.roads.pairs_connected,
+    found = result.tally
+    return headline(result.evidence, result.figures, result.classes, result.targets) | {
+        "agreement": _nested("agreement", result.figures),
+        "boundary": _boundary(result),
+        "calibration": {
+            "ece": figure(calibration.expected_calibration_error(found.confidence)),
+            "mean_confidence": figure(calibration.mean_confidence(found.confidence)),
         },
+        "classes": {c.name: class_figures(result, c.id, c.name) for c in result.classes},
+        "buildings": _buildings(result),
+        "roads": _roads(sum(found.roads, RoadScores()), result.figures),
+        "intervals": intervals(result.intervals),
     }
 
 
-def write_tables(folder: Path, result: Evaluation) -> None:
-    """Write the tables that `dvc plots` draws into a new folder.
-
-    `confusion.csv` has a row per pair of classes with its pixels, and what share of the
-    actual class they are; `classes.csv` has a row per class with its scores and targets.
-    Both leave out absent classes.
-    """
-    folder.mkdir()
-    confusion_table(result).to_csv(folder / "confusion.csv", index=False)
-    class_table(result).to_csv(folder / "classes.csv", index=False)
-
-
-def confusion_table(result: Evaluation) -> pd.DataFrame:
-    """Rows ``actual, predicted, pixels, share``: share of the actual class, 0–1."""
-    known = present(result.matrix)
-    totals = np.maximum(result.matrix.sum(axis=1), 1)
-    return pd.DataFrame(
-        [
-            {
-                "actual": actual.name,
-                "predicted": predicted.name,
-                "pixels": int(result.matrix[actual.id, predicted.id]),
-                "share": round(float(result.matrix[actual.id, predicted.id] / totals[actual.id]), DIGITS),
+def pooled_summary(
+    found: Evidence,
+    classes: ClassTable,
+    targets: Mapping[str, Target],
+    *,
+    seed: int,
+    samples: int,
+) -> dict[str, Any]:
+    """The scores of several cities together: headline, class IoUs, and their intervals."""
+    figures = evidence.figures(found)
+    return headline(found, figures, classes, targets) | {
+        "agreement": _nested("agreement", figures),
+        "classes": {
+            c.name: {
+                "iou": figure(figures[f"classes.{c.name}.iou"]),
+                "grade": grade(figures[f"classes.{c.name}.iou"], c.name, targets),
             }
-            for actual in result.classes
-            for predicted in result.classes
-            if known[actual.id] and known[predicted.id]
-        ]
-    )
+            for c in classes
+        },
+        "roads": _nested("roads", figures),
+        "intervals": intervals(evidence.intervals(found, seed, samples)),
+    }
 
 
-def class_table(result: Evaluation) -> pd.DataFrame:
-    """Rows ``class, iou, precision, recall, f1, boundary_f1, target_acceptable, target_good``."""
-    known = present(result.matrix)
-    rows = []
-    for c in result.classes:
-        if not known[c.id]:
-            continue
-        figures = _class(result, c.id, c.name)
-        target = result.targets.get(c.name)
-        rows.append(
-            {"class": c.name}
-            | {name: figures[name] for name in ("iou", "precision", "recall", "f1", "boundary_f1")}
-            | {
-                "target_acceptable": target.acceptable if target else None,
-                "target_good": target.good if target else None,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _class(result: Evaluation, index: int, name: str) -> dict[str, Any]:
-    iou = result.scores.iou[index]
+def headline(
+    found: Evidence, figures: Mapping[str, float], classes: ClassTable, targets: Mapping[str, Target]
+) -> dict[str, Any]:
+    """The handful of figures at the top level."""
+    known = present(found.pixels.sum(axis=0))
     return {
-        "iou": _figure(iou),
+        "miou": figure(figures["miou"]),
+        "grade": grade(figures["miou"], OVERALL, targets),
+        "pixel_accuracy": figure(figures["pixel_accuracy"]),
+        "mean_f1": figure(figures["mean_f1"]),
+        "mean_boundary_f1": figure(figures["mean_boundary_f1"]),
+        "building_f1": figure(figures["building_f1"]),
+        "road_connectivity": figure(figures["road_connectivity"]),
+        "road_apls": figure(figures["road_apls"]),
+        "test_pixels": int(found.pixels.sum()),
+        "absent": [c.name for c in classes if not known[c.id]],
+    }
+
+
+def intervals(found: Mapping[str, Interval]) -> dict[str, list[float] | None]:
+    """Intervals as ``[low, high]`` by the path of their figure; null where undefined."""
+    return {
+        name: None if isnan(low) else [round(low, DIGITS), round(high, DIGITS)]
+        for name, (low, high) in found.items()
+    }
+
+
+def class_figures(result: Evaluation, index: int, name: str) -> dict[str, Any]:
+    """All scores of one class."""
+    iou = result.scores.iou[index]
+    bands = boundary_iou(result.tally.bands)
+    return {
+        "iou": figure(iou),
         "grade": grade(iou, name, result.targets),
-        "precision": _figure(result.scores.precision[index]),
-        "recall": _figure(result.scores.recall[index]),
-        "f1": _figure(result.scores.f1[index]),
-        "boundary_f1": _figure(result.boundaries.f1[index]),
-        "area_ratio": _figure(result.areas.ratio[index]),
-        "area_error": _figure(result.areas.error[index]),
-        "area_reference_ha": _figure(result.areas.reference_ha[index]),
-        "area_predicted_ha": _figure(result.areas.predicted_ha[index]),
+        "precision": figure(result.scores.precision[index]),
+        "recall": figure(result.scores.recall[index]),
+        "f1": figure(result.scores.f1[index]),
+        "boundary_f1": figure(result.boundaries.f1[index]),
+        "boundary_iou": figure(bands[index]),
+        "area_ratio": figure(result.areas.ratio[index]),
+        "area_error": figure(result.areas.error[index]),
+        "area_reference_ha": figure(result.areas.reference_ha[index]),
+        "area_predicted_ha": figure(result.areas.predicted_ha[index]),
+        "area_mapped_ha": figure(result.mapped_ha[index]),
+        "area_adjusted_ha": figure(result.adjusted_ha[index]),
+    }
+
+
+def figure(value: float) -> float | None:
+    """A number as it stands in the metrics file; None for NaN."""
+    return None if isnan(value) else round(float(value), DIGITS)
+
+
+def _nested(parent: str, figures: Mapping[str, float]) -> dict[str, Any]:
+    """Figures whose paths start with `parent`, by the rest of their paths."""
+    return {
+        name.removeprefix(f"{parent}."): figure(value)
+        for name, value in figures.items()
+        if name.startswith(f"{parent}.")
+    }
+
+
+def _boundary(result: Evaluation) -> dict[str, Any]:
+    """Means over the classes: boundary IoU, and boundary F1 at each tolerance."""
+    return {"iou": figure(mean(boundary_iou(result.tally.bands)))} | {
+        f"f1_{name}": figure(mean(boundary_scores(counts).f1))
+        for name, counts in result.tally.tolerances.items()
+    }
+
+
+def _buildings(result: Evaluation) -> dict[str, Any]:
+    found = result.tally.buildings
+    precision, recall, _ = precision_recall_f1(found)
+    return {
+        "precision": figure(precision),
+        "recall": figure(recall),
+        "reference": int(found.reference.sum()),
+        "predicted": int(found.predicted.sum()),
+        "matched": int(found.reference_matched.sum()),
+    }
+
+
+def _roads(roads: RoadScores, figures: Mapping[str, float]) -> dict[str, Any]:
+    return _nested("roads", figures) | {
+        "apls_reference_to_prediction": figure(roads.paths.reference_to_prediction),
+        "apls_prediction_to_reference": figure(roads.paths.prediction_to_reference),
+        "reference": _network(roads.reference),
+        "prediction": _network(roads.prediction),
+        "nodes": roads.nodes,
+        "nodes_matched": roads.nodes_matched,
+        "node_pairs": roads.pairs,
+        "node_pairs_connected": roads.pairs_connected,
     }
 
 
 def _network(network: Network) -> dict[str, Any]:
     return {
-        "length_km": _figure(network.length_m / 1000),
+        "length_km": figure(network.length_m / 1000),
         "components": network.components,
-        "components_per_km": _figure(network.components_per_km),
-        "largest_component_share": _figure(network.largest_share),
+        "components_per_km": figure(network.components_per_km),
+        "largest_component_share": figure(network.largest_share),
     }
-
-
-def _figure(value: float) -> float | None:
-    """A number as it stands in the metrics file; None for NaN."""
-    return None if isnan(value) else round(float(value), DIGITS)

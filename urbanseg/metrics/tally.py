@@ -1,104 +1,150 @@
-"""Counting on the test pixels of a scene, strip by strip.
+"""Counting on the test pixels of a scene, block by block.
 
-Everything the scores of `segmentation`, `boundary` and `area` need is a count that adds
-up over strips, so memory is bounded by a strip. Only the road masks are kept whole (a
-byte per pixel), because a skeleton has no windows.
+Everything the scores need is a count that adds up over blocks, so memory is bounded by a
+block and by the counts that are kept of each. Blocks are counted by several processes;
+their results are taken in the blocks' order, so the number of processes changes no figure.
 """
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window, strips
-from urbanseg.metrics.boundary import BoundaryCounts, boundary_counts, halo_px
-from urbanseg.metrics.segmentation import TEST, confusion, counted
-from urbanseg.raster import Reader, require_same_grid
+from urbanseg.grid import Grid, Window
+from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
+from urbanseg.metrics.counting import BlockCounts, Files, Plan, Readers, count_block
+from urbanseg.metrics.objects import Detections, Patchwork
+from urbanseg.metrics.roads import RoadScores
+from urbanseg.raster import reading, require_same_grid
 
-ROWS = 512
-"""Height of a strip in pixels."""
+OBJECT_IOU = 0.5
+"""Least IoU at which an object counts as found."""
+
+_Counted = tuple[NDArray[np.int64], BlockCounts | None]
 
 
 @dataclass(frozen=True)
 class Tally:
     """What was counted on the test pixels of a scene.
 
-    `matrix` is ``(n, n)`` int64 from `confusion`; the masks are ``(height, width)`` bool:
-    the test area, and the counted pixels that are road in either raster.
+    Attributes:
+        grid: of the scene.
+        cells: the parts of test blocks that pixels, outlines and buildings are counted by.
+        pixels: ``(cells, n, n)`` int64, rows are the reference.
+        outlines: boundary counts by cell.
+        buildings: objects by cell.
+        blocks: the test blocks.
+        roads: scores of each test block.
+        tolerances: boundary counts of the whole at further tolerances, by name.
+        tolerances_m: the same tolerances in metres.
+        bands: for the boundary IoU, of the whole.
+        confidence: ``(n, LEVELS, 2)`` int64 from `confidence_counts`, of the whole.
+        mapped: ``(n,)`` int64 pixels of each class in the whole map, not only its test blocks.
     """
 
     grid: Grid
-    matrix: NDArray[np.int64]
-    boundaries: BoundaryCounts
-    area: NDArray[np.bool_]
-    reference_roads: NDArray[np.bool_]
-    predicted_roads: NDArray[np.bool_]
+    cells: list[Window]
+    pixels: NDArray[np.int64]
+    outlines: BoundaryCounts
+    buildings: Detections
+    blocks: list[Window]
+    roads: list[RoadScores]
+    tolerances: dict[str, BoundaryCounts]
+    tolerances_m: dict[str, float]
+    bands: BandCounts
+    confidence: NDArray[np.int64]
+    mapped: NDArray[np.int64]
 
 
-def tally(
-    labels: Reader, prediction: Reader, split: Reader, n: int, *, tolerance_m: float, road: int | None
-) -> Tally:
-    """Count confusion, boundaries and roads on the test pixels.
+def tally(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 1) -> Tally:
+    """Count everything on the test pixels.
 
     Args:
-        labels: label raster, uint8, 255 where unknown.
-        prediction: class raster, uint8, 255 where the scene has no data.
-        split: split raster, uint8, values are indices into `SPLITS`.
-        n: number of classes.
-        tolerance_m: of the boundaries, in metres.
-        road: class id of roads; None if the classes have none.
+        files: the rasters to compare.
+        laid: blocks that partition the scene, row by row.
+        plan: what is counted.
+        workers: number of processes.
 
     Raises:
         PipelineError: if the rasters lie on different grids, hold unknown class ids, or
             have no pixel that is test, labelled and predicted.
     """
-    grid = labels.grid
-    for other in (prediction, split):
-        require_same_grid(labels.path, grid, other.path, other.grid)
-    matrix = np.zeros((n, n), np.int64)
-    boundaries = BoundaryCounts.none(n)
-    area, reference_roads, predicted_roads = (np.zeros(grid.shape, bool) for _ in range(3))
+    with reading(files.labels) as labels:
+        grid = labels.grid
+    for path in files[1:]:
+        with reading(path) as other:
+            require_same_grid(files.labels, grid, path, other.grid)
 
-    halo = halo_px(tolerance_m, grid.pixel_m)
-    for strip in tqdm(list(strips(grid.shape, ROWS)), desc="evaluate", unit="strip"):
-        window, core = _with_halo(strip, halo, grid.height)
-        reference, predicted = _classes(labels, window, n), _classes(prediction, window, n)
-        splits = split.read_band(window)
-        counts = counted(reference, predicted, splits)
-        inside = counts[core]
-        matrix += confusion(reference[core][inside], predicted[core][inside], n)
-        boundaries += boundary_counts(
-            reference, predicted, counts, n=n, tolerance_m=tolerance_m, pixel_m=grid.pixel_m, core=core
-        )
-        area[strip.slices] = splits[core] == TEST
-        if road is not None:
-            reference_roads[strip.slices] = inside & (reference[core] == road)
-            predicted_roads[strip.slices] = inside & (predicted[core] == road)
-    if not matrix.any():
+    mapped = np.zeros(plan.n, np.int64)
+    test: dict[Window, BlockCounts] = {}
+    counted = _counted(files, laid, plan, workers)
+    for block, (classes, counts) in zip(
+        laid, tqdm(counted, "evaluate", len(laid), unit="block"), strict=True
+    ):
+        mapped += classes
+        if counts is not None:
+            test[block] = counts
+    if not any(counts.pixels.any() for counts in test.values()):
         raise PipelineError(
-            f"{labels.path} has no labelled and predicted pixel in the test split of {split.path}; "
+            f"{files.labels} has no labelled and predicted pixel in the test split of {files.split}; "
             "check the labels, or give the test split a larger share in tiles.split"
         )
-    return Tally(grid, matrix, boundaries, area, reference_roads, predicted_roads)
+    return _merged(grid, test, plan, mapped)
 
 
-def _with_halo(strip: Window, halo: int, height: int) -> tuple[Window, tuple[slice, slice]]:
-    """The strip grown by the halo inside the scene, and where the strip lies in it."""
-    top, bottom = max(0, strip.row - halo), min(height, strip.row + strip.height + halo)
-    core = slice(strip.row - top, strip.row - top + strip.height)
-    return Window(top, strip.col, bottom - top, strip.width), (core, slice(None))
+def _counted(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> Iterator[_Counted]:
+    if workers == 1:
+        with ExitStack() as stack:
+            readers = Readers(*(stack.enter_context(reading(path)) for path in files))
+            yield from (count_block(readers, block, plan) for block in laid)
+        return
+    with ProcessPoolExecutor(workers, initializer=_open, initargs=(files,)) as pool:
+        yield from pool.map(partial(_count_in_worker, plan=plan), laid, chunksize=4)
 
 
-def _classes(raster: Reader, window: Window, n: int) -> NDArray[np.uint8]:
-    """Class ids of a window, all of them below `n` or ignored."""
-    values = raster.read_band(window)
-    known = values[values != IGNORE]
-    if known.size and known.max() >= n:
-        raise PipelineError(
-            f"{raster.path} holds the value {known.max()}, but the class ids are 0 to {n - 1}; "
-            "run the stage that makes it again"
-        )
-    return values
+_OPEN = ExitStack()
+"""Keeps the rasters of a worker process open as long as it lives."""
+
+_WORKER: list[Readers] = []
+"""The open rasters of a worker process."""
+
+
+def _open(files: Files) -> None:
+    _WORKER[:] = [Readers(*(_OPEN.enter_context(reading(path)) for path in files))]
+
+
+def _count_in_worker(block: Window, plan: Plan) -> _Counted:
+    return count_block(_WORKER[0], block, plan)
+
+
+def _merged(grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]) -> Tally:
+    found = list(test.values())
+    cells = [cell for counts in found for cell in counts.cells]
+    patchwork, first = Patchwork(), 0
+    for counts in found:
+        patchwork.add(counts.buildings, first)
+        first += len(counts.cells)
+    return Tally(
+        grid=grid,
+        cells=cells,
+        pixels=np.concatenate([counts.pixels for counts in found]),
+        outlines=BoundaryCounts.stacked([counts.outlines for counts in found]),
+        buildings=patchwork.detections(len(cells), OBJECT_IOU),
+        blocks=list(test),
+        roads=[counts.roads for counts in found],
+        tolerances={
+            name: reduce(add, (counts.tolerances[tolerance] for counts in found))
+            for name, tolerance in plan.tolerances.items()
+        },
+        tolerances_m=plan.tolerances,
+        bands=reduce(add, (counts.bands for counts in found)),
+        confidence=reduce(add, (counts.confidence for counts in found)),
+        mapped=mapped,
+    )

@@ -50,8 +50,15 @@ def read_curves(folder: Path) -> dict[str, dict[str, Series]]:
     return dict(curves)
 
 
-def chart(title: str, series: Mapping[str, Series]) -> Markup:
-    """A line chart over the epochs, as an ``<svg>`` element.
+def chart(
+    title: str,
+    series: Mapping[str, Series],
+    *,
+    by: str = "epoch",
+    xs: Sequence[float] = (),
+    ys: Sequence[float] = (),
+) -> Markup:
+    """A line chart, over the epochs unless said otherwise, as an ``<svg>`` element.
 
     The parts carry classes (``grid``, ``series-0``, ``series-1`` …), by which the page
     gives them their colours.
@@ -59,9 +66,12 @@ def chart(title: str, series: Mapping[str, Series]) -> Markup:
     Args:
         title: what is measured.
         series: one line each, by its name; at least one, each with a point.
+        by: what lies on the horizontal axis.
+        xs: ticks of the horizontal axis; whole numbers around the data if empty.
+        ys: ticks of the vertical axis; round numbers around the data if empty.
     """
-    xs = ticks(*_range(series, 0), whole=True)
-    ys = ticks(*_range(series, 1))
+    xs = xs or ticks(*_range(series, 0), whole=True)
+    ys = ys or ticks(*_range(series, 1))
 
     def place(x: float, y: float) -> tuple[float, float]:
         right = (x - xs[0]) / (xs[-1] - xs[0]) * (WIDTH - LEFT - RIGHT)
@@ -69,8 +79,8 @@ def chart(title: str, series: Mapping[str, Series]) -> Markup:
         return round(LEFT + right, 1), round(HEIGHT - BOTTOM - up, 1)
 
     ends = [f"{name or title} from {line[0][1]:.3g} to {line[-1][1]:.3g}" for name, line in series.items()]
-    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{} by epoch: {}">').format(
-        WIDTH, HEIGHT, humanize(title), "; ".join(ends)
+    head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{} by {}: {}">').format(
+        WIDTH, HEIGHT, humanize(title), by, "; ".join(ends)
     )
     lines = Markup("").join(_line(i, line, place) for i, line in enumerate(series.values()))
     return head + _axes(xs, ys, place) + lines + Markup("</svg>")
@@ -90,7 +100,8 @@ def ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> li
     if whole:
         step = max(1, math.ceil(step))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 10) for i in range(first, last + 1)]
+    digits = 1 - math.floor(math.log10(step))
+    return [round(i * step, digits) for i in range(first, last + 1)]
 
 
 def _range(series: Mapping[str, Series], axis: int) -> tuple[float, float]:

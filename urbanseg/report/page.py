@@ -22,6 +22,7 @@ from urbanseg.report import curves, pictures, provenance, scores
 from urbanseg.report.curves import Series
 from urbanseg.report.pictures import Paletted, Rgb
 from urbanseg.report.provenance import Artefact
+from urbanseg.report.quality import Quality
 from urbanseg.report.scores import Confusion
 from urbanseg.report.views import Views
 
@@ -40,6 +41,7 @@ class CityReport:
         views: its pictures.
         metrics: the scores, as the evaluate stage writes them.
         confusion: the confusion matrix of the test area.
+        quality: how far the map can be trusted, and where it fails.
         item: the STAC Item of the scene.
         artefacts: the files it came from and the files it became.
     """
@@ -49,6 +51,7 @@ class CityReport:
     views: Views
     metrics: Mapping[str, Any]
     confusion: Confusion
+    quality: Quality
     item: Mapping[str, Any]
     artefacts: Sequence[Artefact]
 
@@ -58,6 +61,7 @@ def render(
     training: Mapping[str, Any],
     training_curves: Mapping[str, Mapping[str, Series]],
     params: Params,
+    together: Mapping[str, Any],
 ) -> str:
     """The page as HTML, for a folder of the project's root: its links start with ``../``.
 
@@ -66,6 +70,7 @@ def render(
         training: summary of the training, as the train stage writes it.
         training_curves: from `curves.read_curves`.
         params: all parameters; shown folded, and the source of classes and targets.
+        together: the scores of all cities together, as the overall stage writes them.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "template"),
@@ -78,6 +83,7 @@ def render(
     return environment.get_template("page.html").render(
         cities=[_city(city, params) for city in cities],
         training=training,
+        together=together,
         charts=[
             (CURVE_TITLES.get(what, pictures.humanize(what)), list(series), curves.chart(what, series))
             for what, series in training_curves.items()
@@ -153,6 +159,8 @@ def _city(city: CityReport, params: Params) -> dict[str, Any]:
         "headline": scores.headline(city.metrics),
         "classes": scores.class_rows(city.metrics, params.class_table, params.evaluate.targets),
         "confusion": city.confusion,
+        "quality": city.quality,
+        "failures_image": None if city.quality.sheet is None else data_uri(city.quality.sheet),
         "road_rows": scores.road_rows(city.metrics["roads"]),
         "images": {name: data_uri(picture) for name, picture in views.pictures.items()},
         "layers": layers,

@@ -11,7 +11,7 @@ from typing import Any
 
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
-from urbanseg.params import Target
+from urbanseg.evaluate_params import Target
 from urbanseg.report.pictures import humanize
 
 HEADLINE = (
@@ -19,7 +19,9 @@ HEADLINE = (
     ("pixel_accuracy", "pixel accuracy", "share of test pixels with the right class"),
     ("mean_f1", "mean F1", "balance of precision and recall, averaged over the classes"),
     ("mean_boundary_f1", "boundary F1", "how well the outlines of the classes are drawn"),
+    ("building_f1", "building F1", "buildings found one by one, at an overlap of half at least"),
     ("road_connectivity", "road connectivity", "share of places joined by road that the map joins too"),
+    ("road_apls", "road APLS", "how alike the ways along mapped and real roads are"),
 )
 """Key in the metrics, name and meaning of the figures at the top of a city."""
 NETWORK = (
@@ -35,12 +37,13 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Figure:
-    """One number with its name, what it means, and its grade, if it has a target."""
+    """One number with its name, what it means, its grade, if it has a target, and its 95 % interval."""
 
     label: str
     value: str
     note: str
     grade: str | None
+    interval: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class ClassRow:
     color: str
     scores: Mapping[str, Any]
     target: Target | None
+    interval: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,13 @@ class Confusion:
 def headline(metrics: Mapping[str, Any]) -> list[Figure]:
     """The figures at the top of a city, as far as they are defined there."""
     return [
-        Figure(label, score(metrics[key]), note, metrics.get("grade") if key == "miou" else None)
+        Figure(
+            label,
+            score(metrics[key]),
+            note,
+            metrics.get("grade") if key == "miou" else None,
+            interval(metrics, key),
+        )
         for key, label, note in HEADLINE
         if metrics.get(key) is not None
     ]
@@ -76,7 +86,16 @@ def class_rows(
 ) -> list[ClassRow]:
     """One row for each class, in the order of the table."""
     scores = metrics["classes"]
-    return [ClassRow(humanize(c.name), c.color, scores[c.name], targets.get(c.name)) for c in table]
+    return [
+        ClassRow(
+            humanize(c.name),
+            c.color,
+            scores[c.name],
+            targets.get(c.name),
+            interval(metrics, f"classes.{c.name}.iou"),
+        )
+        for c in table
+    ]
 
 
 def road_rows(roads: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -86,8 +105,12 @@ def road_rows(roads: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         value = roads[which][key]
         return DASH if value is None else text.format(value)
 
-    return [
+    rows = [
         (name, said("reference", key, text), said("prediction", key, text)) for key, name, text in NETWORK
+    ]
+    return [
+        *rows,
+        ("share near a road of the other", score(roads["completeness"]), score(roads["correctness"])),
     ]
 
 
@@ -105,6 +128,12 @@ def read_confusion(path: Path) -> Confusion:
     except (KeyError, TypeError, ValueError) as error:
         raise PipelineError(f"{path} is no confusion table; run the evaluate stage again") from error
     return Confusion([humanize(name) for name in names], rows)
+
+
+def interval(metrics: Mapping[str, Any], name: str) -> str:
+    """The 95 % interval of a figure, named by its path in the metrics; empty where there is none."""
+    ends = metrics.get("intervals", {}).get(name)
+    return f"{ends[0]:.2f}–{ends[1]:.2f}" if ends else ""
 
 
 def score(value: float | None) -> str:

@@ -4,9 +4,10 @@ Reads are decimated through the overviews, so a scene of any size costs the memo
 one picture. The previews are the same pictures as PNG files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -89,8 +90,11 @@ def rgb_bands(descriptions: Sequence[str]) -> tuple[int, ...]:
     return (1, 2, 3) if len(names) >= 3 else (1,)
 
 
-def write_previews(folder: Path, views: Views) -> None:
-    """Write each picture, an overlay and an overview sheet as PNG files; the folder appears whole."""
+def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = MappingProxyType({})) -> None:
+    """Write each picture, an overlay and an overview sheet as PNG files; the folder appears whole.
+
+    `more` are further pictures by name, as far as there are any.
+    """
     layers = views.layers
     overlay = pictures.overlay(views.scene, layers["prediction"], OVERLAY_OPACITY)
     white = np.full_like(views.scene, 255)
@@ -103,7 +107,9 @@ def write_previews(folder: Path, views: Views) -> None:
     made: dict[str, Paletted | Rgb] = {"overlay": overlay, "overview": sheet}
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for name, picture in (views.pictures | made).items():
+        for name, picture in (
+            views.pictures | made | {n: p for n, p in more.items() if p is not None}
+        ).items():
             (temporary / f"{name}.png").write_bytes(pictures.png(picture))
 
 

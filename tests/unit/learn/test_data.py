@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,15 @@ from pyproj import CRS
 from urbanseg import raster
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid, Window
-from urbanseg.learn.data import Draw, Draws, Source, Tile, TileDataset, augmentation, crop, in_order, pad
+from urbanseg.learn.assembly import one_against_rest
+from urbanseg.learn.batches import Draw
+from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, pad, resized
 from urbanseg.segmenter import CLIP, Spec
 from urbanseg.train_params import AugmentParams
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
-ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, noise=0.05)
+ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, noise=0.05, scale=0.3)
+NONE = AugmentParams(flips=False, brightness=0, contrast=0, noise=0, scale=0)
 
 
 @pytest.fixture
@@ -29,33 +34,13 @@ def source(tmp_path):
     return Source(scene, labels)
 
 
-@given(st.integers(1, 50), st.integers(1, 8), st.integers(1, 12), st.integers(1, 5))
-def test_every_tile_is_drawn_once_per_pass_across_epochs(tiles, batch, steps, epochs):
-    draws = Draws(tiles, batch, steps, seed=3)
-    seen = []
-    for epoch in range(epochs):
-        draws.epoch = epoch
-        seen += [draw for drawn in draws for draw in drawn]
-    assert [d.number for d in seen] == list(range(batch * steps * epochs))
-    for lap in range(len(seen) // tiles):
-        assert sorted(d.tile for d in seen[lap * tiles : (lap + 1) * tiles]) == list(range(tiles))
+@pytest.fixture
+def data(source):
+    return TrainingSet([], [], {"x": source}, SPEC, 64, np.zeros((0, 2), np.int64))
 
 
-def test_an_epoch_is_the_same_whether_or_not_the_ones_before_were_drawn():
-    fresh, used = Draws(20, 4, 3, seed=1), Draws(20, 4, 3, seed=1)
-    for epoch in range(3):
-        used.epoch = epoch
-        last = list(used)
-    fresh.epoch = 2
-    assert list(fresh) == last
-
-
-def test_validation_sees_every_tile_once():
-    assert [d.tile for batch in in_order(7, 3) for d in batch] == list(range(7))
-
-
-def test_a_sample_is_the_window_of_scene_and_labels(source):
-    dataset = TileDataset([Tile("x", Window(20, 30, 64, 64))], {"x": source}, SPEC, 64)
+def test_a_sample_is_the_window_of_scene_and_labels(source, data):
+    dataset = TileDataset([Tile("x", Window(20, 30, 64, 64))], data, 64)
     image, target = dataset[Draw(0, 0)]
     with raster.reading(source.scene) as scene, raster.reading(source.labels) as labels:
         window = Window(20, 30, 64, 64)
@@ -66,8 +51,8 @@ def test_a_sample_is_the_window_of_scene_and_labels(source):
     assert target.dtype == torch.int64
 
 
-def test_a_small_window_is_padded_and_the_padding_ignored(source):
-    dataset = TileDataset([Tile("x", Window(0, 0, 40, 64))], {"x": source}, SPEC, 64)
+def test_a_small_window_is_padded_and_the_padding_ignored(data):
+    dataset = TileDataset([Tile("x", Window(0, 0, 40, 64))], data, 64)
     image, target = dataset[Draw(0, 0)]
     assert image.shape == (2, 64, 64)
     assert (target[40:] == IGNORE).all()
@@ -90,21 +75,17 @@ def test_the_parts_of_a_tile_reach_all_of_it():
     assert {col for _, col in offsets} == {0, 1}
 
 
-def test_a_draw_gives_the_same_sample_each_time_and_another_draw_another(source):
-    dataset = TileDataset(
-        [Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, 64, augmentation(ALL), seed=5
-    )
+def test_a_draw_gives_the_same_sample_each_time_and_another_draw_another(data):
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], data, 64, ALL, seed=5)
     images = [dataset[Draw(0, number)][0] for number in (3, 4, 3)]
     assert torch.equal(images[0], images[2])
     assert not torch.equal(images[0], images[1])
 
 
-def test_augmentation_moves_image_and_labels_alike(source):
-    only_flips = AugmentParams(flips=True, brightness=0, contrast=0, noise=0)
-    dataset = TileDataset(
-        [Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, 64, augmentation(only_flips)
-    )
-    plain_image, plain_target = TileDataset(dataset.tiles, dataset.sources, SPEC, 64)[Draw(0, 0)]
+def test_augmentation_moves_image_and_labels_alike(data):
+    only_flips = NONE.model_copy(update={"flips": True})
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], data, 64, only_flips)
+    plain_image, plain_target = TileDataset(dataset.tiles, data, 64)[Draw(0, 0)]
     views = {}
     for number in range(40):
         image, target = dataset[Draw(0, number)]
@@ -120,12 +101,61 @@ def test_augmentation_moves_image_and_labels_alike(source):
     assert len(views) == 8
 
 
-def test_augmented_pixels_stay_in_the_clipped_range(source):
-    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], {"x": source}, SPEC, 64, augmentation(ALL))
+def test_augmented_pixels_stay_in_the_clipped_range(data):
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], data, 64, ALL)
     for number in range(10):
         image, _ = dataset[Draw(0, number)]
         assert image.abs().max() <= CLIP + 1e-5
         assert image.shape == (2, 64, 64)
+
+
+def test_a_random_scale_keeps_the_size_and_reaches_both_ends(data):
+    """Of a tile as large as the sample, enlarged parts fill it; reduced ones leave a rim unknown."""
+    scaled = NONE.model_copy(update={"scale": 0.5})
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], data, 64, scaled)
+    rims = []
+    for number in range(200):
+        image, target = dataset[Draw(0, number)]
+        assert image.shape == (2, 64, 64)
+        known = (target != IGNORE).numpy()
+        side = int(known.any(axis=1).sum())
+        assert known[:side, :side].all()
+        assert not known[side:].any()
+        assert not known[:, side:].any()
+        rims.append(side)
+    assert 32 <= min(rims) < 36
+    assert max(rims) == 64
+    assert 0.3 < np.mean(np.array(rims) == 64) < 0.7
+
+
+@given(st.integers(8, 40), st.integers(1, 9))
+def test_resampling_keeps_labels_whole_and_pixels_between_their_neighbours(side, bands):
+    rng = np.random.default_rng(side)
+    image = rng.random((bands, side, side), np.float32)
+    target = rng.choice(np.array([0, 1, 7, IGNORE], np.uint8), (side, side))
+    scaled, labels = resized(image, target, 32)
+    assert scaled.shape == (bands, 32, 32)
+    assert scaled.dtype == np.float32
+    assert set(np.unique(labels)) <= set(np.unique(target))
+    assert image.min() - 1e-6 <= scaled.min() <= scaled.max() <= image.max() + 1e-6
+    centres = ((np.arange(32) + 0.5) * side / 32).astype(int)
+    assert (labels == target[np.ix_(centres, centres)]).all()
+
+
+def test_image_and_labels_are_resampled_onto_the_same_grid():
+    ramp = np.tile(np.arange(64, dtype=np.float32), (64, 1))
+    image, target = resized(ramp[None], (ramp // 16).astype(np.uint8), 48)
+    assert np.abs(image[0] // 16 - target).mean() < 0.05
+
+
+def test_one_class_is_learnt_against_the_rest(data):
+    binary = replace(data, relabel=one_against_rest(1))
+    tiles = [Tile("x", Window(0, 0, 40, 64))]
+    _, target = TileDataset(tiles, data, 64)[Draw(0, 0)]
+    _, mapped = TileDataset(tiles, binary, 64)[Draw(0, 0)]
+    assert (mapped[target == 1] == 1).all()
+    assert (mapped[target == 0] == 0).all()
+    assert (mapped[target == IGNORE] == IGNORE).all()
 
 
 @given(st.integers(1, 20), st.integers(1, 20))

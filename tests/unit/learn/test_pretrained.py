@@ -1,56 +1,161 @@
 import pytest
+import segmentation_models_pytorch as smp
+import timm
 import torch
+from safetensors.torch import save_file
 
+from urbanseg import segmenter
 from urbanseg.errors import PipelineError
-from urbanseg.learn import model
-from urbanseg.learn.pretrained import PACKAGED, adapt_first_layer, packaged_weights
+from urbanseg.learn import model, pretrained
+from urbanseg.learn.pretrained import PACKAGED, adapt_first_layer
+from urbanseg.model_card import Card
+from urbanseg.segmenter import Segmenter, Spec
 
-CHANNELS = [64, 32, 24, 16, 8]
+CHANNELS = [16, 16, 8, 8, 8]
+LITE0 = "timm-tf_efficientnet_lite0"
+RGB = ["B04", "B03", "B02"]
+FOUR = ["B02", "B03", "B04", "B08"]
 
 
-def test_the_packaged_weights_fill_the_encoder_and_need_no_network():
-    weights = packaged_weights()
-    network = model.create(
-        "Unet", PACKAGED, ["B04", "B03", "B02"], 6, decoder_channels=CHANNELS, weights="imagenet"
-    )
-    state = network.encoder.state_dict()
-    assert len(state) == len(weights) - 2  # all but the classifier
-    for name, tensor in state.items():
-        torch.testing.assert_close(tensor, weights[name])
+def create(encoder, weights, bands=RGB, arch="Unet"):
+    return model.create(arch, encoder, bands, 2, decoder_channels=CHANNELS, weights=weights)
+
+
+def encoder_of(name, seed=5, channels=3):
+    torch.manual_seed(seed)
+    return smp.encoders.get_encoder(name, in_channels=channels, weights=None)
+
+
+def assert_taken(network, theirs, first, bands=FOUR, learnt=pretrained.RGB):
+    """All of the encoder is theirs, the first layer adapted."""
+    for name, tensor in network.encoder.state_dict().items():
+        expected = adapt_first_layer(theirs[name], bands, learnt) if name == first else theirs[name]
+        torch.testing.assert_close(tensor, expected)
+
+
+@pytest.mark.parametrize("encoder", sorted(PACKAGED))
+def test_the_packaged_weights_fill_the_encoder_and_need_no_network(encoder):
+    network = create(encoder, "imagenet", FOUR)
+    theirs = dict(pretrained._packaged(encoder).tensors)
+    assert len(network.encoder.state_dict()) == len(theirs) - 2  # all but the classifier
+    assert_taken(network, theirs, "conv_stem.weight")
 
 
 def test_the_first_layer_answers_alike_to_any_order_of_the_colours():
-    weight = packaged_weights()["conv_stem.weight"]
+    weight = torch.rand(8, 3, 3, 3)
     rgb = torch.rand(1, 3, 32, 32)
     expected = torch.nn.functional.conv2d(rgb, weight)
-    swapped = adapt_first_layer(weight, ["B02", "B03", "B04"])
+    for bands in (["B02", "B03", "B04"], ["blue", "green", "red"]):
+        swapped = adapt_first_layer(weight, bands)
+        answer = torch.nn.functional.conv2d(rgb.flip(1), swapped)
+        torch.testing.assert_close(answer, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bands", [FOUR, ["nir"], ["red", "swir"], ["B08", "B11", "B12", "B04", "B03"]])
+def test_the_first_layer_keeps_its_response_to_a_grey_image(bands):
+    weight = torch.rand(8, 1, 3, 3).expand(-1, 3, -1, -1)
+    grey = torch.rand(1, 1, 16, 16)
+    three = torch.nn.functional.conv2d(grey.expand(1, 3, -1, -1), weight)
+    adapted = adapt_first_layer(weight, bands)
+    answer = torch.nn.functional.conv2d(grey.expand(1, len(bands), -1, -1), adapted)
+    torch.testing.assert_close(answer, three, atol=1e-5, rtol=1e-4)
+
+
+def test_a_band_that_was_learnt_keeps_its_filters_and_a_new_one_takes_the_mean():
+    weight = torch.rand(8, 4, 3, 3)
+    adapted = adapt_first_layer(weight, ["nir", "red", "thermal"], FOUR)
+    torch.testing.assert_close(adapted[:, 0], weight[:, 3] * 4 / 3)
+    torch.testing.assert_close(adapted[:, 1], weight[:, 2] * 4 / 3)
+    torch.testing.assert_close(adapted[:, 2], weight.mean(1) * 4 / 3)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_come_from_a_file(tmp_path, suffix):
+    theirs = encoder_of(LITE0).state_dict()
+    path = tmp_path / f"encoder{suffix}"
+    save_file(theirs, path) if suffix == ".safetensors" else torch.save(theirs, path)
+    assert_taken(create(LITE0, str(path), FOUR), theirs, "conv_stem.weight")
+
+
+def test_weights_come_from_a_file_that_timm_wrote(tmp_path):
+    theirs = timm.create_model("test_convnext").state_dict()
+    torch.save(theirs, tmp_path / "timm.pth")
+    network = create("tu-test_convnext", str(tmp_path / "timm.pth"))
+    state = network.encoder.state_dict()
+    torch.testing.assert_close(state["model.stem_0.weight"], theirs["stem.0.weight"])
     torch.testing.assert_close(
-        torch.nn.functional.conv2d(rgb.flip(1), swapped), expected, atol=1e-5, rtol=1e-4
+        state["model.stages_2.blocks.0.mlp.fc1.weight"], theirs["stages.2.blocks.0.mlp.fc1.weight"]
     )
 
 
-def test_the_first_layer_keeps_its_response_to_a_grey_image_with_four_bands():
-    weight = packaged_weights()["conv_stem.weight"]
-    grey = torch.rand(1, 1, 32, 32)
-    three = torch.nn.functional.conv2d(grey.expand(1, 3, 32, 32), weight)
-    adapted = adapt_first_layer(weight, ["B02", "B03", "B04", "B08"])
-    four = torch.nn.functional.conv2d(grey.expand(1, 4, 32, 32), adapted)
-    torch.testing.assert_close(four, three, atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("arch", "encoder", "sentence"),
-    [
-        ("Onet", PACKAGED, "train.arch 'Onet' is unknown; the decoders are .*Unet"),
-        ("Unet", "resnet35", "train.encoder 'resnet35' does not work.*resnet34"),
-    ],
-)
-def test_a_wrong_name_lists_the_valid_ones(arch, encoder, sentence):
-    with pytest.raises(PipelineError, match=sentence):
-        model.create(arch, encoder, ["red"], 6, decoder_channels=CHANNELS, weights=None)
-
-
-def test_weights_from_the_hub_without_a_network_are_one_sentence(monkeypatch):
+def test_weights_come_from_the_hub(tmp_path, monkeypatch):
+    theirs = encoder_of("mobileone_s0").state_dict()
+    settings = smp.encoders.encoders["mobileone_s0"]["pretrained_settings"]["imagenet"]
+    repo = tmp_path / f"models--{settings['repo_id'].replace('/', '--')}" / "snapshots" / settings["revision"]
+    repo.mkdir(parents=True)
+    (repo / "config.json").write_text("{}")
+    save_file(theirs, repo / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(PipelineError, match="imagenet weights of resnet34 come from the Hugging Face hub"):
-        model.create("Unet", "resnet34", ["red"], 6, decoder_channels=CHANNELS, weights="imagenet")
+    network = create("mobileone_s0", "imagenet", FOUR)
+    for name in ("stage0.rbr_conv.0.conv.weight", "stage0.rbr_scale.conv.weight"):
+        torch.testing.assert_close(
+            network.encoder.state_dict()[name], adapt_first_layer(theirs[name], FOUR), msg=name
+        )
+    torch.testing.assert_close(
+        network.encoder.stage4[0].rbr_scale.conv.weight, theirs["stage4.0.rbr_scale.conv.weight"]
+    )
+
+
+@pytest.mark.parametrize("arch", ["FPN", "DualBranch"])
+def test_weights_come_from_an_earlier_model(tmp_path, arch):
+    spec = Spec(FOUR, [0.0] * 4, [1.0] * 4, ["a", "b"], "Unet", LITE0)
+    earlier = create(LITE0, None, FOUR)
+    segmenter.save(tmp_path / "model", Segmenter(earlier, 1), spec, Card(cities=["x"]))
+    network = create(LITE0, str(tmp_path / "model"), ["red", "thermal"], arch)
+    theirs = earlier.encoder.state_dict()
+    for encoder in network.encoder.values() if arch == "DualBranch" else [network.encoder]:
+        for name, tensor in encoder.state_dict().items():
+            first = name == "conv_stem.weight"
+            expected = adapt_first_layer(theirs[name], ["red", "thermal"], FOUR) if first else theirs[name]
+            torch.testing.assert_close(tensor, expected)
+
+
+def test_weights_of_another_encoder_are_one_sentence(tmp_path):
+    torch.save(encoder_of("resnet18").state_dict(), tmp_path / "resnet18.pth")
+    with pytest.raises(PipelineError, match=r"resnet18\.pth holds no weights of this encoder: conv_stem"):
+        create(LITE0, str(tmp_path / "resnet18.pth"))
+    torch.save(encoder_of("resnet18", channels=7).state_dict(), tmp_path / "seven.pth")
+    with pytest.raises(PipelineError, match=r"weights of another encoder: conv1.weight is \(64, 7, 7, 7\)"):
+        create("resnet18", str(tmp_path / "seven.pth"))
+
+
+def test_a_file_that_is_no_weights_is_one_sentence(tmp_path):
+    for name in ("text.pth", "text.safetensors"):
+        (tmp_path / name).write_text("no weights")
+        with pytest.raises(PipelineError, match=f"{name} cannot be read as weights"):
+            create(LITE0, str(tmp_path / name))
+    torch.save({"epoch": 3, "state_dict": {}}, tmp_path / "more.pth")
+    with pytest.raises(PipelineError, match=r"more\.pth holds more than tensors"):
+        create(LITE0, str(tmp_path / "more.pth"))
+    with pytest.raises(PipelineError, match="encoder_weights 'nowhere' is neither"):
+        create(LITE0, "nowhere")
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    torch.save({"weights": print}, tmp_path / "code.pth")
+    with pytest.raises(PipelineError, match=r"code\.pth cannot be read as weights"):
+        create(LITE0, str(tmp_path / "code.pth"))
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-convnext_atto"])
+def test_weights_from_the_hub_without_a_network_are_one_sentence(encoder, monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(PipelineError, match=f"imagenet weights of {encoder} come from the Hugging Face hub"):
+        create(encoder, "imagenet")
+
+
+def test_an_encoder_without_imagenet_weights_is_one_sentence():
+    with pytest.raises(PipelineError, match="there are no imagenet weights of tu-lcnet_035"):
+        create("tu-lcnet_035", "imagenet")

@@ -1,101 +1,97 @@
-import itertools
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from affine import Affine
-from pyproj import CRS
 
-from urbanseg import raster, segmenter
+from tests.unit.learn.recipes import recipe, run, stripes, without_chance
+from urbanseg import segmenter
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window
-from urbanseg.learn import resume, training
-from urbanseg.learn.data import Source, Tile, TrainingSet
-from urbanseg.segmenter import Spec
-from urbanseg.train_params import AugmentParams, LossParams, TrainParams
+from urbanseg.learn import fabric, resume, training, validation
+from urbanseg.model_card import Card
 
-RECIPE = TrainParams(
-    arch="Unet",
-    encoder="timm-tf_efficientnet_lite0",
-    encoder_weights=None,
-    decoder_channels=[16, 16, 8, 8, 8],
-    upsample=1,
-    crop=64,
-    epochs=3,
-    steps_per_epoch=2,
-    batch_size=2,
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    warmup_epochs=1,
-    patience=10,
-    loss=LossParams(ce_weight=1, dice_weight=1),
-    augment=AugmentParams(flips=True, brightness=0.1, contrast=0.1, noise=0.01),
-    device="cpu",
-    workers=0,
-    threads=1,
-)
+BUSY = {
+    "ema_decay": 0.9,
+    "schedule": "one_cycle",
+    "accumulate": 2,
+    "clip_norm": 1.0,
+    "freeze_encoder_epochs": 1,
+    "encoder_rate_factor": 0.1,
+    "augment": {"scale": 0.3},
+}
+"""Everything at once that a killed run must take up again."""
 
 
 @pytest.fixture
 def data(tmp_path):
-    grid = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 64, 192)
-    rng = np.random.default_rng(0)
-    labels = np.indices(grid.shape).sum(0) // 16 % 2
-    pixels = (1000 + 800 * labels[None] + rng.normal(0, 100, (4, *grid.shape))).astype(np.uint16)
-    source = Source(tmp_path / "scene.tif", tmp_path / "labels.tif")
-    with raster.writing(source.scene, grid, dtype="uint16", count=4) as writer:
-        writer.write(pixels)
-    with raster.writing(source.labels, grid, dtype="uint8", nodata=255) as writer:
-        writer.write(labels.astype(np.uint8))
-    tiles = [Tile("x", Window(0, col, 64, 64)) for col in (0, 64, 128)]
-    spec = Spec(["B02", "B03", "B04", "B08"], [1400.0] * 4, [400.0] * 4, ["a", "b"], "Unet", RECIPE.encoder)
-    return TrainingSet(tiles[:2], tiles[2:], {"x": source}, spec, tile_size=64)
-
-
-def run(data, folder, on_epoch=lambda _: None, recipe=RECIPE):
-    return training.train(data, recipe, 7, state_folder=folder, data_key="k", on_epoch=on_epoch)
+    return stripes(tmp_path)
 
 
 def weights(network):
     return {k: v.clone() for k, v in network.state_dict().items()}
 
 
-def test_two_runs_give_the_same_weights(data, tmp_path):
-    first, second = (weights(run(data, tmp_path / name)[0]) for name in "ab")
-    assert all(torch.equal(first[k], second[k]) for k in first)
+def same(one, other):
+    return all(torch.equal(v, weights(other)[k]) for k, v in weights(one).items())
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_weights(data, tmp_path):
-    undisturbed, expected = run(data, tmp_path / "a")
+def test_two_runs_give_the_same_weights_and_another_seed_others(data, tmp_path):
+    first, second = (run(data, tmp_path / name, recipe())[0] for name in "ab")
+    assert same(first, second)
+    params = recipe()
+    other = training.train(
+        fabric.launch(params, 8),
+        training.create(params, data.spec),
+        data,
+        params,
+        8,
+        state_folder=tmp_path / "c",
+        data_key="k",
+        on_epoch=lambda _: None,
+    )[0]
+    assert not same(first, other)
+
+
+@pytest.mark.parametrize("changes", [{}, BUSY, {"optimizer": "sgd", "momentum": 0.0}, {"optimizer": "adam"}])
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(data, tmp_path, changes):
+    params = recipe(**changes)
+    undisturbed, expected = run(data, tmp_path / "a", params)
 
     def die(history):
         if len(history) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(data, tmp_path / "b", on_epoch=die)
+        run(data, tmp_path / "b", params, on_epoch=die)
     seen = []
-    resumed, progress = run(data, tmp_path / "b", on_epoch=lambda history: seen.append(len(history)))
+    resumed, progress = run(data, tmp_path / "b", params, on_epoch=lambda history: seen.append(len(history)))
     assert seen == [2, 3]
     assert progress == expected
-    assert all(torch.equal(v, weights(undisturbed)[k]) for k, v in weights(resumed).items())
+    assert same(resumed, undisturbed)
+
+
+def test_a_run_that_had_ended_but_not_been_saved_is_not_trained_again(data, tmp_path):
+    params = recipe(epochs=30, patience=1, learning_rate=1e-9)
+    stopped, expected = run(data, tmp_path / "a", params)
+    seen = []
+    again, progress = run(data, tmp_path / "a", params, on_epoch=lambda history: seen.append(len(history)))
+    assert seen == [expected.epoch]
+    assert progress == expected
+    assert same(again, stopped)
 
 
 def test_the_state_of_another_run_is_not_taken_up(data, tmp_path):
-    run(data, tmp_path / "a")
+    run(data, tmp_path / "a", recipe())
     seen = []
-    other = RECIPE.model_copy(update={"learning_rate": 2e-3})
-    run(data, tmp_path / "a", on_epoch=lambda history: seen.append(len(history)), recipe=other)
+    run(data, tmp_path / "a", recipe(learning_rate=2e-3), on_epoch=lambda history: seen.append(len(history)))
     assert seen == [1, 2, 3]
 
 
 def test_training_stops_when_validation_no_longer_improves(data, tmp_path):
-    recipe = RECIPE.model_copy(update={"epochs": 30, "patience": 2, "learning_rate": 1e-9})
-    _, progress = run(data, tmp_path / "a", recipe=recipe)
+    _, progress = run(data, tmp_path / "a", recipe(epochs=30, patience=2, learning_rate=1e-9))
     assert progress.epoch == progress.best_epoch + 2 < 30
 
 
@@ -104,20 +100,123 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_tiles(data, tmp_path):
     with pytest.raises(
         PipelineError, match=r"the loss became nan in epoch 1, step 1, on the tiles x row 0 col"
     ):
-        run(broken, tmp_path / "a")
+        run(broken, tmp_path / "a", recipe(clip_norm=1.0))
 
 
-def test_the_network_learns_what_can_be_learnt(data, tmp_path):
-    recipe = RECIPE.model_copy(update={"epochs": 8, "steps_per_epoch": 4, "learning_rate": 5e-3})
-    _, progress = run(data, tmp_path / "a", recipe=recipe)
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [("adamw", "cosine"), ("adam", "poly"), ("sgd", "step"), ("sgd", "one_cycle")],
+)
+def test_each_optimiser_and_schedule_lowers_the_loss_with_unknown_pixels(data, tmp_path, optimizer, schedule):
+    params = recipe(
+        optimizer=optimizer,
+        schedule=schedule,
+        epochs=2,
+        steps_per_epoch=3,
+        warmup_epochs=0,
+        learning_rate=0.02 if optimizer == "sgd" else 2e-3,
+        encoder="resnet18",
+    )
+    _, progress = run(data, tmp_path / "a", params)
+    assert progress.history[1]["loss"] < progress.history[0]["loss"]
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_network_learns_what_can_be_learnt(data, tmp_path, precision):
+    params = recipe(epochs=8, steps_per_epoch=4, learning_rate=5e-3, precision=precision)
+    trained, progress = run(data, tmp_path / "a", params)
     assert progress.best_miou > 0.8
     assert progress.history[-1]["loss"] < progress.history[0]["loss"] / 2
+    assert all(v.dtype in {torch.float32, torch.int64} for v in trained.state_dict().values())
+
+
+def test_a_frozen_encoder_stays_as_it_is_and_then_learns(data, tmp_path):
+    params = recipe(freeze_encoder_epochs=1, epochs=1, ema_decay=0.0)
+    fabric.launch(params, 7)
+    start = weights(training.create(params, data.spec))
+    frozen, _ = run(data, tmp_path / "a", params)
+    changed = {name for name, value in weights(frozen).items() if not torch.equal(value, start[name])}
+    assert changed
+    assert not any("encoder" in name for name in changed)
+    freed, _ = run(data, tmp_path / "b", recipe(freeze_encoder_epochs=1, epochs=3, learning_rate=5e-3))
+    assert any("encoder" in name for name, v in weights(freed).items() if not torch.equal(v, start[name]))
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(data, tmp_path):
+    fabric.launch(recipe(), 7)
+    start = training.create(recipe(), data.spec)
+    first = recipe(epochs=1, steps_per_epoch=1)
+    one, _ = run(data, tmp_path / "c", recipe(epochs=1, steps_per_epoch=1, ema_decay=0.999))
+    moved, _ = run(data, tmp_path / "d", first)
+    for name, value in one.state_dict().items():
+        if value.is_floating_point():
+            # of the first step, where the decay is 1/10
+            expected = 0.1 * start.state_dict()[name] + 0.9 * moved.state_dict()[name]
+            torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_batch_computed_in_parts_gives_the_gradient_of_the_whole(data, tmp_path):
+    """Of cross-entropy and focal, with unknown pixels unevenly spread and classes weighted."""
+    loss = {"dice_weight": 0.0, "focal_weight": 0.5, "class_weights": "inverse_frequency"}
+    trained = []
+    for accumulate in (1, 2, 4):
+        params = recipe(
+            arch="FPN",
+            encoder="mit_b0",
+            epochs=1,
+            batch_size=4,
+            accumulate=accumulate,
+            optimizer="sgd",
+            learning_rate=0.1,
+            loss=loss,
+        )
+        processes = fabric.launch(params, 7)
+        start = training.create(params, data.spec)
+        without_chance(start)
+        trained.append(
+            training.train(
+                processes,
+                start,
+                data,
+                params,
+                7,
+                state_folder=tmp_path / str(accumulate),
+                data_key="k",
+                on_epoch=lambda _: None,
+            )[0]
+        )
+    for name, value in weights(trained[0]).items():
+        for other in trained[1:]:
+            torch.testing.assert_close(weights(other)[name], value, atol=2e-6, rtol=1e-5)
+
+
+def test_clipping_bounds_the_step(data, tmp_path):
+    moved = {}
+    for clip in (0.0, 1e-3):
+        params = recipe(
+            clip_norm=clip, optimizer="sgd", momentum=0, weight_decay=0, epochs=1, steps_per_epoch=1
+        )
+        fabric.launch(params, 7)
+        start = dict(training.create(params, data.spec).named_parameters())
+        trained, _ = run(data, tmp_path / str(clip), params)
+        squares = [((v - start[k]).detach() ** 2).sum() for k, v in trained.named_parameters()]
+        moved[clip] = float(torch.stack(squares).sum().sqrt())
+    assert moved[1e-3] == pytest.approx(1e-3 * 1e-3, rel=0.05)
+    assert moved[0.0] > 10 * moved[1e-3]
+
+
+def test_a_compiled_network_is_kept_under_its_own_names(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, _ = run(data, tmp_path / "a", recipe(epochs=1))
+    trained, _ = run(data, tmp_path / "b", recipe(epochs=1, compile=True))
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(trained)[name], value)
 
 
 def test_a_saved_model_is_loaded_with_its_spec_and_opens_in_smp(data, tmp_path):
     data = replace(data, spec=replace(data.spec, upsample=2))
-    trained, _ = run(data, tmp_path / "state")
-    segmenter.save(tmp_path / "model", trained, data.spec)
+    trained, _ = run(data, tmp_path / "state", recipe())
+    segmenter.save(tmp_path / "model", trained, data.spec, Card(["x"]))
     loaded, spec = segmenter.load(tmp_path / "model")
     assert spec == data.spec
     image = torch.rand(1, 4, 64, 64)
@@ -133,31 +232,30 @@ def test_a_saved_model_is_loaded_with_its_spec_and_opens_in_smp(data, tmp_path):
 def test_a_damaged_model_is_one_sentence(data, tmp_path):
     with pytest.raises(PipelineError, match="holds no complete model"):
         segmenter.load(tmp_path / "nowhere")
-    network, _ = run(data, tmp_path / "state")
-    segmenter.save(tmp_path / "model", network, data.spec)
+    network, _ = run(data, tmp_path / "state", recipe())
+    segmenter.save(tmp_path / "model", network, data.spec, Card(["x"]))
     weights_file = tmp_path / "model" / "model.safetensors"
     weights_file.write_bytes(weights_file.read_bytes()[:1000])
     with pytest.raises(PipelineError, match="holds no complete model"):
         segmenter.load(tmp_path / "model")
 
 
-def test_the_rate_warms_up_then_falls_to_nothing():
-    factors = [training.lr_factor(step, 10, 100) for step in range(100)]
-    assert factors[0] == pytest.approx(0.1)
-    assert max(factors) == pytest.approx(1)
-    assert factors.index(max(factors)) in {9, 10}
-    assert factors[-1] < 0.001
-    assert all(a >= b for a, b in itertools.pairwise(factors[10:]))
-
-
-def test_iou_is_nan_only_where_a_class_is_nowhere():
-    confusion = torch.tensor([[8, 2, 0], [0, 10, 0], [0, 0, 0]])
-    iou = training.iou_per_class(confusion)
-    torch.testing.assert_close(iou[:2], torch.tensor([0.8, 10 / 12], dtype=torch.float64))
-    assert iou[2].isnan()
-
-
 def test_nothing_of_a_state_is_left_when_it_is_cleared(data, tmp_path):
-    run(data, tmp_path / "state")
+    run(data, tmp_path / "state", recipe())
     resume.clear(tmp_path / "state")
     assert not (tmp_path / "state").exists()
+
+
+def test_training_that_starts_from_a_model_shows_what_it_brought(data, tmp_path):
+    """The test tiles are read after training, by the first and the final model."""
+    first, _ = run(data, tmp_path / "a", recipe(epochs=8, steps_per_epoch=4, learning_rate=5e-3))
+    segmenter.save(tmp_path / "first", first, data.spec, Card(["x"]))
+    params = recipe(init_from=str(tmp_path / "first"), epochs=1)
+    processes = fabric.launch(params, 8)
+    start = training.create(params, data.spec)
+    assert same(start, first)
+    blank = training.create(recipe(), data.spec)
+    gain = validation.gain_by_city(processes, blank, start, data, batch_size=2)
+    assert set(gain) == {"x"}
+    assert gain["x"]["before"] < 0.6
+    assert gain["x"]["after"] > 0.8

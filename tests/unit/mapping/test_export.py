@@ -13,7 +13,7 @@ from scipy import ndimage
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.mapping.export import write_map
+from urbanseg.mapping.export import FILES, map_files, write_map
 from urbanseg.mapping.polygons import polygonise
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
@@ -42,7 +42,7 @@ def layers(with_roads=True):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("map") / "town"
-    write_map(folder, "town", layers(), layer_styles(TABLE))
+    write_map(folder, "town", layers(), layer_styles(TABLE), FILES)
     return folder
 
 
@@ -127,11 +127,10 @@ def test_the_shapefile_has_all_its_parts_and_short_field_names(written):
 
 def test_writing_twice_gives_the_same_bytes(written, tmp_path):
     folder = tmp_path / "elsewhere" / "town"
-    for _ in range(2):
-        write_map(folder, "town", layers(), layer_styles(TABLE))
-        assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
-            p.name: p.read_bytes() for p in written.iterdir()
-        }
+    write_map(folder, "town", layers(), layer_styles(TABLE), FILES)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        p.name: p.read_bytes() for p in written.iterdir()
+    }
     assert [p.name for p in folder.parent.iterdir()] == ["town"]
 
 
@@ -155,3 +154,28 @@ def test_a_write_that_fails_says_so_and_leaves_the_old_map(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in tmp_path.iterdir()] == ["town"]
     assert [p.name for p in folder.iterdir()] == ["old"]
+
+
+def test_flatgeobuf_holds_the_same_polygons_in_the_order_of_its_index(written):
+    made = pyogrio.read_dataframe(written / "town.fgb")
+    expected = layers()["land_cover"]
+    assert pyogrio.read_info(written / "town.fgb")["capabilities"]["fast_spatial_filter"]
+    assert list(made.columns) == list(expected.columns)
+    assert sorted(zip(made["class_name"], made.geometry.to_wkb(), strict=True)) == sorted(
+        zip(expected["class_name"], expected.geometry.to_wkb(), strict=True)
+    )
+
+
+def test_vector_tiles_know_the_classes_where_they_lie(written):
+    tiles = pyogrio.read_dataframe(written / "town.pmtiles", layer="land_cover").to_crs(GRID.crs)
+    land = layers()["land_cover"]
+    largest = land.loc[land["area_m2"].idxmax()]
+    inside = tiles[tiles.contains(largest.geometry.representative_point())]
+    assert inside["class_name"].tolist() == [largest["class_name"]]
+    areas = tiles.area.groupby(tiles["class_name"]).sum().to_dict()
+    assert areas == pytest.approx(land["area_m2"].groupby(land["class_name"]).sum().to_dict(), rel=0.1)
+
+
+def test_only_the_formats_asked_for_are_written(tmp_path):
+    write_map(tmp_path / "town", "town", layers(), layer_styles(TABLE), ["fgb"])
+    assert list((tmp_path / "town").iterdir()) == [map_files(tmp_path / "town", "town")["fgb"]]

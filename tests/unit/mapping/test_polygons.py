@@ -1,16 +1,17 @@
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pyproj import CRS
 
+from tests.unit.mapping.rasters import painted, surveyed
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
-from urbanseg.mapping.polygons import area_by_class, polygonise
-from urbanseg.mapping.regions import label_regions
+from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover, polygonise
 
 TABLE = ClassTable(
     (LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d"), LandClass(2, "water", "#2980b9"))
@@ -54,9 +55,11 @@ def test_polygons_leave_no_gap_and_dont_overlap(raster):
 @given(rasters)
 def test_confidence_is_the_mean_over_the_known_pixels_of_a_polygon(raster):
     classes, confidence = raster
-    labels = label_regions(classes)
+    mosaic = surveyed(classes)
+    labels = painted(mosaic, classes.shape)
     polygons = polygonise(classes, confidence, grid_of(classes), TABLE)
-    for i, mean in enumerate(polygons["confidence"], start=1):
+    mapped = np.flatnonzero(mosaic.ids < len(TABLE))
+    for i, mean in zip(mapped, polygons["confidence"], strict=True):
         known = [int(c) for c in confidence[labels == i] if c != IGNORE]
         expected = sum(known) / len(known) / 254 if known else np.nan
         assert mean == pytest.approx(expected, nan_ok=True)
@@ -82,3 +85,42 @@ def test_a_grid_in_degrees_is_refused():
     grid = Grid(CRS.from_epsg(4326), Affine(1e-5, 0, 9, 0, -1e-5, 48), 2, 2)
     with pytest.raises(ValueError, match="in metres, not WGS 84"):
         polygonise(classes, None, grid, TABLE)
+
+
+@settings(max_examples=40)
+@given(rasters, st.integers(1, 12))
+def test_the_map_is_the_same_for_strips_of_any_height(raster, rows):
+    classes, confidence = raster
+    clean_up = CleanUp(
+        min_area={"road": 300, "water": 200}, min_hole=300, simplify=5, smooth=["water", "other"]
+    )
+
+    def read(window):
+        return classes[window.slices], confidence[window.slices]
+
+    grid = grid_of(classes)
+    whole, cut = (land_cover(read, grid, TABLE, clean_up, height) for height in (100, rows))
+    pd.testing.assert_frame_equal(whole, cut, check_exact=True)
+    assert (shapely.to_wkb(whole.geometry) == shapely.to_wkb(cut.geometry)).all()
+
+
+@settings(max_examples=40)
+@given(rasters, st.floats(0, 30), st.sets(st.sampled_from(TABLE.names)))
+def test_smoothing_and_simplifying_leave_no_gap_and_no_overlap(raster, tolerance, soft):
+    classes, _ = raster
+    exact = polygonise(classes, None, grid_of(classes), TABLE)
+    made = polygonise(
+        classes, None, grid_of(classes), TABLE, CleanUp(simplify=tolerance, smooth=sorted(soft))
+    )
+    assert made["class_id"].tolist() == exact["class_id"].tolist()
+    assert made.geometry.is_valid.all()
+    assert shapely.coverage_is_valid(made.geometry.to_numpy())
+    assert made["area_m2"].to_numpy() == pytest.approx(made.area.to_numpy())
+    if not (classes == IGNORE).any():
+        assert made.area.sum() == pytest.approx(classes.size * 100)
+
+
+def test_classes_that_are_not_in_the_table_are_refused():
+    classes = np.array([[0, 9]], dtype=np.uint8)
+    with pytest.raises(ValueError, match=r"holds \[9\], but the classes are 0 to 2"):
+        polygonise(classes, None, grid_of(classes), TABLE)

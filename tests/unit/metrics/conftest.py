@@ -1,4 +1,6 @@
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy import ndimage
 
+from stages import evaluate
 from urbanseg import params, paths, raster
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid
@@ -53,15 +56,32 @@ def split() -> np.ndarray:
 
 
 @pytest.fixture
-def city(tmp_path, monkeypatch, grid, reference, predicted, split) -> str:
-    """A city whose labels, prediction and split lie in a folder of their own, which is the current one."""
+def certainty(reference, predicted) -> np.ndarray:
+    """Confidence of the prediction: higher where it is right; none where there is no data."""
+    rng = np.random.default_rng(5)
+    values = np.where(reference == predicted, rng.integers(150, 255, SHAPE), rng.integers(60, 200, SHAPE))
+    return np.where(predicted == IGNORE, IGNORE, values).astype(np.uint8)
+
+
+@pytest.fixture
+def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) -> str:
+    """A city whose labels, map and split lie in a folder of their own, which is the current one."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
     for path, values in (
         (paths.labels("demo"), reference),
         (paths.prediction("demo"), predicted),
+        (paths.confidence("demo"), certainty),
         (paths.split("demo"), split),
     ):
         with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
             target.write(values.astype(np.uint8))
     return "demo"
+
+
+@pytest.fixture
+def scored(city, monkeypatch) -> dict:
+    """What the evaluate stage writes for the city."""
+    monkeypatch.setattr(sys, "argv", ["evaluate", city])
+    evaluate.main()
+    return json.loads(paths.metrics(city).read_text())

@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,9 +9,12 @@ from hypothesis.extra import numpy as hnp
 from scipy.ndimage import distance_transform_edt
 
 from urbanseg.metrics.boundary import (
+    BandCounts,
     BoundaryCounts,
+    band_counts,
     boundaries,
     boundary_counts,
+    boundary_iou,
     boundary_scores,
     halo_px,
 )
@@ -168,3 +172,93 @@ def test_sixty_four_classes_fit_and_no_more():
     assert (counts.reference_matched == 1).all()
     with pytest.raises(ValueError, match="at most 64"):
         boundary_counts(classes, classes, everything, n=65, tolerance_m=1, pixel_m=(1, 1))
+
+
+@given(rasters, rasters, masks, st.integers(1, SHAPE[0] - 1), st.integers(1, SHAPE[1] - 1))
+def test_counts_by_cell_are_those_of_the_pixels_in_the_cell(reference, prediction, counted, row, col):
+    settings = {"n": N, "tolerance_m": 1.5, "pixel_m": (1, 1)}
+    cells = (np.arange(SHAPE[0]) >= row)[:, np.newaxis] * 2 + (np.arange(SHAPE[1]) >= col)
+    by_cell = boundary_counts(reference, prediction, counted, cells=cells.astype(np.int64), **settings)
+    assert by_cell.reference.shape == (4, N)
+    assert fields(by_cell.total()) == fields(boundary_counts(reference, prediction, counted, **settings))
+    corner = (slice(row, None), slice(col, None))
+    last = boundary_counts(reference, prediction, counted, core=corner, **settings)
+    assert [values[3] for values in fields(by_cell)] == fields(last)
+    stacked = BoundaryCounts.stacked([by_cell, by_cell])
+    assert fields(stacked.total()) == [[2 * v for v in values] for values in fields(by_cell.total())]
+
+
+def band_fields(counts: BandCounts) -> list[list[int]]:
+    return [values.tolist() for values in (counts.reference, counts.predicted, counts.both)]
+
+
+@given(rasters, rasters, masks, tolerances, pixels)
+def test_bands_are_those_of_measuring_every_distance(reference, prediction, counted, width, pixel):
+    bands = []
+    for classes in (reference, prediction):
+        inside = set()
+        for row, col in np.argwhere(counted):
+            others = np.argwhere(counted & (classes != classes[row, col]))
+            away = np.hypot((others[:, 0] - row) * pixel[0], (others[:, 1] - col) * pixel[1])
+            if (away <= width + 1e-9).any():
+                inside.add((int(row), int(col), int(classes[row, col])))
+        bands.append(inside)
+    expected = [[sum(c == k for *_, c in band) for k in range(N)] for band in (*bands, bands[0] & bands[1])]
+    found = band_counts(reference, prediction, counted, n=N, width_m=width, pixel_m=pixel)
+    assert band_fields(found) == expected
+
+
+def cheng(mask: np.ndarray, dilation: int) -> np.ndarray:
+    """`mask_to_boundary` of Cheng et al.: what erosion by a square takes off."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=dilation)
+    return mask - eroded[1:-1, 1:-1]
+
+
+def test_boundary_iou_is_that_of_its_authors_where_a_square_is_a_disc():
+    rng = np.random.default_rng(6)
+    masks = [(cv2.GaussianBlur(rng.random((70, 90)), (0, 0), 3) > 0.5).astype(np.uint8) for _ in range(2)]
+    for mask in masks:  # their masks end at the picture's edge; ours must not touch it
+        mask[:2], mask[-2:], mask[:, :2], mask[:, -2:] = 0, 0, 0, 0
+    bands = [cheng(mask, 1) for mask in masks]
+    expected = (bands[0] & bands[1]).sum() / (bands[0] | bands[1]).sum()
+    counts = band_counts(*masks, np.ones((70, 90), bool), n=2, width_m=2**0.5, pixel_m=(1, 1))
+    assert boundary_iou(counts)[1] == pytest.approx(expected)
+
+
+@given(rasters, rasters, masks, tolerances, pixels, st.lists(st.integers(1, SHAPE[0] - 1), max_size=4))
+def test_bands_do_not_depend_on_how_the_scene_is_cut(reference, prediction, counted, width, pixel, cuts):
+    settings = {"n": N, "width_m": width, "pixel_m": pixel}
+    halo = halo_px(width, pixel)
+    total = BandCounts.none(N)
+    for start, stop in pairwise(sorted({0, *cuts, SHAPE[0]})):
+        part = slice(max(0, start - halo), min(SHAPE[0], stop + halo))
+        core = (slice(start - part.start, stop - part.start), slice(None))
+        total += band_counts(reference[part], prediction[part], counted[part], core=core, **settings)
+    assert band_fields(total) == band_fields(band_counts(reference, prediction, counted, **settings))
+
+
+@given(rasters, masks, tolerances)
+def test_a_perfect_prediction_has_boundary_iou_one_and_it_is_symmetric(classes, counted, width):
+    settings = {"n": N, "width_m": width, "pixel_m": (1, 1)}
+    perfect = band_counts(classes, classes, counted, **settings)
+    assert (boundary_iou(perfect)[perfect.reference > 0] == 1).all()
+    assert np.isnan(boundary_iou(perfect)[perfect.reference == 0]).all()
+    turned = classes[::-1]
+    one, other = (band_counts(*pair, counted, **settings) for pair in ((classes, turned), (turned, classes)))
+    np.testing.assert_array_equal(boundary_iou(one), boundary_iou(other))
+
+
+@given(rasters, rasters, st.tuples(st.integers(0, 6), st.integers(0, 6)))
+def test_bands_are_invariant_under_translation(reference, prediction, shift):
+    settings = {"n": N, "width_m": 2.0, "pixel_m": (1, 1)}
+    offsets = [(before, 6 - before) for before in shift]
+    moved = [np.pad(values, offsets) for values in (reference, prediction, np.ones(SHAPE, bool))]
+    here = band_counts(reference, prediction, np.ones(SHAPE, bool), **settings)
+    assert band_fields(band_counts(*moved, **settings)) == band_fields(here)
+
+
+def test_an_outline_one_pixel_off_shares_a_third_of_a_band_of_two():
+    # Band of class 1: columns 12, 13 against 13, 14; one of three is shared.
+    counts = band_counts(halves(12), halves(13), np.ones((20, 30), bool), n=2, width_m=2, pixel_m=(1, 1))
+    np.testing.assert_allclose(boundary_iou(counts), 1 / 3)

@@ -1,7 +1,7 @@
 import pytest
 
+from urbanseg.evaluate_params import Target
 from urbanseg.metrics.grading import grade
-from urbanseg.params import Target
 
 TARGETS = {"road": Target(acceptable=0.6, good=0.75)}
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import LineString, Point
 
+from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.metrics.roads import RoadScores, compare, compare_masks
 from urbanseg.network import road_graph
 
 SIZE = (60, 80)
-EVERYWHERE = np.ones(SIZE, bool)
 masks = st.lists(
     st.tuples(st.booleans(), st.integers(1, 58), st.integers(1, 50), st.integers(5, 30)), max_size=7
 ).map(lambda strokes: draw(*strokes))
@@ -27,8 +27,14 @@ def draw(*strokes) -> np.ndarray:
     return mask
 
 
-def score(reference, prediction, area=EVERYWHERE, snap_m=20.0) -> RoadScores:
-    return compare_masks(reference, prediction, area, (10.0, 10.0), min_spur_m=0.0, snap_m=snap_m)
+def rules(snap_m: float = 20.0) -> RoadScoreParams:
+    return RoadScoreParams(
+        connectivity_snap_m=snap_m, buffer_m=15, apls_snap_m=15, apls_spacing_m=50, apls_min_path_m=10
+    )
+
+
+def score(reference, prediction, snap_m=20.0) -> RoadScores:
+    return compare_masks(reference, prediction, (10.0, 10.0), rules(snap_m), min_spur_m=0.0)
 
 
 def graph(*lines) -> nx.MultiGraph:
@@ -75,7 +81,7 @@ def test_pairs_are_counted_as_by_trying_each_of_them(reference, prediction):
     pairs = [pair for part in nx.connected_components(real) for pair in combinations(part, 2)]
     surely = sum(found[u] == found[v] and len(found[u]) == 1 for u, v in pairs)
     perhaps = sum(bool(found[u] & found[v]) for u, v in pairs)
-    result = compare(real, mapped, snap_m=20)
+    result = compare(real, mapped, rules())
     assert result.pairs == len(pairs)
     assert surely <= result.pairs_connected <= perhaps
     assert result.nodes_matched == sum(bool(owners) for owners in found.values())
@@ -85,7 +91,7 @@ def test_pairs_are_counted_as_by_trying_each_of_them(reference, prediction):
 @settings(max_examples=25)
 def test_scores_are_invariant_under_translation(reference, prediction, shift):
     offsets = [(before, 9 - before) for before in shift]
-    moved = [np.pad(mask, offsets) for mask in (reference, prediction, EVERYWHERE)]
+    moved = [np.pad(mask, offsets) for mask in (reference, prediction)]
     here, there = score(reference, prediction), score(*moved)
     assert there.prediction.length_m == pytest.approx(here.prediction.length_m)
     assert there.prediction.components == here.prediction.components
@@ -114,18 +120,18 @@ def test_of_a_cross_that_lost_an_arm_three_of_five_nodes_stay_connected():
 
 def test_a_node_without_a_predicted_road_nearby_is_connected_to_nothing():
     west = graph([(0, 0), (100, 0)], [(100, 0), (200, 0)])
-    result = compare(west, graph([(0, 15), (120, 15)]), snap_m=20)
+    result = compare(west, graph([(0, 15), (120, 15)]), rules(20))
     assert (result.nodes_matched, result.pairs, result.pairs_connected) == (2, 3, 1)
 
 
 @pytest.mark.parametrize(("snap_m", "connected"), [(14.9, 0), (15.0, 1)])
 def test_a_road_counts_as_nearby_up_to_the_snap_distance(snap_m, connected):
-    result = compare(graph([(0, 0), (100, 0)]), graph([(0, 15), (100, 15)]), snap_m=snap_m)
+    result = compare(graph([(0, 0), (100, 0)]), graph([(0, 15), (100, 15)]), rules(snap_m))
     assert result.pairs_connected == connected
 
 
 def test_a_node_is_matched_to_an_edge_and_not_only_to_a_node():
-    result = compare(graph([(40, 5), (60, 5)]), graph([(0, 0), (100, 0)]), snap_m=10)
+    result = compare(graph([(40, 5), (60, 5)]), graph([(0, 0), (100, 0)]), rules(10))
     assert result.connectivity == 1
 
 
@@ -137,29 +143,26 @@ def test_a_predicted_dot_is_a_component_of_its_own():
     assert result.connectivity == 1
 
 
-def test_parts_of_the_test_area_are_scored_each_by_itself():
-    area = np.zeros(SIZE, bool)
-    area[:, :40] = area[:, 50:] = True
-    roads = draw((True, 20, 0, 80), (True, 40, 0, 30)) & area
-    result = score(roads, roads, area)
-    west = [39, 29]
-    assert result.reference.components == 3
-    assert result.reference.largest_share == pytest.approx((max(west) + 29) / (sum(west) + 29))
-    assert (result.pairs, result.connectivity) == (3, 1)
-    alone = [
-        score(roads & part, roads & part, part)
-        for part in (area & (np.arange(80) < 45), area & (np.arange(80) >= 45))
-    ]
-    assert sum(alone, RoadScores()) == result
+def test_scores_add_up_over_areas():
+    lost = CROSS.copy()
+    lost[30, 42:48] = False
+    one, other = score(CROSS, lost), score(CROSS, CROSS)
+    both = one + other
+    assert (both.pairs, both.pairs_connected) == (20, 16)
+    assert both.lengths.reference == pytest.approx(2 * one.lengths.reference)
+    assert both.paths.reference_paths == 2 * one.paths.reference_paths
+    assert one.paths.apls < both.paths.apls < other.paths.apls
+    assert both.reference.components == 2
 
 
-def test_a_part_inside_the_bounding_box_of_another_is_not_counted_twice():
-    area = np.zeros(SIZE, bool)
-    area[:5], area[:, :5], area[20:, 20:] = True, True, True  # an L around a block
-    roads = draw((True, 2, 0, 80), (True, 40, 25, 50))
-    result = score(roads, roads, area)
-    assert result.reference.components == 2
-    assert result.reference.length_m == pytest.approx(790 + 490)
+def test_lengths_and_paths_are_compared_with_their_own_tolerances():
+    # The same road two pixels further down: beyond the 15 m of buffer and snapping, within the 20 m of nodes.
+    result = score(draw((True, 30, 10, 60)), draw((True, 32, 10, 60)))
+    assert result.connectivity == 1
+    assert (result.lengths.completeness, result.paths.apls) == (0, 0)
+    near = score(draw((True, 30, 10, 60)), draw((True, 31, 10, 60)))
+    assert (near.lengths.completeness, near.lengths.correctness) == (1, 1)
+    assert near.paths.apls == pytest.approx(1)
 
 
 def test_a_predicted_dot_is_a_road_nearby():

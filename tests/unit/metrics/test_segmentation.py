@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import cohen_kappa_score, confusion_matrix, jaccard_score
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_confusion_matrix,
@@ -15,7 +15,16 @@ from torchmetrics.functional.classification import (
 )
 
 from urbanseg.classes import IGNORE
-from urbanseg.metrics.segmentation import class_scores, confusion, counted, mean, pixel_accuracy, present
+from urbanseg.metrics.segmentation import (
+    class_scores,
+    confusion,
+    counted,
+    frequency_weighted_iou,
+    kappa,
+    mean,
+    pixel_accuracy,
+    present,
+)
 
 N = 5
 rasters = hnp.arrays(np.uint8, (2, 9, 11), elements=st.integers(0, N - 1))
@@ -58,12 +67,43 @@ def test_scores_agree_with_torchmetrics(pair):
 
 
 @given(rasters)
+def test_the_weighted_iou_is_that_of_scikit_learn(pair):
+    matrix = confusion(pair[0], pair[1], N)
+    expected = jaccard_score(pair[0].ravel(), pair[1].ravel(), average="weighted", zero_division=0)
+    assert frequency_weighted_iou(matrix) == pytest.approx(expected)
+
+
+@given(rasters)
+def test_kappa_is_that_of_scikit_learn(pair):
+    if len(np.unique(pair)) > 1:
+        expected = cohen_kappa_score(pair[0].ravel(), pair[1].ravel(), labels=range(N))
+        assert kappa(confusion(pair[0], pair[1], N)) == pytest.approx(expected)
+
+
+@given(matrices)
+def test_kappa_is_symmetric_and_never_above_the_accuracy(matrix):
+    assert kappa(matrix.T) == pytest.approx(kappa(matrix), nan_ok=True)
+    if not np.isnan(kappa(matrix)):
+        assert kappa(matrix) <= pixel_accuracy(matrix) + 1e-12
+
+
+def test_kappa_of_a_hand_made_case():
+    # Cohen's own kind of table: 70 % agree, 50 % would by chance.
+    assert kappa(np.array([[35, 15], [15, 35]])) == pytest.approx(0.4)
+    assert kappa(np.array([[25, 25], [25, 25]])) == 0
+    assert np.isnan(kappa(np.array([[9, 0], [0, 0]])))
+
+
+@given(rasters)
 def test_a_perfect_prediction_scores_one_in_every_class_that_is_present(pair):
     matrix = confusion(pair[0], pair[0], N)
     scores = class_scores(matrix)
     for values in (scores.iou, scores.precision, scores.recall, scores.f1):
         assert (values[present(matrix)] == 1).all()
     assert pixel_accuracy(matrix) == 1
+    assert frequency_weighted_iou(matrix) == 1
+    if present(matrix).sum() > 1:
+        assert kappa(matrix) == pytest.approx(1)
 
 
 @given(matrices, st.permutations(range(N)))
@@ -107,6 +147,8 @@ def test_nothing_counted_has_no_score():
     empty = np.zeros((N, N), np.int64)
     assert np.isnan(mean(class_scores(empty).iou))
     assert np.isnan(pixel_accuracy(empty))
+    assert np.isnan(frequency_weighted_iou(empty))
+    assert np.isnan(kappa(empty))
 
 
 def test_only_labelled_and_predicted_test_pixels_count():

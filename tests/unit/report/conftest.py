@@ -10,11 +10,14 @@ from pyproj import CRS
 from tests.conftest import ROOT
 from urbanseg import params as parameters
 from urbanseg.classes import IGNORE
-from urbanseg.grid import Grid
+from urbanseg.grid import Grid, Window
+from urbanseg.metrics.evidence import ROAD_COUNTS, Evidence, write
+from urbanseg.metrics.segmentation import confusion
 from urbanseg.params import CityParams, Params
-from urbanseg.raster import writing
+from urbanseg.raster import reading, writing
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact
+from urbanseg.report.quality import Quality, read_quality
 from urbanseg.report.scores import Confusion
 from urbanseg.report.views import RasterFiles, read_views
 
@@ -43,6 +46,8 @@ def rasters(tmp_path: Path, grid: Grid) -> RasterFiles:
         files.confidence: rng.integers(0, 255, grid.shape),
     }
     codes[files.labels][:5, :5] = IGNORE
+    codes[files.prediction][20:, 40:] = codes[files.labels][20:, 40:]  # of two cells, the lower is right
+    codes[files.prediction][30, 50] = 5 - codes[files.labels][30, 50]
     for path, values in codes.items():
         with writing(path, grid, dtype="uint8", nodata=IGNORE) as raster:
             raster.write(values.astype(np.uint8))
@@ -50,7 +55,46 @@ def rasters(tmp_path: Path, grid: Grid) -> RasterFiles:
 
 
 @pytest.fixture
-def city(rasters: RasterFiles, params: Params) -> CityReport:
+def evidence(rasters: RasterFiles, params: Params) -> Evidence:
+    """Counts of two cells of the test area of the rasters."""
+    cells = [Window(0, 40, 20, 20), Window(20, 40, 20, 20)]
+    matrices = []
+    for cell in cells:
+        with reading(rasters.labels) as labels, reading(rasters.prediction) as prediction:
+            matrices.append(confusion(labels.read_band(cell), prediction.read_band(cell), 6))
+    return Evidence(
+        tuple(params.classes),
+        cells,
+        np.array(matrices),
+        np.zeros((2, 4, 6), np.int64),
+        np.zeros((2, 4), np.int64),
+        [Window(0, 40, 40, 20)],
+        np.zeros((1, len(ROAD_COUNTS))),
+    )
+
+
+@pytest.fixture
+def tables(tmp_path: Path, evidence: Evidence) -> Path:
+    """The folder of the evaluate stage, as far as the page reads it."""
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    write(folder, evidence)
+    (folder / "reliability.csv").write_text(
+        "low,high,confidence,accuracy,pixels\n0.4,0.6,0.5,0.45,10\n0.8,1,0.9,0.8,30\n"
+    )
+    (folder / "precision_recall.csv").write_text(
+        "class,confidence,precision,recall\nroad,0,0.5,0.9\nroad,0.5,0.7,0.6\nbare_soil,0,0.4,0.4\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def quality(tables: Path, rasters: RasterFiles, grid: Grid, params: Params) -> Quality:
+    return read_quality(tables, rasters, grid, params.class_table)
+
+
+@pytest.fixture
+def city(rasters: RasterFiles, params: Params, quality: Quality) -> CityReport:
     scores = {
         "iou": 0.7,
         "grade": "acceptable",
@@ -74,16 +118,20 @@ def city(rasters: RasterFiles, params: Params) -> CityReport:
             "pixel_accuracy": 0.8,
             "road_connectivity": None,
             "test_pixels": 12345,
+            "intervals": {"miou": [0.6612, 0.7391], "classes.road.iou": [0.65, 0.75]},
             "absent": names[-1:],
             "classes": classes,
             "roads": {
                 "reference": network,
                 "prediction": network,
+                "completeness": 0.9,
+                "correctness": None,
                 "node_pairs": 9,
                 "node_pairs_connected": 7,
             },
         },
         confusion=Confusion(["road", "water"], [[(75, 0.75), (25, 0.25)], [(0, 0.0), (4, 1.0)]]),
+        quality=quality,
         item={"id": "scene-1", "properties": {"datetime": "2023-06-14T10:26:00Z", "simulated": True}},
         artefacts=[Artefact(Path("data/map/demo/demo.gpkg"), "the map")],
     )

@@ -2,6 +2,7 @@ import itertools
 import re
 from pathlib import Path
 
+import pytest
 from dvclive import Live
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,11 @@ def test_ticks_enclose_the_values_evenly(low: float, span: float) -> None:
     assert marks[0] <= low + tolerance
     assert marks[-1] >= low + span - tolerance
     assert max(steps) - min(steps) <= tolerance
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e-9, 1.0, 1e9])
+def test_ticks_follow_the_scale_of_the_values(scale: float) -> None:
+    assert ticks(0.13 * scale, 0.87 * scale) == pytest.approx([i * 0.2 * scale for i in range(6)])
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=30))

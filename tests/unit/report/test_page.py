@@ -11,6 +11,7 @@ from urbanseg.grid import Grid
 from urbanseg.params import Params
 from urbanseg.report.page import CityReport, map_data, render
 
+TOGETHER = {"miou": 0.512, "grade": "below", "pixel_accuracy": 0.7, "test_pixels": 24690}
 TRAINING = {"val_miou": 0.61, "best_epoch": 17, "epochs": 20}
 CURVES = {"loss": {"train": [(1, 1.5), (2, 1.0)], "val": [(1, 2.0)]}}
 ADDRESSES = {"src", "href", "srcset", "poster", "data", "action", "xlink:href"}
@@ -42,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def html(city: CityReport, params: Params) -> str:
-    return render([city], TRAINING, CURVES, params)
+    return render([city], TRAINING, CURVES, params, TOGETHER)
 
 
 def test_the_page_loads_nothing_from_outside_itself(html: str) -> None:
@@ -63,9 +64,9 @@ def test_the_page_forbids_browsers_to_load_anything(html: str) -> None:
 
 def test_each_picture_is_inside_and_described(html: str) -> None:
     images = Page(html).all("img")
-    assert [image["alt"] for image in images] == [
-        f"A & <b>B</b>: {name}" for name in ("scene", "labels", "prediction", "errors", "confidence", "split")
-    ]
+    names = ("scene", "labels", "prediction", "errors", "confidence", "split")
+    worst = "scene, labels, map and errors of the worst parts of the test area"
+    assert [image["alt"] for image in images] == [f"A & <b>B</b>: {name}" for name in (*names, worst)]
     assert all((image["src"] or "").startswith("data:image/") for image in images)
 
 
@@ -75,7 +76,8 @@ def test_titles_are_shown_and_never_run(html: str) -> None:
 
 
 def test_the_page_is_the_same_bytes_each_time(city: CityReport, params: Params) -> None:
-    assert render([city], TRAINING, CURVES, params) == render([city], TRAINING, CURVES, params)
+    one, other = (render([city], TRAINING, CURVES, params, TOGETHER) for _ in range(2))
+    assert one == other
 
 
 @pytest.mark.parametrize("simulated", [True, False])
@@ -83,7 +85,7 @@ def test_the_page_calls_a_scene_simulated_if_and_only_if_its_item_does(
     city: CityReport, params: Params, simulated: bool
 ) -> None:
     item = {"id": "x", "properties": {"simulated": simulated}}
-    text = Page(render([dataclasses.replace(city, item=item)], TRAINING, CURVES, params)).text
+    text = Page(render([dataclasses.replace(city, item=item)], TRAINING, CURVES, params, TOGETHER)).text
     assert ("This scene is simulated." in text) is simulated
 
 
@@ -97,9 +99,40 @@ def test_scores_grades_and_absence_are_said(html: str) -> None:
     assert "2023-06-14T10:26:00Z" in text
 
 
+def test_intervals_stand_beside_their_scores(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert "95 %: 0.66–0.74; overlap of map and labels" in text
+    assert "0.700 0.65–0.75" in text
+
+
+def test_several_cities_are_also_scored_together(city: CityReport, params: Params) -> None:
+    other = dataclasses.replace(city, name="other")
+    both, alone = (
+        " ".join(Page(render(cities, TRAINING, CURVES, params, TOGETHER)).text.split())
+        for cities in ([city, other], [city])
+    )
+    assert "All together all test pixels 0.512 below target 0.700 24 690" in both
+    assert "All together" not in alone
+
+
+def test_failures_and_diagrams_are_told(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert "Worst parts of the test area" in text
+    assert "precision by recall, as less confident pixels are left blank road bare soil" in text
+    assert "0, 40" in text
+
+
 def test_a_transfer_city_is_called_one(city: CityReport, params: Params) -> None:
     target = dataclasses.replace(city, params=params.cities["oasis"])
-    assert "never trained on" in Page(render([target], TRAINING, CURVES, params)).text
+    assert "never trained on" in Page(render([target], TRAINING, CURVES, params, TOGETHER)).text
+
+
+def test_what_transfer_brought_is_shown_where_there_was_one(city: CityReport, params: Params) -> None:
+    gain = {"transfer": {"demo": {"before": 0.4321, "after": 0.6543}}}
+    text = " ".join(Page(render([city], TRAINING | gain, CURVES, params)).text.split())
+    assert "Training started from the model in data/none" in text
+    assert "demo 0.432 0.654" in text
+    assert "Training started from" not in Page(render([city], TRAINING, CURVES, params)).text
 
 
 def test_what_the_map_needs_survives_the_page(html: str, city: CityReport, grid: Grid) -> None:

@@ -2,16 +2,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
+from pyproj import CRS
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
-from urbanseg.metrics.area import areas
-from urbanseg.metrics.boundary import BoundaryCounts, boundary_scores
+from urbanseg.evaluate_params import Target
+from urbanseg.grid import Grid, Window
+from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
+from urbanseg.metrics.objects import Detections
+from urbanseg.metrics.plots import write_tables
 from urbanseg.metrics.roads import RoadScores
-from urbanseg.metrics.segmentation import class_scores
-from urbanseg.metrics.summary import Evaluation, summary, write_tables
-from urbanseg.params import Target
-from urbanseg.report.scores import class_rows, grouped, headline, read_confusion, road_rows
+from urbanseg.metrics.summary import Evaluation, summary
+from urbanseg.metrics.summary import evaluation as evaluate
+from urbanseg.metrics.tally import Tally
+from urbanseg.report.scores import class_rows, grouped, headline, interval, read_confusion, road_rows
 
 TABLE = ClassTable(tuple(LandClass(i, n, "#112233") for i, n in enumerate(["other", "road", "bare_soil"])))
 TARGETS = {"road": Target(acceptable=0.5, good=0.7), "overall": Target(acceptable=0.6, good=0.75)}
@@ -20,20 +25,28 @@ TARGETS = {"road": Target(acceptable=0.5, good=0.7), "overall": Target(acceptabl
 @pytest.fixture
 def evaluation() -> Evaluation:
     matrix = np.array([[60, 20, 0], [10, 90, 0], [0, 0, 0]], dtype=np.int64)
-    return Evaluation(
-        TABLE,
-        TARGETS,
-        matrix,
-        class_scores(matrix),
-        boundary_scores(BoundaryCounts.none(3)),
-        areas(matrix, 100.0),
-        RoadScores(),
+    grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 20, 20)
+    none = BoundaryCounts.none(3)
+    tally = Tally(
+        grid=grid,
+        cells=[Window(0, 0, 10, 20), Window(10, 0, 10, 20)],
+        pixels=np.stack([matrix // 2, matrix // 2]),
+        outlines=BoundaryCounts(*np.zeros((4, 2, 3), np.int64)),
+        buildings=Detections(*np.zeros((4, 2), np.int64)),
+        blocks=[Window(0, 0, 20, 20)],
+        roads=[RoadScores()],
+        tolerances={"1px": none},
+        tolerances_m={"1px": 10.0},
+        bands=BandCounts.none(3),
+        confidence=np.zeros((3, 255, 2), np.int64),
+        mapped=matrix.sum(axis=0),
     )
+    return evaluate(tally, TABLE, TARGETS, seed=0, samples=20)
 
 
 def test_the_confusion_of_the_evaluation_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:
-    write_tables(tmp_path / "tables", evaluation)
-    confusion = read_confusion(tmp_path / "tables" / "confusion.csv")
+    write_tables(tmp_path, evaluation)
+    confusion = read_confusion(tmp_path / "confusion.csv")
     assert confusion.names == ["other", "road"]
     assert confusion.rows == [[(60, 0.75), (20, 0.25)], [(10, 0.1), (90, 0.9)]]
 
@@ -43,6 +56,7 @@ def test_the_scores_of_the_evaluation_are_worded(evaluation: Evaluation) -> None
     figures = {figure.label: figure for figure in headline(metrics)}
     assert figures["mean IoU"].value == f"{metrics['miou']:.3f}"
     assert figures["mean IoU"].grade == "acceptable"
+    assert figures["mean IoU"].interval == "0.71–0.71"
     assert "road connectivity" not in figures
     rows = class_rows(metrics, TABLE, TARGETS)
     assert [row.name for row in rows] == ["other", "road", "bare soil"]
@@ -51,6 +65,13 @@ def test_the_scores_of_the_evaluation_are_worded(evaluation: Evaluation) -> None
     assert rows[2].scores["iou"] is None
     assert ("separate parts", "0", "0") in road_rows(metrics["roads"])
     assert ("share of the largest part", "–", "–") in road_rows(metrics["roads"])
+    assert ("share near a road of the other", "–", "–") in road_rows(metrics["roads"])
+
+
+def test_an_interval_that_is_not_known_is_not_said() -> None:
+    assert interval({"intervals": {"miou": None}}, "miou") == ""
+    assert interval({}, "miou") == ""
+    assert interval({"intervals": {"classes.road.iou": [0.123, 0.456]}}, "classes.road.iou") == "0.12–0.46"
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "actual,predicted,pixels,share\nroad,road,many,1\n"])

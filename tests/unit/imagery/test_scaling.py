@@ -1,4 +1,4 @@
-"""Digital numbers become reflectance × 10000, whatever their offset; tokens are added and renewed."""
+"""Digital numbers become reflectance × 10000, whatever their offset."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from urbanseg.errors import PipelineError
-from urbanseg.imagery import stac
+from urbanseg.imagery import scaling
 
 BANDS = {"raster:bands": [{"scale": 0.0001, "offset": -0.1}]}
 
@@ -22,7 +22,7 @@ def item(properties: dict[str, Any], asset: dict[str, Any] | None = None) -> pys
 
 
 @pytest.mark.parametrize(
-    ("scaling", "properties", "asset", "factors"),
+    ("rule", "properties", "asset", "factors"),
     [
         ("baseline", {"s2:processing_baseline": "03.01"}, {}, (1, 0)),
         ("baseline", {"s2:processing_baseline": "04.00"}, {}, (1, -1000)),
@@ -48,22 +48,22 @@ def item(properties: dict[str, Any], asset: dict[str, Any] | None = None) -> pys
     ],
 )
 def test_scale_and_offset_follow_the_profile(
-    scaling: str, properties: dict[str, Any], asset: dict[str, Any], factors: tuple[float, float]
+    rule: str, properties: dict[str, Any], asset: dict[str, Any], factors: tuple[float, float]
 ) -> None:
-    assert stac.SCALINGS[scaling](item(properties, asset), "red") == pytest.approx(factors)
+    assert scaling.SCALINGS[rule](item(properties, asset), "red") == pytest.approx(factors)
 
 
-@pytest.mark.parametrize("scaling", ["baseline", "earth_search", "metadata"])
-def test_numbers_of_unknown_scale_are_refused(scaling: str) -> None:
+@pytest.mark.parametrize("rule", ["baseline", "earth_search", "metadata"])
+def test_numbers_of_unknown_scale_are_refused(rule: str) -> None:
     with pytest.raises(PipelineError, match=r"STAC Item i .*choose another scaling"):
-        stac.SCALINGS[scaling](item({}), "red")
+        scaling.SCALINGS[rule](item({}), "red")
 
 
 @given(st.integers(0, 65535))
 def test_nodata_stays_and_data_never_becomes_nodata(number: int) -> None:
-    (harmonised,) = stac.harmonise(np.array([[[number]]], np.uint16), [(1.0, -1000.0)]).ravel()
+    (harmonised,) = scaling.harmonise(np.array([[[number]]], np.uint16), [(1.0, -1000.0)]).ravel()
     assert harmonised == (0 if number == 0 else max(1, number - 1000))
 
 
 def test_large_numbers_stop_at_the_largest() -> None:
-    assert stac.harmonise(np.array([[[60000]]], np.uint16), [(2.0, 0.0)]).item() == 65535
+    assert scaling.harmonise(np.array([[[60000]]], np.uint16), [(2.0, 0.0)]).item() == 65535

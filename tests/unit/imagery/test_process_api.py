@@ -5,7 +5,7 @@ import json
 import pytest
 import quickjs
 
-from urbanseg.imagery.sentinel_hub import evalscript
+from urbanseg.imagery.process_api import evalscript
 
 
 def engine(bands: list[str]) -> quickjs.Context:

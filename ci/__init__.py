@@ -1,0 +1,1 @@
+"""What a CI runner calls: the comparison of two revisions, and retraining."""

@@ -1,0 +1,30 @@
+"""Score all cities together, from what each of their test blocks contributes."""
+
+import logging
+
+from stages._cli import stage
+from urbanseg import files, paths
+from urbanseg.metrics import evidence
+from urbanseg.metrics.summary import pooled_summary
+from urbanseg.params import Params
+
+log = logging.getLogger(__name__)
+
+
+@stage
+def main(params: Params) -> None:
+    """Read the evidence of every city and write the scores of all of it."""
+    found = {city: evidence.read(paths.evaluation_dir(city)) for city in params.cities}
+    figures = pooled_summary(
+        evidence.pooled(list(found.values())),
+        params.class_table,
+        params.evaluate.targets,
+        seed=params.seed,
+        samples=params.evaluate.bootstrap.samples,
+    )
+    files.write_json(paths.OVERALL, figures | {"cities": list(found)})
+    log.info("%d cities: mIoU %.3f on %d test pixels", len(found), figures["miou"], figures["test_pixels"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Draw points of a city's map for people to check in QGIS; not part of the pipeline.
+
+``python -m stages.sample <city> <file.gpkg>`` writes them, `stages.assess` reads them back.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages._cli import city_file_stage
+from urbanseg import paths, raster
+from urbanseg.classes import IGNORE
+from urbanseg.errors import PipelineError
+from urbanseg.grid import SPLITS, Window, strips
+from urbanseg.mapping.checkpoints import write_checkpoints
+from urbanseg.metrics.area import HECTARE_M2
+from urbanseg.metrics.sampling import draw
+from urbanseg.params import Params
+
+
+@city_file_stage
+def main(city: str, file: Path, params: Params) -> None:
+    """Read the prediction, and the split if only test pixels are wanted; write the points."""
+    table, settings = params.class_table, params.sampling
+    with raster.reading(paths.prediction(city)) as prediction, raster.reading(paths.split(city)) as split:
+        grid = prediction.grid
+        raster.require_same_grid(paths.prediction(city), grid, paths.split(city), split.grid)
+
+        def classes(strip: Window) -> NDArray[np.uint8]:
+            mapped = prediction.read_band(strip)
+            if settings.area == "test":
+                mapped[split.read_band(strip) != SPLITS.index("test")] = IGNORE
+            return mapped
+
+        drawn = draw(
+            classes,
+            list(strips(grid.shape, raster.BLOCK)),
+            len(table),
+            points=settings.points,
+            least=settings.min_points,
+            seed=params.seed,
+        )
+    if not drawn.population.any():
+        raise PipelineError(
+            f"{paths.prediction(city)} holds no class in the {settings.area} area: nothing to draw"
+        )
+    height_m, width_m = grid.pixel_m
+    area_ha = drawn.population.astype(np.float64) * (height_m * width_m / HECTARE_M2)
+    pixels = np.stack([drawn.rows, drawn.cols], axis=1)
+    write_checkpoints(file, pixels, drawn.mapped, area_ha, grid, table)
+    logging.getLogger(__name__).info(
+        "%s: %d points; open %s in QGIS and fill in the reference class", city, len(pixels), file
+    )
+
+
+if __name__ == "__main__":
+    main()

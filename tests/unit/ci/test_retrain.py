@@ -1,0 +1,34 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+from ci.retrain import remote_sources, report
+from urbanseg import params
+
+ROOT = Path(__file__).parents[3]
+
+
+def city(scene, osm):
+    return SimpleNamespace(scene=SimpleNamespace(provider=scene), osm=SimpleNamespace(provider=osm))
+
+
+def test_only_servers_are_asked_for_something_new():
+    cities = {"a": city("stac", "overpass"), "b": city("sentinelhub", "pbf"), "c": city("local", "none")}
+    assert remote_sources(cities) == ["scene@a", "scene@b", "osm@a"]
+
+
+def test_the_embedded_cities_have_nothing_new_to_fetch():
+    assert remote_sources(params.load(ROOT / "params.yaml").cities) == []
+
+
+def test_the_report_says_why_the_gate_failed_and_who_opened_it():
+    said = {
+        "base": "main",
+        "stages": ["train"],
+        "table": "| t |",
+        "failures": ["demo: x"],
+        "cities": ["demo"],
+    }
+    assert "**Gate: failed; the results are not recorded**\n\n- demo: x\n" in report(**said, accept=False)
+    assert "**Gate: accepted by hand, although it failed**" in report(**said, accept=True)
+    assert "**Gate: passed**" in report(**said | {"failures": []}, accept=False)
+    assert "![demo: errors](previews/demo/errors.png)" in report(**said, accept=False)

@@ -1,0 +1,84 @@
+"""When the forges retrain, and with what rights; their linters check the rest (`make check`)."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[3]
+READS = [
+    "params.yaml",
+    "dvc.lock",
+    "dvc.yaml",
+    "stages/train.py",
+    "urbanseg/learn/model.py",
+    "data/none/README.md",
+]
+IGNORES = ["README.md", "docs/experiments.md", "tests/conftest.py", "bench/baseline.py", "Makefile"]
+
+
+def load(path):
+    return YAML(typ="safe", pure=True).load((ROOT / path).read_text())
+
+
+def github_paths():
+    return load(".github/workflows/retrain.yml")["on"]["push"]["paths"]
+
+
+def gitlab_paths():
+    (changes,) = (rule["changes"] for rule in load(".gitlab-ci.yml")["retrain"]["rules"] if "changes" in rule)
+    return changes
+
+
+def matches(path, patterns):
+    """Whether a pattern is the path or all of a folder above it, the two forms that are used."""
+    folders = [re.sub(r"\*\*(/\*)?$", "", pattern) for pattern in patterns if "*" in pattern]
+    return path in patterns or path.startswith(tuple(folders))
+
+
+@pytest.mark.parametrize("patterns", [github_paths(), gitlab_paths()], ids=["github", "gitlab"])
+def test_what_the_pipeline_reads_starts_a_retraining_and_nothing_else_does(patterns):
+    assert all(matches(path, patterns) for path in READS)
+    assert not any(matches(path, patterns) for path in IGNORES)
+
+
+def test_both_forges_watch_the_same_paths():
+    assert [p.removesuffix("/*") for p in gitlab_paths()] == github_paths()
+
+
+def test_every_file_in_git_that_a_stage_depends_on_is_watched():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    stages = load("dvc.yaml")["stages"].values()
+    deps = {dep for stage in stages for dep in stage.get("do", stage)["deps"]}
+    made_by_stages = {"metrics", "reports/evaluation", "reports/training"}
+    assert made_by_stages <= deps
+    read = [path for path in tracked if any(under(path, dep) for dep in deps - made_by_stages)]
+    assert len(read) > 50
+    assert [path for path in read if not matches(path, github_paths())] == []
+
+
+def under(path, folder):
+    return path == folder or path.startswith(f"{folder}/")
+
+
+@pytest.mark.parametrize("name", ["tests", "retrain"])
+def test_workflows_pin_actions_by_commit_and_grant_nothing_by_default(name):
+    text = (ROOT / f".github/workflows/{name}.yml").read_text()
+    uses = re.findall(r"uses: (\S+)", text)
+    assert uses
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in uses)
+    assert load(f".github/workflows/{name}.yml")["permissions"] == {}
+    assert re.findall(r"secrets\.(\w+)", text) == re.findall(r"\$\{\{ secrets\.(\w+) \}\}", text)
+
+
+def test_the_forges_only_call_the_script():
+    steps = load(".github/workflows/retrain.yml")["jobs"]["retrain"]["steps"]
+    on_github = [step["run"] for step in steps if step.get("name") in {"Set up", "Retrain"}]
+    on_gitlab = load(".gitlab-ci.yml")["retrain"]["script"][-2:]
+    for setup, retrain in (on_github, on_gitlab):
+        assert setup == "make setup"
+        assert retrain.startswith('.venv/bin/python -m ci.retrain --base "$')

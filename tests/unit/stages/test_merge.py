@@ -1,0 +1,51 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.merge import main
+from urbanseg import segmenter
+from urbanseg.learn.architectures import build
+from urbanseg.model_card import Card
+from urbanseg.segmenter import Segmenter, Spec
+
+PARAMS = Path(__file__).parents[3] / "params.yaml"
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["merge", *words])
+        main()
+
+    return run
+
+
+def test_models_of_single_classes_become_one_of_all_the_projects_classes(call):
+    for name in ("water", "road"):
+        network = build("Unet", "tu-test_resnet", 3, 2, [8, 8, 8, 8, 8])
+        spec = Spec(["red", "green", "blue"], [0.0] * 3, [1.0] * 3, ["other", name], "Unet", "tu-test_resnet")
+        segmenter.save(Path("models") / name, Segmenter(network, 1), spec, Card(cities=["x"]))
+    call("models/merged", "models/water", "models/road")
+    merged, spec = segmenter.load(Path("models/merged"))
+    assert spec.classes == ["other", "building", "road", "vegetation", "water", "bare_soil"]
+    probabilities = merged(torch.rand(1, 3, 32, 32)).softmax(1)
+    assert (probabilities[:, [1, 3, 5]] == 0).all()
+    assert (probabilities[:, [0, 2, 4]] > 0).all()
+
+
+@pytest.mark.parametrize("words", [[], ["models/merged"], ["models/merged", "models/water"]])
+def test_too_few_words_are_one_sentence(call, words):
+    with pytest.raises(
+        SystemExit, match="error: this takes the folder of the merged model, and the folders of"
+    ):
+        call(*words)
+
+
+def test_a_member_that_is_no_model_is_one_sentence(call):
+    with pytest.raises(SystemExit, match="error: models/water holds no complete model"):
+        call("models/merged", "models/water", "models/road")

@@ -1,0 +1,109 @@
+"""Points are drawn, filled in, and come back as an accuracy table."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import yaml
+from affine import Affine
+from pyproj import CRS
+
+from stages import assess, sample
+from urbanseg import paths, raster
+from urbanseg.classes import IGNORE
+from urbanseg.grid import Grid
+
+PROJECT = Path(__file__).parents[3]
+GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 300, 200)
+FILE = Path("checked.gpkg")
+
+
+@pytest.fixture(autouse=True)
+def city(tmp_path, monkeypatch):
+    """A city of which half is vegetation; the lower half is test area."""
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    classes = np.full(GRID.shape, 3, np.uint8)
+    classes[:, 100:] = np.arange(300)[:, np.newaxis] % 3
+    classes[:10] = IGNORE
+    split = np.repeat([0, 2], 150)[:, np.newaxis].repeat(200, axis=1).astype(np.uint8)
+    for path, values in ((paths.prediction("demo"), classes), (paths.split("demo"), split)):
+        with raster.writing(path, GRID, dtype="uint8", nodata=IGNORE) as file:
+            file.write(values)
+
+
+def call(stage, monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", [stage.__name__, *words])
+    stage.main()
+
+
+def fill(truth):
+    """Fill in the truth at each point."""
+    points = pyogrio.read_dataframe(FILE, layer="points")
+    rows, cols = (5_400_000 - points.geometry.y) // 10, (points.geometry.x - 500_000) // 10
+    reference = truth[rows.astype(int), cols.astype(int)]
+    with sqlite3.connect(FILE) as database:
+        for (trigger,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        filled = zip(reference.tolist(), points["point"].tolist(), strict=True)
+        database.executemany("UPDATE points SET reference = ? WHERE point = ?", filled)
+    database.close()
+
+
+def test_a_map_with_known_errors_is_found_to_have_them(monkeypatch, capsys):
+    call(sample, monkeypatch, "demo", str(FILE))
+    with raster.reading(paths.prediction("demo")) as prediction:
+        truth = prediction.read_band()
+    truth[:, :50] = 4  # half of what is mapped as vegetation is water
+    fill(truth)
+    call(assess, monkeypatch, "demo", str(FILE))
+    page = capsys.readouterr().out
+    assert page == FILE.with_suffix(".md").read_text()
+    assert page.startswith("# Accuracy of Demo city (simulated)\n\n500 points, checked by eye. ")
+
+    found = json.loads(FILE.with_suffix(".json").read_text())
+    vegetation, water = found["classes"]["vegetation"], found["classes"]["water"]
+    assert vegetation["mapped_ha"] == 290.0
+    for estimate, true in (
+        (vegetation["users_accuracy"], 0.5),
+        (vegetation["adjusted_ha"], 145.0),
+        (water["adjusted_ha"], 145.0),
+        (found["overall_accuracy"], 0.75),
+    ):
+        assert abs(estimate["estimate"] - true) < 1.5 * estimate["margin"]
+        assert 0 < estimate["margin"] < 0.15 * true
+    assert water["producers_accuracy"]["estimate"] == 0
+    assert found["classes"]["other"]["users_accuracy"] == {"estimate": 1.0, "margin": 0.0}
+    assert found["classes"]["bare_soil"]["users_accuracy"]["estimate"] is None
+    assert "| water | – | 0.0 ± 0.0 | 0.0 | " in page
+
+
+def test_points_of_the_test_area_alone_lie_there(monkeypatch):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["sampling"]["area"] = "test"
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    call(sample, monkeypatch, "demo", str(FILE))
+    points = pyogrio.read_dataframe(FILE, layer="points")
+    assert points.geometry.y.max() < 5_400_000 - 1500
+    assert pyogrio.read_dataframe(FILE, layer="strata")["area_ha"].sum() == 300.0
+
+
+def test_the_file_must_be_named(monkeypatch):
+    with pytest.raises(SystemExit, match="takes one city and one file"):
+        call(sample, monkeypatch, "demo")
+
+
+def test_a_mapped_class_at_whose_points_nobody_can_tell_is_named(monkeypatch):
+    call(sample, monkeypatch, "demo", str(FILE))
+    with raster.reading(paths.prediction("demo")) as prediction:
+        truth = prediction.read_band()
+    truth[truth == 2] = IGNORE
+    fill(truth)
+    with pytest.raises(SystemExit, match="at no point mapped as road could anyone tell"):
+        call(assess, monkeypatch, "demo", str(FILE))

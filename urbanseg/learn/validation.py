@@ -1,0 +1,117 @@
+"""How good a network is: loss and IoU over tiles, counted across processes.
+
+For early stopping on the validation tiles, and once after training for the transfer to
+another city, on test tiles of which no pixel is counted twice.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from urbanseg.classes import IGNORE
+from urbanseg.learn.batches import in_order
+from urbanseg.learn.data import Tile, TileDataset, TrainingSet
+from urbanseg.learn.fabric import total
+
+
+@torch.no_grad()
+def validate(
+    fabric: Fabric,
+    network: nn.Module,
+    loss: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    classes: Sequence[str],
+) -> dict[str, float]:
+    """Scores of a network over the batches of all processes.
+
+    Returns:
+        ``val_loss``, the mean of the batches' losses weighted by their labelled pixels;
+        ``val_miou``, over the classes that occur in reference or prediction; and
+        ``val_iou_<class>`` of each of them.
+    """
+    network.eval()
+    count = _counter(classes, fabric)
+    sums = torch.zeros(2, dtype=torch.float64, device=fabric.device)
+    for images, on_host in batches:
+        logits, targets = _logits(fabric, network, images), fabric.to_device(on_host)
+        labelled = (targets != IGNORE).sum()
+        sums += torch.stack([loss(logits, targets).double() * labelled, labelled.double()])
+        count.update(logits.argmax(1), targets)
+    loss_sum, labelled = total(sums, fabric)
+    iou = iou_per_class(total(count.compute(), fabric))
+    row = {"val_loss": float(loss_sum / labelled.clamp(min=1)), "val_miou": mean_iou(iou)}
+    return row | {f"val_iou_{name}": float(v) for name, v in zip(classes, iou, strict=True) if not v.isnan()}
+
+
+@torch.no_grad()
+def scores_by_city(
+    fabric: Fabric, network: nn.Module, data: TrainingSet, batch_size: int
+) -> dict[str, float]:
+    """Mean IoU over the test tiles of each city, each pixel counted once; by this process alone."""
+    network.to(fabric.device).eval()
+    scores = {}
+    for city in sorted({tile.city for tile in data.test}):
+        chosen = disjoint([tile for tile in data.test if tile.city == city])
+        count = _counter(data.spec.classes, fabric)
+        with closing(TileDataset(chosen, data, data.tile_size)) as tiles:
+            for draws in in_order(len(chosen), batch_size):
+                images, targets = (torch.stack(p) for p in zip(*(tiles[d] for d in draws), strict=True))
+                count.update(_logits(fabric, network, images).argmax(1), fabric.to_device(targets))
+        scores[city] = mean_iou(iou_per_class(count.compute()))
+    return scores
+
+
+def gain_by_city(
+    fabric: Fabric, start: nn.Module, trained: nn.Module, data: TrainingSet, batch_size: int
+) -> dict[str, dict[str, float]]:
+    """What training brought each city on its test tiles: mIoU ``before`` and ``after``."""
+    before, after = (scores_by_city(fabric, network, data, batch_size) for network in (start, trained))
+    return {city: {"before": round(before[city], 6), "after": round(after[city], 6)} for city in before}
+
+
+def disjoint(tiles: Sequence[Tile]) -> list[Tile]:
+    """Tiles of one city that share no pixel: each in turn that touches none taken before."""
+    taken: list[Tile] = []
+    for tile in tiles:
+        if not any(_overlap(tile, other) for other in taken):
+            taken.append(tile)
+    return taken
+
+
+def iou_per_class(confusion: Tensor) -> Tensor:
+    """IoU of each class from a confusion matrix, NaN where a class is in neither raster.
+
+    Args:
+        confusion: ``(classes, classes)``, rows the reference.
+    """
+    hits = confusion.diag().double()
+    union = confusion.sum(0) + confusion.sum(1) - hits
+    return torch.where(union > 0, hits / union, torch.nan)
+
+
+def mean_iou(iou: Tensor) -> float:
+    """Mean over the classes that occur, 0 if none does."""
+    return float(iou.nanmean().nan_to_num(0))
+
+
+def _logits(fabric: Fabric, network: nn.Module, images: Tensor) -> Tensor:
+    with fabric.autocast():
+        logits: Tensor = network(fabric.to_device(images).contiguous(memory_format=torch.channels_last))
+    return logits.float()
+
+
+def _counter(classes: Sequence[str], fabric: Fabric) -> Any:
+    # processes are summed by the caller: of several, some may have no batch
+    counter = MulticlassConfusionMatrix(len(classes), ignore_index=IGNORE, sync_on_compute=False)
+    return counter.set_dtype(torch.int64).to(fabric.device)
+
+
+def _overlap(one: Tile, other: Tile) -> bool:
+    a, b = one.window, other.window
+    rows = a.row < b.row + b.height and b.row < a.row + a.height
+    return rows and a.col < b.col + b.width and b.col < a.col + a.width

@@ -1,0 +1,163 @@
+"""Points that people check: a GeoPackage that QGIS opens with a form to fill in, and the way back.
+
+Each point gets the class that a person sees there. Whoever judges must not know what the map
+says (Olofsson et al. 2014, section 5.2), so the form hides the mapped class and the colours show
+only what was filled in. The strata the points were drawn from travel in the same file.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.errors import PipelineError
+from urbanseg.files import atomic
+from urbanseg.grid import Grid
+from urbanseg.mapping.export import steady
+from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
+
+POINTS, STRATA = "points", "strata"
+"""Layers of the file."""
+
+UNFILLED_COLOR = "#ffee00"
+CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A sample that was filled in.
+
+    Attributes:
+        counts: ``(n, n)`` int64, points by mapped class (rows) and reference class.
+        area_ha: ``(n,)`` float64, mapped area of each class.
+        unknown: points where nobody could tell.
+    """
+
+    counts: NDArray[np.int64]
+    area_ha: NDArray[np.float64]
+    unknown: int
+
+
+def write_checkpoints(
+    path: Path,
+    pixels: NDArray[np.int64],
+    mapped: NDArray[np.int64],
+    area_ha: NDArray[np.float64],
+    grid: Grid,
+    classes: ClassTable,
+) -> None:
+    """Write points to be filled in.
+
+    Args:
+        path: of the GeoPackage.
+        pixels: ``(points, 2)`` int64, row and column of each; points lie in their centres.
+        mapped: ``(points,)`` int64, class of each in the map.
+        area_ha: ``(n,)`` area of each class that the points were drawn from.
+        grid: of the map.
+        classes: their table.
+
+    Raises:
+        PipelineError: if it exists, because somebody's work may be in it, or can't be written.
+    """
+    if path.exists():
+        raise PipelineError(f"{path} exists, and may be filled in already; move it away first")
+    table = pd.DataFrame(
+        {
+            "point": np.arange(1, len(mapped) + 1),
+            "mapped": mapped,
+            "reference": pd.array([None] * len(mapped), "Int32"),
+            "note": pd.array([None] * len(mapped), "str"),
+        }
+    )
+    centres = shapely.points(pixels[:, ::-1] + 0.5)
+    placed = gpd.GeoSeries(centres, crs=grid.crs).affine_transform(grid.transform.to_shapely())
+    points = gpd.GeoDataFrame(table, geometry=placed)
+    strata = pd.DataFrame({"class_id": range(len(classes)), "name": classes.names, "area_ha": area_ha})
+    styles = style_table({POINTS: points_qml(classes)})
+    with atomic(path) as temporary, steady(path):
+        _write(points, temporary, POINTS, geometry_type="Point", layer_options={"GEOMETRY_NAME": GEOMETRY})
+        _write(strata, temporary, STRATA, append=True)
+        _write(styles, temporary, "layer_styles", append=True, layer_options={"FID": "id"})
+
+
+def read_checkpoints(path: Path, classes: ClassTable) -> Checked:
+    """Read points that were filled in.
+
+    Raises:
+        PipelineError: if the file is no such sample, its classes are not ours, or points lack
+            a reference class.
+    """
+    if not path.exists():
+        raise PipelineError(f"{path} does not exist; draw a sample with python -m stages.sample <city>")
+    try:
+        points = pyogrio.read_dataframe(path, layer=POINTS, read_geometry=False)
+        strata = pyogrio.read_dataframe(path, layer=STRATA)
+        names, area_ha = strata["name"].tolist(), strata["area_ha"].to_numpy(np.float64)
+        mapped, reference = points["mapped"].to_numpy(np.int64), points["reference"]
+    except (DataLayerError, DataSourceError, KeyError) as error:
+        raise PipelineError(f"{path} is no sample that python -m stages.sample wrote ({error})") from error
+    if names != classes.names:
+        raise PipelineError(
+            f"{path} was drawn for the classes {', '.join(names)}; params.yaml has {', '.join(classes.names)}"
+        )
+    if len(open_points := points["point"][reference.isna()]):
+        first = ", ".join(map(str, open_points[:5]))
+        raise PipelineError(
+            f"{path}: {len(open_points)} of {len(points)} points have no reference class "
+            f"(point {first}{', …' if len(open_points) > 5 else ''}); fill them in, or choose {CANNOT_TELL!r}"
+        )
+    said = reference.to_numpy(np.int64)
+    if strange := sorted(set(said.tolist()) - {*range(len(classes)), IGNORE}):
+        raise PipelineError(f"{path}: {strange[0]} is no class; the ids are 0 to {len(classes) - 1}")
+    counts = np.zeros((len(classes), len(classes)), np.int64)
+    known = said != IGNORE
+    np.add.at(counts, (mapped[known], said[known]), 1)
+    return Checked(counts, area_ha, int((~known).sum()))
+
+
+def points_qml(classes: ClassTable) -> str:
+    """Dots in the colour of the class that was filled in, and the form to fill in."""
+    root, renderer = document("categorizedSymbol", attr="reference", categories="Symbology|Fields|Forms")
+    choices = [(c.name, str(c.id), c.color) for c in classes] + [(CANNOT_TELL, str(IGNORE), "#000000")]
+    listed = ET.SubElement(renderer, "categories")
+    for label, value, _ in [*choices, ("not filled in", "", "")]:
+        symbol = value or "open"
+        ET.SubElement(
+            listed, "category", value=value, type="integer", symbol=symbol, label=label, render="true"
+        )
+    drawn = [(value, dot(color, "2.4")) for _, value, color in choices]
+    symbols(renderer, "marker", "SimpleMarker", [*drawn, ("open", dot(UNFILLED_COLOR, "3.2"))])
+
+    fields = ET.SubElement(root, "fieldConfiguration")
+    _widget(fields, "mapped", "Hidden")
+    _widget(fields, "note", "TextEdit")
+    options = ET.SubElement(_widget(fields, "reference", "ValueMap"), "Option", type="List", name="map")
+    for label, value, _ in choices:
+        ET.SubElement(
+            ET.SubElement(options, "Option", type="Map"), "Option", type="QString", name=label, value=value
+        )
+    editable = ET.SubElement(root, "editable")
+    for name in ("point", "mapped"):
+        ET.SubElement(editable, "field", name=name, editable="0")
+    return qml_text(root)
+
+
+def _widget(fields: ET.Element, name: str, kind: str) -> ET.Element:
+    """How the form shows a field; returns the element that takes the widget's options."""
+    field = ET.SubElement(fields, "field", name=name, configurationFlags="None")
+    config = ET.SubElement(ET.SubElement(field, "editWidget", type=kind), "config")
+    return ET.SubElement(config, "Option", type="Map")
+
+
+def _write(table: pd.DataFrame, path: Path, layer: str, **options: object) -> None:
+    pyogrio.write_dataframe(
+        table, path, driver="GPKG", layer=layer, use_arrow=True, promote_to_multi=False, **options
+    )

@@ -1,0 +1,208 @@
+"""Counting in one block of a scene: all that the scores need of it.
+
+A block is read with a halo, so that outlines and their matches do not end at its border.
+Pixels and outlines are counted by cell, the smaller unit that the bootstrap draws.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urbanseg.classes import IGNORE
+from urbanseg.errors import PipelineError
+from urbanseg.evaluate_params import RoadScoreParams
+from urbanseg.grid import Window, blocks
+from urbanseg.metrics import roads
+from urbanseg.metrics.boundary import BandCounts, BoundaryCounts, band_counts, boundary_counts, halo_px
+from urbanseg.metrics.calibration import confidence_counts
+from urbanseg.metrics.objects import Fragments, fragments
+from urbanseg.metrics.roads import RoadScores
+from urbanseg.metrics.segmentation import TEST, counted
+from urbanseg.raster import Reader
+
+Classes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+class Files(NamedTuple):
+    """The rasters that are compared, all uint8 and on one grid.
+
+    Labels are 255 where unknown, prediction and confidence where the scene has no data;
+    the split holds indices into `SPLITS`.
+    """
+
+    labels: Path
+    prediction: Path
+    confidence: Path
+    split: Path
+
+
+class Readers(NamedTuple):
+    """The same, open."""
+
+    labels: Reader
+    prediction: Reader
+    confidence: Reader
+    split: Reader
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is counted.
+
+    Attributes:
+        n: number of classes.
+        tolerance_m: of the boundaries that are counted by cell, and width of the bands.
+        tolerances: further tolerances in metres, by name.
+        cell_m: side of a cell, at most a block.
+        road: class id of roads; None if there is no such class.
+        road_rules: how road networks are compared.
+        min_spur_m: shorter dead ends of road skeletons are pruned.
+        building: class id of buildings; None if there is no such class.
+    """
+
+    n: int
+    tolerance_m: float
+    tolerances: dict[str, float]
+    cell_m: float
+    road: int | None
+    road_rules: RoadScoreParams
+    min_spur_m: float
+    building: int | None
+
+    @property
+    def reach_m(self) -> float:
+        """How far from a pixel its counts depend on others."""
+        return max([self.tolerance_m, *self.tolerances.values()])
+
+
+@dataclass(frozen=True)
+class BlockCounts:
+    """What was counted on the test pixels of a block; see `tally.Tally` for the fields."""
+
+    cells: list[Window]
+    pixels: NDArray[np.int64]
+    outlines: BoundaryCounts
+    buildings: Fragments
+    roads: RoadScores
+    tolerances: dict[float, BoundaryCounts]
+    bands: BandCounts
+    confidence: NDArray[np.int64]
+
+
+def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np.int64], BlockCounts | None]:
+    """Count the classes of the map in a block, ``(n,)`` int64, and everything on its test pixels, if any.
+
+    Raises:
+        PipelineError: if a raster holds an unknown class id, or a predicted pixel has no
+            confidence.
+    """
+    pixel_m = readers.labels.grid.pixel_m
+    window, core = _with_halo(block, halo_px(plan.reach_m, pixel_m), readers.labels.grid.shape)
+    split = readers.split.read_band(window)
+    if not (split[core] == TEST).any():
+        return _histogram(_classes(readers.prediction, block, plan.n), plan.n), None
+    reference, predicted = (
+        _classes(raster, window, plan.n) for raster in (readers.labels, readers.prediction)
+    )
+    counts = counted(reference, predicted, split)
+    inside, own, mapped = counts[core], reference[core], predicted[core]
+    cells, place = _cells(block, plan.cell_m, pixel_m)
+
+    def outlines(tolerance_m: float, cells: NDArray[np.int64] | None = None) -> BoundaryCounts:
+        return boundary_counts(
+            reference, predicted, counts,
+            n=plan.n, tolerance_m=tolerance_m, pixel_m=pixel_m, core=core, cells=cells,
+        )  # fmt: skip
+
+    by_cell = outlines(plan.tolerance_m, place)
+    return _histogram(mapped, plan.n), BlockCounts(
+        cells=cells,
+        pixels=_confusion_by_cell(own[inside], mapped[inside], place[inside], plan.n, len(cells)),
+        outlines=by_cell,
+        buildings=fragments(
+            _mask(own, inside, plan.building), _mask(mapped, inside, plan.building), block, place
+        ),
+        roads=roads.compare_masks(
+            _mask(own, inside, plan.road),
+            _mask(mapped, inside, plan.road),
+            pixel_m,
+            plan.road_rules,
+            min_spur_m=plan.min_spur_m,
+        ),
+        tolerances={
+            tolerance: by_cell.total() if tolerance == plan.tolerance_m else outlines(tolerance)
+            for tolerance in set(plan.tolerances.values())
+        },
+        bands=band_counts(
+            reference, predicted, counts, n=plan.n, width_m=plan.tolerance_m, pixel_m=pixel_m, core=core
+        ),
+        confidence=_confidence(readers, block, own, mapped, inside, plan.n),
+    )
+
+
+def _confidence(
+    readers: Readers, block: Window, own: Classes, mapped: Classes, inside: Mask, n: int
+) -> NDArray[np.int64]:
+    certainty = readers.confidence.read_band(block)[inside]
+    if (certainty == IGNORE).any():
+        raise PipelineError(
+            f"{readers.confidence.path} has no value where {readers.prediction.path} has a class; "
+            "run the predict stage again"
+        )
+    return confidence_counts(own[inside], mapped[inside], certainty, n)
+
+
+def _with_halo(block: Window, halo: int, shape: tuple[int, int]) -> tuple[Window, tuple[slice, slice]]:
+    """The block grown by the halo inside the scene, and where the block lies in it."""
+    top, left = max(0, block.row - halo), max(0, block.col - halo)
+    bottom = min(shape[0], block.row + block.height + halo)
+    right = min(shape[1], block.col + block.width + halo)
+    core = Window(block.row - top, block.col - left, block.height, block.width).slices
+    return Window(top, left, bottom - top, right - left), core
+
+
+def _cells(
+    block: Window, cell_m: float, pixel_m: tuple[float, float]
+) -> tuple[list[Window], NDArray[np.int64]]:
+    """Square cells that partition a block, and the number of the cell that each pixel lies in."""
+    side = max(1, round(cell_m / (pixel_m[0] * pixel_m[1]) ** 0.5))
+    laid = blocks((block.height, block.width), side)
+    place = np.empty((block.height, block.width), np.int64)
+    for i, cell in enumerate(laid):
+        place[cell.slices] = i
+    return [Window(block.row + c.row, block.col + c.col, c.height, c.width) for c in laid], place
+
+
+def _classes(raster: Reader, window: Window, n: int) -> Classes:
+    """Class ids of a window, all of them below `n` or ignored."""
+    values: Classes = raster.read_band(window)
+    # Adding 1 turns 255 into 0, so that one maximum tells whether an id is unknown.
+    if int((values + np.uint8(1)).max(initial=0)) > n:
+        worst = values[values != IGNORE].max()
+        raise PipelineError(
+            f"{raster.path} holds the value {worst}, but the class ids are 0 to {n - 1}; "
+            "run the stage that makes it again"
+        )
+    return values
+
+
+def _histogram(values: Classes, n: int) -> NDArray[np.int64]:
+    return np.bincount(values.ravel(), minlength=n)[:n].astype(np.int64)
+
+
+def _confusion_by_cell(
+    reference: Classes, predicted: Classes, place: NDArray[np.int64], n: int, cells: int
+) -> NDArray[np.int64]:
+    """`confusion` of each cell: ``(cells, n, n)``."""
+    key = (place * n + reference) * n + predicted
+    return np.bincount(key, minlength=cells * n * n).reshape(cells, n, n).astype(np.int64)
+
+
+def _mask(classes: Classes, inside: Mask, class_id: int | None) -> Mask:
+    if class_id is None:
+        return np.zeros_like(inside)
+    return np.asarray(inside & (classes == class_id))

@@ -1,0 +1,135 @@
+"""Tables that `dvc plots` draws: confusion, classes, outlines, reliability, precision and recall.
+
+Each is a small CSV whose columns its template under .dvc/plots names.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from urbanseg.metrics import calibration
+from urbanseg.metrics.boundary import boundary_scores
+from urbanseg.metrics.segmentation import present
+from urbanseg.metrics.summary import DIGITS, Evaluation, class_figures
+
+CONFIDENCES = np.arange(0, calibration.LEVELS, 12)
+"""Stored confidences at which precision and recall are told: about every 5 %."""
+
+CLASS_COLUMNS = ("iou", "precision", "recall", "f1", "boundary_f1", "boundary_iou")
+
+
+def write_tables(folder: Path, result: Evaluation) -> None:
+    """Write all tables into a folder that exists."""
+    for name, table in (
+        ("confusion", confusion_table(result)),
+        ("classes", class_table(result)),
+        ("outlines", outline_table(result)),
+        ("reliability", reliability_table(result)),
+        ("precision_recall", precision_recall_table(result)),
+    ):
+        table.round(DIGITS).to_csv(folder / f"{name}.csv", index=False)
+
+
+def confusion_table(result: Evaluation) -> pd.DataFrame:
+    """Rows ``actual, predicted, pixels, share, share_of_predicted``, absent classes left out.
+
+    `share` is of the actual class (its recall on the diagonal), `share_of_predicted` of the
+    predicted one (its precision on the diagonal), both 0–1.
+    """
+    known = present(result.matrix)
+    actual, predicted = (np.maximum(result.matrix.sum(axis=axis), 1) for axis in (1, 0))
+    return pd.DataFrame(
+        [
+            {
+                "actual": row.name,
+                "predicted": column.name,
+                "pixels": int(result.matrix[row.id, column.id]),
+                "share": result.matrix[row.id, column.id] / actual[row.id],
+                "share_of_predicted": result.matrix[row.id, column.id] / predicted[column.id],
+            }
+            for row in result.classes
+            for column in result.classes
+            if known[row.id] and known[column.id]
+        ]
+    )
+
+
+def class_table(result: Evaluation) -> pd.DataFrame:
+    """A row per present class: its scores, the interval of its IoU, and its targets."""
+    known = present(result.matrix)
+    rows = []
+    for c in result.classes:
+        if not known[c.id]:
+            continue
+        figures = class_figures(result, c.id, c.name)
+        low, high = result.intervals[f"classes.{c.name}.iou"]
+        target = result.targets.get(c.name)
+        rows.append(
+            {"class": c.name}
+            | {name: figures[name] for name in CLASS_COLUMNS}
+            | {
+                "iou_low": low,
+                "iou_high": high,
+                "target_acceptable": target.acceptable if target else None,
+                "target_good": target.good if target else None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def outline_table(result: Evaluation) -> pd.DataFrame:
+    """Rows ``class, tolerance, tolerance_m, precision, recall, f1`` of the boundary at each tolerance."""
+    rows = []
+    for (name, counts), metres in zip(
+        result.tally.tolerances.items(), result.tally.tolerances_m.values(), strict=True
+    ):
+        scores = boundary_scores(counts)
+        rows += [
+            {
+                "class": c.name,
+                "tolerance": name,
+                "tolerance_m": metres,
+                "precision": scores.precision[c.id],
+                "recall": scores.recall[c.id],
+                "f1": scores.f1[c.id],
+            }
+            for c in result.classes
+            if not np.isnan(scores.f1[c.id])
+        ]
+    return pd.DataFrame(rows)
+
+
+def reliability_table(result: Evaluation) -> pd.DataFrame:
+    """Rows ``low, high, confidence, accuracy, pixels`` of the bins that hold pixels."""
+    found = calibration.reliability(result.tally.confidence)
+    table = pd.DataFrame(
+        {
+            "low": found.low,
+            "high": found.high,
+            "confidence": found.confidence,
+            "accuracy": found.accuracy,
+            "pixels": found.pixels,
+        }
+    )
+    return table[table["pixels"] > 0]
+
+
+def precision_recall_table(result: Evaluation) -> pd.DataFrame:
+    """Rows ``class, confidence, precision, recall``: pixels less confident than that are left blank."""
+    precision, recall = calibration.precision_recall(
+        result.tally.confidence, result.matrix.sum(axis=1), CONFIDENCES
+    )
+    return pd.DataFrame(
+        [
+            {
+                "class": c.name,
+                "confidence": level / (calibration.LEVELS - 1),
+                "precision": precision[c.id, i],
+                "recall": recall[c.id, i],
+            }
+            for c in result.classes
+            for i, level in enumerate(CONFIDENCES.tolist())
+            if not np.isnan(precision[c.id, i] + recall[c.id, i])
+        ]
+    )

@@ -1,0 +1,121 @@
+"""Where the map fails: the worst parts of the test area, in words and in pictures.
+
+Where a model goes wrong is what its user wants to see first. The parts are the cells by
+which the evaluate stage counts; a cell is read from the rasters at full resolution.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from pyproj import Transformer
+
+from urbanseg.classes import ClassTable
+from urbanseg.grid import Grid, Window
+from urbanseg.metrics.evidence import Evidence
+from urbanseg.raster import reading
+from urbanseg.report import pictures
+from urbanseg.report.pictures import Rgb, humanize
+from urbanseg.report.views import RasterFiles, rgb_bands
+
+MOST = 6
+"""Cells that are shown."""
+LEAST_SHARE = 0.25
+"""A cell counts if this part of its pixels does; a few pixels say little."""
+SIDE, GAP, HEAD = 200, 8, 26
+"""Pixels of a thumbnail, between thumbnails, and of a line of text above a row."""
+PANELS = ("scene", "labels", "map", "errors")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that is mapped badly.
+
+    Attributes:
+        window: where it lies in the scene, in pixels.
+        longitude: of its centre, degrees.
+        latitude: likewise.
+        accuracy: share of its pixels that are right, 0–1.
+        pixels: how many were compared.
+        mistake: the most frequent one in words, with its share of the pixels.
+    """
+
+    window: Window
+    longitude: float
+    latitude: float
+    accuracy: float
+    pixels: int
+    mistake: str
+
+
+def worst(found: Evidence, grid: Grid, most: int = MOST) -> list[Failure]:
+    """The cells with the lowest share of right pixels, worst first; none that is all right."""
+    pixels = found.pixels.sum(axis=(1, 2))
+    sizes = np.array([cell.height * cell.width for cell in found.cells])
+    right = np.trace(found.pixels, axis1=1, axis2=2)
+    accuracy = right / np.maximum(pixels, 1)
+    order = np.lexsort((np.arange(len(pixels)), accuracy))
+    shown = [i for i in order if pixels[i] >= LEAST_SHARE * sizes[i] and right[i] < pixels[i]][:most]
+    to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    failures = []
+    for i in shown:
+        cell = found.cells[i]
+        x, y = grid.transform @ (cell.col + cell.width / 2, cell.row + cell.height / 2)
+        longitude, latitude = to_degrees.transform(x, y)
+        failures.append(
+            Failure(
+                cell,
+                longitude,
+                latitude,
+                float(accuracy[i]),
+                int(pixels[i]),
+                _mistake(found.pixels[i], found.classes),
+            )
+        )
+    return failures
+
+
+def sheet(files: RasterFiles, table: ClassTable, failures: Sequence[Failure]) -> Rgb:
+    """A row for each failure: the scene, the labels, the map and its errors; ``(height, width, 3)`` uint8."""
+    row = HEAD + SIDE + GAP
+    canvas = Image.new("RGB", (GAP + len(PANELS) * (SIDE + GAP), HEAD + len(failures) * row), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
+    for i, name in enumerate(PANELS):
+        draw.text((GAP + i * (SIDE + GAP), 5), name, fill="#56666d", font=font)
+    for rank, failure in enumerate(failures):
+        top = HEAD + rank * row
+        text = f"{rank + 1}.  {failure.accuracy:.0%} right; {failure.mistake}"
+        draw.text((GAP, top + 5), text, fill="#1f2933", font=font)
+        for i, panel in enumerate(_panels(files, table, failure.window)):
+            scale = SIDE / max(panel.shape[:2])
+            size = max(1, round(panel.shape[1] * scale)), max(1, round(panel.shape[0] * scale))
+            small = Image.fromarray(panel).resize(size, Image.Resampling.NEAREST)
+            canvas.paste(small, (GAP + i * (SIDE + GAP), top + HEAD))
+    return np.asarray(canvas)
+
+
+def _panels(files: RasterFiles, table: ClassTable, window: Window) -> list[Rgb]:
+    with reading(files.scene) as scene:
+        bands = scene.read(window, rgb_bands(scene.info.descriptions))
+        view = pictures.true_color(bands, scene.valid(window))
+    codes = []
+    for path in (files.labels, files.prediction, files.split):
+        with reading(path) as raster:
+            codes.append(raster.read_band(window))
+    labels, prediction, split = codes
+    white = np.full((*labels.shape, 3), 255, np.uint8)
+    layers = (
+        pictures.colorize(labels, table),
+        pictures.colorize(prediction, table),
+        pictures.errors(labels, prediction, split),
+    )
+    return [view, *(pictures.overlay(white, layer, 1) for layer in layers)]
+
+
+def _mistake(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
+    wrong = matrix * (1 - np.eye(len(names), dtype=np.int64))
+    actual, mapped = divmod(int(wrong.argmax()), len(names))
+    share = wrong[actual, mapped] / matrix.sum()
+    return f"{share:.0%} are {humanize(names[actual])} taken for {humanize(names[mapped])}"

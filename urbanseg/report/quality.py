@@ -1,0 +1,79 @@
+"""How far a map can be trusted: its reliability, precision and recall by confidence, and its failures."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from urbanseg.classes import ClassTable
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
+from urbanseg.metrics import evidence
+from urbanseg.report import failures
+from urbanseg.report.curves import Series, chart
+from urbanseg.report.failures import Failure
+from urbanseg.report.pictures import Rgb, humanize
+from urbanseg.report.views import RasterFiles
+
+UNIT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Ticks of both axes."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the page says of a city's map beside its scores.
+
+    Attributes:
+        charts: title, what lies on the horizontal axis, names of the lines, and the drawing.
+        failures: the worst cells of the test area, worst first.
+        sheet: their pictures, ``(height, width, 3)`` uint8; None if there are none.
+    """
+
+    charts: Sequence[tuple[str, str, Sequence[str], Markup]]
+    failures: Sequence[Failure]
+    sheet: Rgb | None
+
+
+def read_quality(folder: Path, files: RasterFiles, grid: Grid, table: ClassTable) -> Quality:
+    """Read what the evaluate stage wrote of a city, and draw it.
+
+    Args:
+        folder: the tables of the evaluate stage.
+        files: the city's rasters.
+        grid: of the rasters.
+        table: the classes.
+
+    Raises:
+        PipelineError: if a table is missing or damaged.
+    """
+    reliability = _series(folder / "reliability.csv", "confidence", "accuracy")
+    by_class = _series(folder / "precision_recall.csv", "recall", "precision", "class")
+    diagonal = {"ideal": [(0.0, 0.0), (1.0, 1.0)]}
+    found = failures.worst(evidence.read(folder), grid)
+    return Quality(
+        charts=[
+            _chart("share of right pixels by confidence", "confidence", diagonal | {"map": reliability[""]}),
+            _chart("precision by recall, as less confident pixels are left blank", "recall", by_class),
+        ],
+        failures=found,
+        sheet=failures.sheet(files, table, found) if found else None,
+    )
+
+
+def _chart(title: str, across: str, series: Mapping[str, Series]) -> tuple[str, str, list[str], Markup]:
+    return title, across, list(series), chart(title, series, by=across, xs=UNIT, ys=UNIT)
+
+
+def _series(path: Path, x: str, y: str, key: str | None = None) -> dict[str, Series]:
+    """Points of a table, by the value of the column `key`."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    try:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                name = humanize(row[key]) if key else ""
+                found.setdefault(name, []).append((float(row[x]), float(row[y])))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise PipelineError(f"{path} is no table of {x} and {y}; run the evaluate stage again") from error
+    return dict(found)
