@@ -16,7 +16,7 @@ from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Segmenter, Spec
 
-ENCODER = "timm-tf_efficientnet_lite0"
+ENCODER = "resnet18"
 SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["a", "b", "c"], "Unet", ENCODER, upsample=2)
 FORMATS = ["torch_export", "onnx", "openvino", "openvino_int8"]
 
@@ -33,7 +33,7 @@ def pixels(n=1, height=64, width=96, seed=0):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     torch.manual_seed(3)
-    channels = {"decoder_channels": [16, 16, 8, 8, 8]}
+    channels = {"decoder_channels": [16, 8, 8, 8, 8]}
     network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
     folder = tmp_path_factory.mktemp("models") / "segmenter"
     segmenter.save(folder, Segmenter(network.eval(), 2), SPEC)
