@@ -89,20 +89,19 @@ def _candidates(graph: RoadGraph, edges: _Edges, rules: RoadParams) -> _Gaps:
     tips, own, ahead = _dead_ends(graph, edges, rules.max_gap_m)
     places = shapely.points(edges.points[tips])
     row, edge = shapely.STRtree(edges.lines).query(places, predicate="dwithin", distance=rules.max_gap_m)
-    row, edge = row[own[row] != edge], edge[own[row] != edge]
-
     start = edges.points[tips[row]]
     rays = shapely.linestrings(np.stack([start, start + rules.max_gap_m * ahead[row]], axis=1))
     hits = shapely.intersection(rays, edges.lines[edge])
-    met = ~shapely.is_empty(hits)
+    met = ~shapely.is_empty(hits) & (own[row] != edge)
     first = shapely.get_point(shapely.shortest_line(places[row[met]], hits[met]), 1)
+    target = np.concatenate([places[row], first])
     row, edge = np.concatenate([row, row[met]]), np.concatenate([edge, edge[met]])
-    at = shapely.line_locate_point(edges.lines[edge], np.concatenate([places[row[: len(met)]], first]))
-
-    at = np.where(
-        at <= rules.snap_m, 0, np.where(at >= edges.length[edge] - rules.snap_m, edges.length[edge], at)
-    )
-    node = np.where(at == 0, edges.ends[edge, 0], np.where(at == edges.length[edge], edges.ends[edge, 1], -1))
+    length = edges.length[edge]
+    # A road may close a ring with itself, but only at its other end.
+    other_end = np.where(edges.ends[edge, 0] == tips[row], length, 0)
+    at = np.where(own[row] == edge, other_end, shapely.line_locate_point(edges.lines[edge], target))
+    at = np.where(at <= rules.snap_m, 0, np.where(at >= length - rules.snap_m, length, at))
+    node = np.where(at == 0, edges.ends[edge, 0], np.where(at == length, edges.ends[edge, 1], -1))
     point = shapely.get_coordinates(shapely.line_interpolate_point(edges.lines[edge], at)).reshape(-1, 2)
     step = point - edges.points[tips[row]]
     gaps = _Gaps(tips[row], edge, node, at, point, np.hypot(*step.T), _angle(ahead[row], step))
