@@ -45,10 +45,14 @@ def unpack(cache: Path) -> None:
     if not version:
         raise MissingError("PostGIS is not installed, and the package lists know none (apt-get update)")
     packages = cache / "packages"
-    packages.mkdir(parents=True, mode=0o755)
+    shutil.rmtree(cache, ignore_errors=True)
+    packages.mkdir(parents=True)
     run("apt-get", "download", *{*names, f"postgresql-{version[1]}"}, cwd=packages)
     for package in sorted(packages.glob("*.deb")):
         run("dpkg", "-x", str(package), str(cache / "part"), cwd=cache)
+    # The link that Debian's installation script makes with update-alternatives.
+    for control in (cache / "part").glob("usr/share/postgresql/*/extension/postgis-3.control"):
+        control.with_name("postgis.control").symlink_to(control.name)
     (cache / "part").rename(cache / "root")
 
 
