@@ -42,7 +42,9 @@ def engine(url: str) -> sa.Engine:
         ) from error.with_traceback(None)
     if made.get_backend_name() not in {"postgresql", "postgres"}:
         raise PipelineError("DATABASE_URL must start with postgresql://; only PostGIS is published to")
-    return sa.create_engine(made.set(drivername="postgresql+psycopg"), hide_parameters=True, poolclass=sa.NullPool)
+    return sa.create_engine(
+        made.set(drivername="postgresql+psycopg"), hide_parameters=True, poolclass=sa.NullPool
+    )
 
 
 def publish(
