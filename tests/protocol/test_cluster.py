@@ -106,7 +106,7 @@ def town(tmp_path_factory):
     torch.manual_seed(3)
     channels = {"decoder_channels": [16, 16, 8, 8, 8]}
     network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
-    segmenter.save(folder / "segmenter", Segmenter(network.eval(), 1), SPEC)
+    segmenter.save(folder / "segmenter", Segmenter(network.eval(), 1), SPEC, "A model.\n")
     return folder
 
 

@@ -36,7 +36,7 @@ def model(tmp_path_factory):
     channels = {"decoder_channels": [16, 8, 8, 8, 8]}
     network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
     folder = tmp_path_factory.mktemp("models") / "segmenter"
-    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC)
+    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC, "A model.\n")
     return folder
 
 
@@ -117,7 +117,7 @@ def test_a_format_that_was_not_exported_or_is_of_another_model_is_refused(model,
     network, _ = segmenter.load(model)
     with torch.no_grad():
         next(network.parameters()).mul_(2)
-    segmenter.save(tmp_path / "other", network, SPEC)
+    segmenter.save(tmp_path / "other", network, SPEC, "A model.\n")
     with pytest.raises(PipelineError, match="was made of another model than"):
         backends.load(tmp_path / "other", exported, options(backend="onnx"))
 
