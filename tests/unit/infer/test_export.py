@@ -13,6 +13,7 @@ from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends, export
 from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.model_card import Card
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Segmenter, Spec
 
@@ -36,7 +37,7 @@ def model(tmp_path_factory):
     channels = {"decoder_channels": [16, 8, 8, 8, 8]}
     network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
     folder = tmp_path_factory.mktemp("models") / "segmenter"
-    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC)
+    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC, Card(cities=["x"]))
     return folder
 
 
@@ -117,7 +118,7 @@ def test_a_format_that_was_not_exported_or_is_of_another_model_is_refused(model,
     network, _ = segmenter.load(model)
     with torch.no_grad():
         next(network.parameters()).mul_(2)
-    segmenter.save(tmp_path / "other", network, SPEC)
+    segmenter.save(tmp_path / "other", network, SPEC, Card(cities=["x"]))
     with pytest.raises(PipelineError, match="was made of another model than"):
         backends.load(tmp_path / "other", exported, options(backend="onnx"))
 
