@@ -54,19 +54,15 @@ def main(params: Params) -> None:
 def opened(folder: Path, grid: Grid) -> Iterator[Dated]:
     """The map of a date, on `grid`."""
     with ExitStack() as stack:
-        found = []
-        for name in ("classes.tif", "confidence.tif"):
-            if name == "confidence.tif" and not (folder / name).exists():
-                found.append(None)
-                continue
+
+        def on_grid(name: str) -> raster.Reader:
             reader = stack.enter_context(raster.reading(folder / name))
-            if not reader.grid.same_as(grid):
-                reader = stack.enter_context(warped(reader, grid, src_nodata=255, nodata=255))
-            found.append(reader)
-        classes, confidence = found
-        if classes is None:
-            raise PipelineError(f"{folder} holds no classes.tif; run predict first")
-        yield Dated(classes, confidence)
+            if reader.grid.same_as(grid):
+                return reader
+            return stack.enter_context(warped(reader, grid, src_nodata=255, nodata=255))
+
+        has_confidence = (folder / "confidence.tif").exists()
+        yield Dated(on_grid("classes.tif"), on_grid("confidence.tif") if has_confidence else None)
 
 
 if __name__ == "__main__":

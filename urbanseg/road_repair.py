@@ -87,7 +87,7 @@ class _Gaps:
 def _candidates(graph: RoadGraph, edges: _Edges, rules: RoadParams) -> _Gaps:
     """Each dead end with each edge in reach: the nearest place on it, and the place straight ahead."""
     tips, own, ahead = _dead_ends(graph, edges, rules.max_gap_m)
-    places = shapely.points(edges.points[tips])
+    places = np.asarray(shapely.points(edges.points[tips]))
     row, edge = shapely.STRtree(edges.lines).query(places, predicate="dwithin", distance=rules.max_gap_m)
     start = edges.points[tips[row]]
     rays = shapely.linestrings(np.stack([start, start + rules.max_gap_m * ahead[row]], axis=1))
@@ -127,13 +127,15 @@ def _is_allowed(gaps: _Gaps, step: Floats, ahead: dict[int, Floats], rules: Road
     back = np.where(is_end, _angle(facing, -step), 0.0)
     straight = (gaps.angle <= rules.max_angle_deg) & (back <= rules.max_angle_deg)
     near = (gaps.width > 0) & (gaps.width <= rules.max_gap_m)
-    return near & (straight | (gaps.width <= rules.snap_m)) & (gaps.node != gaps.tip)
+    allowed: NDArray[np.bool_] = near & (straight | (gaps.width <= rules.snap_m)) & (gaps.node != gaps.tip)
+    return allowed
 
 
 def _angle(a: Floats, b: Floats) -> Floats:
     """Degrees between vectors ``(n, 2)``; 0 where one is none."""
     cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    return np.degrees(np.abs(np.arctan2(cross, (a * b).sum(axis=1))))
+    degrees: Floats = np.degrees(np.abs(np.arctan2(cross, (a * b).sum(axis=1))))
+    return degrees
 
 
 def _chosen(graph: RoadGraph, edges: _Edges, gaps: _Gaps, rules: RoadParams) -> _Gaps:

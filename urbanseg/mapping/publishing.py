@@ -9,6 +9,7 @@ schema it may create in; the administrator has installed the PostGIS extension b
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -140,7 +141,7 @@ def _rows(layer: gpd.GeoDataFrame, city: str, run: str) -> gpd.GeoDataFrame:
     return rows
 
 
-def _type(column: pd.Series) -> sa.types.TypeEngine[object]:
+def _type(column: pd.Series) -> sa.types.TypeEngine[Any]:
     if pd.api.types.is_integer_dtype(column):
         return sa.BigInteger()
     return sa.Double() if pd.api.types.is_float_dtype(column) else sa.Text()

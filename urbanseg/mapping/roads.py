@@ -4,6 +4,8 @@ The graph itself comes from `urbanseg.network` and `urbanseg.road_repair`. The t
 again, for example with networkx: ``nx.from_pandas_edgelist(edges, "u", "v", True, nx.MultiGraph)``.
 """
 
+from typing import Any
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -74,7 +76,7 @@ def road_widths(lines: NDArray[np.object_], mask: NDArray[np.bool_], grid: Grid)
         mask: ``(height, width)`` bool, True on road.
         grid: of the mask.
     """
-    found = [np.empty(0)]
+    found: list[NDArray[np.floating[Any]]] = [np.empty(0)]
     for first in range(0, len(lines), LINES_AT_ONCE):
         some = lines[first : first + LINES_AT_ONCE]
         owner, cells = _points_along(some, grid)
