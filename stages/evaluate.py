@@ -59,7 +59,7 @@ def plan(params: Params, grid: Grid) -> Plan:
         cell_m=settings.bootstrap.cell_m,
         road=ids.get("road"),
         road_rules=settings.roads,
-        min_spur_m=params.vectorize.min_spur_m,
+        road_repair=params.vectorize.roads,
         building=ids.get("building"),
     )
 

@@ -15,6 +15,7 @@ from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.network import road_graph
 from urbanseg.params import Params
+from urbanseg.road_repair import repaired
 
 
 @city_stage
@@ -39,8 +40,8 @@ def main(city: str, params: Params) -> None:
             else np.zeros(grid.shape, dtype=bool)
         )
 
-    graph = road_graph(roads, grid.transform, min_spur=params.vectorize.min_spur_m)
-    edges, nodes = road_layers(graph, grid.crs)
+    skeleton = road_graph(roads, grid.transform, min_spur=params.vectorize.roads.min_spur_m)
+    edges, nodes = road_layers(repaired(skeleton, params.vectorize.roads), roads, grid)
 
     layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
     write_map(paths.map_dir(city), city, layers, layer_styles(table), params.vectorize.formats)

@@ -58,8 +58,8 @@ def road_graph(mask: NDArray[np.bool_], transform: Affine, *, min_spur: float = 
         chains.start.tolist(), chains.end.tolist(), lines, shapely.length(lines).tolist(), strict=True
     ):
         graph.add_edge(u, v, line=line, start=u, length=length)
-    _prune(graph, min_spur)
-    return _tidy(graph, shapely.get_coordinates(centres))
+    prune(graph, min_spur)
+    return tidied(graph, shapely.get_coordinates(centres))
 
 
 def line_graph(lines: Sequence[LineString]) -> RoadGraph:
@@ -85,8 +85,8 @@ def line_graph(lines: Sequence[LineString]) -> RoadGraph:
     for (u, v), line, length in zip(steps.tolist(), pieces, shapely.length(pieces).tolist(), strict=True):
         graph.add_edge(u, v, line=line, start=u, length=length)
     for node in list(graph):
-        _dissolve(graph, node)
-    return _tidy(graph, places)
+        dissolve(graph, node)
+    return tidied(graph, places)
 
 
 @dataclass(frozen=True)
@@ -217,14 +217,14 @@ def _trace(
     return start, end, np.asarray(shapely.linestrings(points[along], indices=member[along]))
 
 
-def _prune(graph: RoadGraph, min_spur: float) -> None:
+def prune(graph: RoadGraph, min_spur: float) -> None:
     """Remove dead ends below `min_spur`, shortest first, and dissolve nodes of degree 2.
 
     Shortest first, because the skeleton forks at the end of a wide road: when the shorter
     tine is gone, the longer one has become the road's own end and is no spur.
     """
     for node in list(graph):
-        _dissolve(graph, node)
+        dissolve(graph, node)
     heap = [(length, node) for node in graph if (length := _spur_length(graph, node)) < min_spur]
     heapq.heapify(heap)
     while heap:
@@ -233,7 +233,7 @@ def _prune(graph: RoadGraph, min_spur: float) -> None:
             continue  # it has become part of a longer edge
         base = next(iter(graph[tip]))
         graph.remove_node(tip)
-        for end in _dissolve(graph, base):
+        for end in dissolve(graph, base):
             if (length := _spur_length(graph, end)) < min_spur:
                 heapq.heappush(heap, (length, end))
 
@@ -247,7 +247,7 @@ def _spur_length(graph: RoadGraph, tip: int) -> float:
     return float(edge["length"]) if graph.degree(base) > 1 else math.inf
 
 
-def _dissolve(graph: RoadGraph, node: int) -> tuple[int, ...]:
+def dissolve(graph: RoadGraph, node: int) -> tuple[int, ...]:
     """Join the two edges that meet at `node`, if there are just two; return their far ends."""
     if graph.degree(node) != 2 or graph.has_edge(node, node):
         return ()
@@ -260,7 +260,7 @@ def _dissolve(graph: RoadGraph, node: int) -> tuple[int, ...]:
     return u, v
 
 
-def _tidy(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
+def tidied(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
     """The graph with nodes renumbered 0 … n-1, edges in order, and public attributes only."""
     number = {node: i for i, node in enumerate(sorted(graph))}
     edges = []

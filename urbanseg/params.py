@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from urbanseg.change_params import ChangeParams
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.evaluate_params import EvaluateParams, SamplingParams
@@ -113,6 +114,7 @@ class Params(Model):
     export: ExportParams
     predict: PredictParams
     vectorize: VectorizeParams
+    change: ChangeParams
     evaluate: EvaluateParams
     sampling: SamplingParams
 

@@ -1,6 +1,6 @@
 """The `vectorize` section of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,13 +12,21 @@ ByClass = Metres | dict[str, Metres]
 Format = Literal["gpkg", "fgb", "geojson", "shapefile", "pmtiles"]
 
 
+class RoadParams(Model):
+    min_spur_m: Metres
+    snap_m: Metres
+    max_gap_m: Metres
+    max_angle_deg: Annotated[float, Field(ge=0, le=180)]
+    min_length_m: Metres
+
+
 class VectorizeParams(Model):
     min_area_m2: ByClass
     min_hole_m2: ByClass
     smooth: list[str]
     simplify_m: Metres
     formats: list[Format] = Field(min_length=1)
-    min_spur_m: Metres
+    roads: RoadParams
 
     def named_classes(self) -> dict[str, list[str]]:
         """Names of classes by the key that names them."""

@@ -23,6 +23,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import backends, cluster, outputs, worker
 from urbanseg.infer.scene import lattice_of, predict_scene
+from urbanseg.model_card import Card
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Segmenter, Spec
 
@@ -106,7 +107,7 @@ def town(tmp_path_factory):
     torch.manual_seed(3)
     channels = {"decoder_channels": [16, 16, 8, 8, 8]}
     network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
-    segmenter.save(folder / "segmenter", Segmenter(network.eval(), 1), SPEC)
+    segmenter.save(folder / "segmenter", Segmenter(network.eval(), 1), SPEC, Card(cities=["x"]))
     return folder
 
 

@@ -22,6 +22,7 @@ from urbanseg.metrics.objects import Fragments, fragments
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.segmentation import TEST, counted
 from urbanseg.raster import Reader
+from urbanseg.vectorize_params import RoadParams
 
 Classes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -60,7 +61,7 @@ class Plan:
         cell_m: side of a cell, at most a block.
         road: class id of roads; None if there is no such class.
         road_rules: how road networks are compared.
-        min_spur_m: shorter dead ends of road skeletons are pruned.
+        road_repair: how the predicted network is repaired, as for the map.
         building: class id of buildings; None if there is no such class.
     """
 
@@ -70,7 +71,7 @@ class Plan:
     cell_m: float
     road: int | None
     road_rules: RoadScoreParams
-    min_spur_m: float
+    road_repair: RoadParams
     building: int | None
 
     @property
@@ -131,7 +132,7 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
             _mask(mapped, inside, plan.road),
             pixel_m,
             plan.road_rules,
-            min_spur_m=plan.min_spur_m,
+            plan.road_repair,
         ),
         tolerances={
             tolerance: by_cell.total() if tolerance == plan.tolerance_m else outlines(tolerance)

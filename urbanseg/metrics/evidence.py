@@ -47,8 +47,14 @@ ROAD_COUNTS = (
     "reference_difference",
     "predicted_paths",
     "predicted_difference",
+    "skeleton_pairs_connected",
+    "skeleton_m",
+    "skeleton_matched_m",
 )
-"""What is kept of a block's roads: what connectivity, completeness, correctness and APLS need."""
+"""What is kept of a block's roads: what connectivity, completeness, correctness and APLS need.
+
+The skeleton is the predicted network before its repair.
+"""
 
 FILES = ("blocks.csv", "block_outlines.csv", "block_buildings.csv", "block_roads.csv")
 """One table for each kind of count."""
@@ -70,8 +76,11 @@ ROAD_FIGURES = (
     "roads.completeness",
     "roads.correctness",
     "roads.quality",
+    "roads.connectivity",
+    "roads.connectivity_raw",
+    "roads.correctness_raw",
 )
-"""Figures of the test blocks' roads, by their paths in the metrics."""
+"""Figures of the test blocks' roads, by their paths in the metrics; raw is before the repair."""
 
 Figures = dict[str, float]
 Counts = NDArray[Any]
@@ -88,7 +97,7 @@ class Evidence:
         outlines: ``(cells, 4, n)`` int64, in the order of `SIDES`.
         buildings: ``(cells, 4)`` int64, in the order of `SIDES`.
         blocks: where the test blocks lie.
-        roads: ``(blocks, 10)`` float64, in the order of `ROAD_COUNTS`.
+        roads: ``(blocks, 13)`` float64, in the order of `ROAD_COUNTS`.
     """
 
     classes: tuple[str, ...]
@@ -267,7 +276,8 @@ def _cell_figures(
 
 def _road_figures(total: NDArray[np.float64]) -> NDArray[np.float64]:
     pairs, connected, *rest = total.tolist()
-    lengths, paths = Matched(*rest[:4]), PathSums(*rest[4:])
+    lengths, paths = Matched(*rest[:4]), PathSums(*rest[4:8])
+    skeleton_connected, skeleton, skeleton_matched = rest[8:]
     return np.array(
         [
             connected / pairs if pairs else np.nan,
@@ -275,9 +285,21 @@ def _road_figures(total: NDArray[np.float64]) -> NDArray[np.float64]:
             lengths.completeness,
             lengths.correctness,
             lengths.quality,
+            connected / pairs if pairs else np.nan,
+            skeleton_connected / pairs if pairs else np.nan,
+            skeleton_matched / skeleton if skeleton else np.nan,
         ]
     )
 
 
 def _road_counts(scores: RoadScores) -> list[float]:
-    return [scores.pairs, scores.pairs_connected, *astuple(scores.lengths), *astuple(scores.paths)]
+    before = scores.skeleton
+    return [
+        scores.pairs,
+        scores.pairs_connected,
+        *astuple(scores.lengths),
+        *astuple(scores.paths),
+        before.pairs_connected,
+        before.lengths.predicted,
+        before.lengths.predicted_matched,
+    ]

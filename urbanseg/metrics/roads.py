@@ -7,7 +7,7 @@ equivalence, so the pairs need not be sampled: counting nodes per pair of compon
 gives the exact share. All counts add up over areas.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import networkx as nx
 import numpy as np
@@ -19,6 +19,8 @@ from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.metrics.apls import PathSums, compare_paths
 from urbanseg.metrics.buffers import Matched, match
 from urbanseg.network import RoadGraph, road_graph
+from urbanseg.road_repair import repaired
+from urbanseg.vectorize_params import RoadParams
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,22 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Skeleton:
+    """What the predicted network was before its repair: connected pairs, and lengths in metres."""
+
+    pairs_connected: int = 0
+    lengths: Matched = field(default_factory=Matched)
+
+    def __add__(self, other: "Skeleton") -> "Skeleton":
+        return Skeleton(self.pairs_connected + other.pairs_connected, self.lengths + other.lengths)
+
+
+@dataclass(frozen=True)
 class RoadScores:
-    """Both networks, reference nodes with a predicted road nearby, node pairs, lengths and paths."""
+    """Both networks, reference nodes with a predicted road nearby, node pairs, lengths and paths.
+
+    `skeleton` stays empty where the prediction is compared as it is.
+    """
 
     reference: Network = Network()
     prediction: Network = Network()
@@ -59,6 +75,7 @@ class RoadScores:
     pairs_connected: int = 0
     lengths: Matched = field(default_factory=Matched)
     paths: PathSums = field(default_factory=PathSums)
+    skeleton: Skeleton = field(default_factory=Skeleton)
 
     def __add__(self, other: "RoadScores") -> "RoadScores":
         return RoadScores(
@@ -70,6 +87,7 @@ class RoadScores:
             self.pairs_connected + other.pairs_connected,
             self.lengths + other.lengths,
             self.paths + other.paths,
+            self.skeleton + other.skeleton,
         )
 
     @property
@@ -83,22 +101,28 @@ def compare_masks(
     prediction: NDArray[np.bool_],
     pixel_m: tuple[float, float],
     rules: RoadScoreParams,
-    *,
-    min_spur_m: float,
+    repair: RoadParams,
 ) -> RoadScores:
-    """Compare the centre lines of two road masks.
+    """Compare the centre lines of two road masks, the predicted ones as they are repaired for the map.
 
     Args:
         reference: ``(height, width)`` bool, True on road.
         prediction: same, predicted.
         pixel_m: height and width of a pixel in metres.
         rules: see `compare`.
-        min_spur_m: shorter dead ends of the skeletons are pruned.
+        repair: of the prediction, see `urbanseg.road_repair`; dead ends shorter than its
+            `min_spur_m` are pruned from the reference, too.
     """
     height_m, width_m = pixel_m
     to_metres = Affine.scale(width_m, -height_m)
-    graphs = [road_graph(mask, to_metres, min_spur=min_spur_m) for mask in (reference, prediction)]
-    return compare(graphs[0], graphs[1], rules)
+    roads, skeleton = (
+        road_graph(mask, to_metres, min_spur=repair.min_spur_m) for mask in (reference, prediction)
+    )
+    before = Skeleton(
+        _matched_nodes(roads, skeleton, rules.connectivity_snap_m)[1],
+        match(_lines(roads), _lines(skeleton), rules.buffer_m),
+    )
+    return replace(compare(roads, repaired(skeleton, repair), rules), skeleton=before)
 
 
 def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams) -> RoadScores:
@@ -112,16 +136,14 @@ def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams)
             others are those of `buffers.match` and `apls.compare_paths`.
     """
     of_reference, of_prediction = _component_of(reference), _component_of(prediction)
-    matched = _nearest_component(reference, prediction, of_prediction, rules.connectivity_snap_m)
-    found = matched >= 0
-    joint = np.column_stack([list(of_reference.values()), matched])[found]
+    matched, connected = _matched_nodes(reference, prediction, rules.connectivity_snap_m)
     return RoadScores(
         reference=_network(reference, of_reference),
         prediction=_network(prediction, of_prediction),
-        nodes=len(matched),
-        nodes_matched=int(found.sum()),
+        nodes=len(reference),
+        nodes_matched=matched,
         pairs=_pairs(np.array(list(of_reference.values()))),
-        pairs_connected=_pairs(joint),
+        pairs_connected=connected,
         lengths=match(_lines(reference), _lines(prediction), rules.buffer_m),
         paths=compare_paths(
             reference,
@@ -131,6 +153,13 @@ def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams)
             min_path_m=rules.apls_min_path_m,
         ),
     )
+
+
+def _matched_nodes(reference: RoadGraph, prediction: RoadGraph, snap_m: float) -> tuple[int, int]:
+    """Reference nodes with a predicted road nearby, and their pairs that are joined in both networks."""
+    nearest = _nearest_component(reference, prediction, _component_of(prediction), snap_m)
+    joint = np.column_stack([list(_component_of(reference).values()), nearest])[nearest >= 0]
+    return len(joint), _pairs(joint)
 
 
 def _lines(graph: RoadGraph) -> NDArray[np.object_]:

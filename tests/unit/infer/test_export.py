@@ -13,10 +13,11 @@ from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends, export
 from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.model_card import Card
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Segmenter, Spec
 
-ENCODER = "timm-tf_efficientnet_lite0"
+ENCODER = "resnet18"
 SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["a", "b", "c"], "Unet", ENCODER, upsample=2)
 FORMATS = ["torch_export", "onnx", "openvino", "openvino_int8"]
 
@@ -33,10 +34,10 @@ def pixels(n=1, height=64, width=96, seed=0):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     torch.manual_seed(3)
-    channels = {"decoder_channels": [16, 16, 8, 8, 8]}
+    channels = {"decoder_channels": [16, 8, 8, 8, 8]}
     network = smp.create_model("Unet", ENCODER, encoder_weights=None, in_channels=2, classes=3, **channels)
     folder = tmp_path_factory.mktemp("models") / "segmenter"
-    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC)
+    segmenter.save(folder, Segmenter(network.eval(), 2), SPEC, Card(cities=["x"]))
     return folder
 
 
@@ -117,7 +118,7 @@ def test_a_format_that_was_not_exported_or_is_of_another_model_is_refused(model,
     network, _ = segmenter.load(model)
     with torch.no_grad():
         next(network.parameters()).mul_(2)
-    segmenter.save(tmp_path / "other", network, SPEC)
+    segmenter.save(tmp_path / "other", network, SPEC, Card(cities=["x"]))
     with pytest.raises(PipelineError, match="was made of another model than"):
         backends.load(tmp_path / "other", exported, options(backend="onnx"))
 

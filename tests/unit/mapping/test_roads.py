@@ -1,18 +1,43 @@
+import geopandas as gpd
+import networkx as nx
 import numpy as np
+import pandas as pd
+import pytest
 from affine import Affine
 from pyproj import CRS
+from scipy import ndimage
+from skimage.draw import line
 
-from urbanseg.mapping.roads import road_layers
+from urbanseg.classes import ClassTable, LandClass
+from urbanseg.grid import Grid
+from urbanseg.mapping.export import write_geopackage
+from urbanseg.mapping.roads import BLOCK_PX, road_layers
+from urbanseg.mapping.styles import layer_styles
 from urbanseg.network import road_graph
 
 UTM = CRS.from_epsg(32632)
-GRID = Affine(10, 0, 500_000, 0, -10, 4_000_000)
+TABLE = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d")))
 
 
-def test_edges_name_the_nodes_at_their_ends():
+def grid_of(mask, pixel=10.0):
+    return Grid(UTM, Affine(pixel, 0, 500_000, 0, -pixel, 4_000_000), *mask.shape)
+
+
+def layers_of(mask, pixel=10.0):
+    grid = grid_of(mask, pixel)
+    return road_layers(road_graph(mask, grid.transform, min_spur=3 * pixel), mask, grid)
+
+
+@pytest.fixture
+def streets():
+    """A cross of two streets and a third one that ends in a blind alley."""
     mask = np.zeros((30, 40), dtype=bool)
     mask[15, :] = mask[:, 20] = mask[5, 20:35] = True
-    edges, nodes = road_layers(road_graph(mask, GRID), UTM)
+    return mask
+
+
+def test_edges_name_the_nodes_at_their_ends(streets):
+    edges, nodes = layers_of(streets)
     at = nodes.set_index("node_id")
     for edge in edges.itertuples():
         assert edge.geometry.coords[0] == at.geometry[edge.u].coords[0]
@@ -25,9 +50,50 @@ def test_edges_name_the_nodes_at_their_ends():
 
 
 def test_no_road_gives_empty_layers_with_the_same_columns():
-    full = road_layers(road_graph(np.ones((3, 9), dtype=bool), GRID), UTM)
-    empty = road_layers(road_graph(np.zeros((3, 9), dtype=bool), GRID), UTM)
+    full = layers_of(np.ones((3, 9), dtype=bool))
+    empty = layers_of(np.zeros((3, 9), dtype=bool))
     for some, none in zip(full, empty, strict=True):
         assert len(some)
         assert len(none) == 0
         assert none.dtypes.to_dict() == some.dtypes.to_dict()
+
+
+def test_the_layers_of_a_geopackage_route_in_one_line_of_networkx(streets, tmp_path):
+    made = dict(zip(("road_edges", "road_nodes"), layers_of(streets), strict=True))
+    land_cover = gpd.GeoDataFrame(pd.DataFrame({"class_id": []}), geometry=[], crs=UTM)
+    write_geopackage(tmp_path / "map.gpkg", {"land_cover": land_cover, **made}, layer_styles(TABLE))
+    edges = gpd.read_file(tmp_path / "map.gpkg", layer="road_edges")
+    nodes = gpd.read_file(tmp_path / "map.gpkg", layer="road_nodes").set_index("node_id")
+
+    streets_again = nx.from_pandas_edgelist(edges, "u", "v", True, nx.MultiGraph)
+
+    west, alley = nodes.geometry.x.idxmin(), nodes.geometry[nodes.geometry.y > 3_999_930].x.idxmax()
+    metres = nx.shortest_path_length(streets_again, west, alley, weight="length_m")
+    assert metres == pytest.approx((20 + 10 + 14) * 10, abs=15)
+    assert len(nx.shortest_path(streets_again, west, alley)) == 4
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8])
+def test_the_width_of_a_straight_road_is_its_number_of_pixels(width):
+    mask = np.zeros((40, 200), dtype=bool)
+    mask[12 : 12 + width, :] = True
+    [found] = layers_of(mask, 0.5)[0]["width_m"]
+    assert found == pytest.approx(width * 0.5)
+
+
+@pytest.mark.parametrize("angle", [10, 30, 45, 70])
+def test_the_width_of_a_slanting_road_is_right_to_a_pixel(angle):
+    centre = np.ones((300, 300), dtype=bool)
+    step = 100 * np.array([np.sin(np.radians(angle)), np.cos(np.radians(angle))])
+    centre[line(*np.round(150 - step).astype(int), *np.round(150 + step).astype(int))] = False
+    mask = ndimage.distance_transform_edt(centre) <= 5
+    assert layers_of(mask, 1.0)[0]["width_m"].median() == pytest.approx(10.5, abs=1)
+
+
+def test_widths_do_not_change_where_measuring_blocks_meet():
+    mask = np.zeros((40, 2 * BLOCK_PX + 100), dtype=bool)
+    mask[15:22, :] = True
+    mask[15:25, BLOCK_PX : BLOCK_PX + 3] = True
+    grid = grid_of(mask)
+    [found] = road_layers(road_graph(mask, grid.transform, min_spur=100), mask, grid)[0]["width_m"]
+    assert found == pytest.approx(70)

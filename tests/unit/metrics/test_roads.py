@@ -11,8 +11,10 @@ from shapely import LineString, Point
 from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.metrics.roads import RoadScores, compare, compare_masks
 from urbanseg.network import road_graph
+from urbanseg.vectorize_params import RoadParams
 
 SIZE = (60, 80)
+AS_IS = RoadParams(min_spur_m=0, snap_m=0, max_gap_m=0, max_angle_deg=0, min_length_m=0)
 masks = st.lists(
     st.tuples(st.booleans(), st.integers(1, 58), st.integers(1, 50), st.integers(5, 30)), max_size=7
 ).map(lambda strokes: draw(*strokes))
@@ -34,7 +36,7 @@ def rules(snap_m: float = 20.0) -> RoadScoreParams:
 
 
 def score(reference, prediction, snap_m=20.0) -> RoadScores:
-    return compare_masks(reference, prediction, (10.0, 10.0), rules(snap_m), min_spur_m=0.0)
+    return compare_masks(reference, prediction, (10.0, 10.0), rules(snap_m), AS_IS)
 
 
 def graph(*lines) -> nx.MultiGraph:

@@ -61,7 +61,7 @@ def test_roads_are_scored_block_by_block(city, wanted, grid, reference, predicte
     assert len(found.blocks) == len(found.roads) > 3
     for block, ours in zip(found.blocks, found.roads, strict=True):
         masks = [(counted & (classes == ROAD))[block.slices] for classes in (reference, predicted)]
-        expected = compare_masks(*masks, (10, 10), wanted.road_rules, min_spur_m=wanted.min_spur_m)
+        expected = compare_masks(*masks, (10, 10), wanted.road_rules, wanted.road_repair)
         assert ours == expected
 
 

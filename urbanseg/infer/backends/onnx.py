@@ -23,7 +23,9 @@ class OnnxPredictor:
         try:
             self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise PipelineError(f"{path} is damaged ({error}); run the export stage again") from error
+            raise PipelineError(
+                f"{path} is damaged ({' '.join(str(error).split())}); run the export stage again"
+            ) from error
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""

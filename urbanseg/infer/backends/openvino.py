@@ -46,7 +46,9 @@ class OpenVinoPredictor:
         try:
             self.request = core.compile_model(core.read_model(path), DEVICE, options).create_infer_request()
         except RuntimeError as error:
-            raise PipelineError(f"{path} is damaged ({error}); run the export stage again") from error
+            raise PipelineError(
+                f"{path} is damaged ({' '.join(str(error).split())}); run the export stage again"
+            ) from error
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""
@@ -56,7 +58,7 @@ class OpenVinoPredictor:
 
 def convert(onnx: Path, target: Path) -> None:
     """Write an ONNX file as OpenVINO's pair of ``.xml`` and ``.bin``, in float32."""
-    openvino.save_model(openvino.convert_model(onnx), target, compress_to_fp16=False)
+    _save(openvino.convert_model(onnx), target)
 
 
 def quantise(source: Path, target: Path, calibration: Sequence[NDArray[np.float32]]) -> None:
@@ -80,4 +82,12 @@ def quantise(source: Path, target: Path, calibration: Sequence[NDArray[np.float3
         subset_size=len(calibration),
         preset=nncf.QuantizationPreset.MIXED,
     )
-    openvino.save_model(quantised, target, compress_to_fp16=False)
+    _save(quantised, target)
+
+
+def _save(model: Any, target: Path) -> None:
+    for number, operation in enumerate(model.get_ordered_ops()):
+        if operation.get_type_name() != "Parameter":
+            # By themselves, names count all that this process has converted.
+            operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
+    openvino.save_model(model, target, compress_to_fp16=False)

@@ -1,0 +1,69 @@
+"""Compare two predictions of one place: ``python -m stages.change BEFORE AFTER OUT``.
+
+Before and after are cities or folders with classes.tif and, if there is one, confidence.tif.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from stages._cli import stage
+from urbanseg import files, paths, raster
+from urbanseg.change import UNKNOWN, Dated, change_codes, change_polygons, count, matrix_ha
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid, blocks
+from urbanseg.imagery.warping import warped
+from urbanseg.params import Params
+
+BLOCK = 1024
+
+
+@stage
+def main(params: Params) -> None:
+    """Write change.tif, matrix_ha.csv and change.gpkg."""
+    if len(sys.argv) != 4:
+        raise PipelineError(
+            "change takes three words: before, after (cities or folders), and a folder to write"
+        )
+    first, second = (paths.prediction_dir(w) if w in params.cities else Path(w) for w in sys.argv[1:3])
+    table, out = params.class_table, Path(sys.argv[3])
+    grid = raster.describe(first / "classes.tif").grid
+    pixels = np.zeros((len(table), len(table)), np.int64)
+    with files.atomic(out) as folder, opened(first, grid) as before, opened(second, grid) as after:
+        folder.mkdir()
+        target = folder / "change.tif"
+        with raster.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
+            for block in tqdm(blocks(grid.shape, BLOCK), "change", unit="block"):
+                classes, codes = change_codes(before, after, block, params.change)
+                pixels += count(classes, codes, len(table))
+                writer.write(codes, block)
+        matrix = matrix_ha(pixels, grid, table)
+        matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
+        with raster.reading(target) as codes_again:
+            change_polygons(codes_again, table).to_file(folder / "change.gpkg", layer="change")
+    changed = matrix.to_numpy().sum() - np.trace(matrix.to_numpy())
+    logging.getLogger(__name__).info("%.1f of %.1f ha changed", changed, matrix.to_numpy().sum())
+
+
+@contextmanager
+def opened(folder: Path, grid: Grid) -> Iterator[Dated]:
+    """The map of a date, on `grid`."""
+    with ExitStack() as stack:
+
+        def on_grid(name: str) -> raster.Reader:
+            reader = stack.enter_context(raster.reading(folder / name))
+            if reader.grid.same_as(grid):
+                return reader
+            return stack.enter_context(warped(reader, grid, src_nodata=255, nodata=255))
+
+        has_confidence = (folder / "confidence.tif").exists()
+        yield Dated(on_grid("classes.tif"), on_grid("confidence.tif") if has_confidence else None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import CRS
+
+from stages import change as stage
+from urbanseg import paths, raster
+from urbanseg.change import UNKNOWN, Dated, change_codes, count, filtered
+from urbanseg.change_params import ChangeParams
+from urbanseg.classes import IGNORE
+from urbanseg.grid import Grid, Window, blocks
+
+ROOT = Path(__file__).parents[2]
+UTM = CRS.from_epsg(26914)
+
+
+def grid_of(shape, shift=0.0):
+    return Grid(UTM, Affine(10, 0, 500_000 + shift, 0, -10, 5_000_000 - shift), *shape)
+
+
+def write(folder, classes, confidence=None, shift=0.0):
+    folder.mkdir()
+    for name, values in (("classes.tif", classes), ("confidence.tif", confidence)):
+        if values is not None:
+            with raster.writing(
+                folder / name, grid_of(values.shape, shift), dtype=np.uint8, nodata=IGNORE
+            ) as file:
+                file.write(values)
+
+
+def sure(classes):
+    return np.ones(classes.shape, bool)
+
+
+@pytest.fixture
+def land():
+    """A lake in a meadow, and a corner that no date knows."""
+    classes = np.full((60, 80), 3, np.uint8)
+    classes[20:30, 20:40] = 4
+    classes[:5, :5] = IGNORE
+    return classes
+
+
+def test_the_same_map_twice_has_no_change(land):
+    codes = filtered(land, land, sure(land), 1, 4)
+    assert set(np.unique(codes)) == {0, UNKNOWN}
+
+
+@pytest.mark.parametrize("by", [(0, 1), (1, 0), (1, 1), (-1, 1)])
+def test_a_map_displaced_by_a_pixel_has_no_change(land, by):
+    land[land == IGNORE] = 3
+    assert not filtered(land, np.roll(land, by, (0, 1)), sure(land), 1, 1).any()
+
+
+def test_a_lake_that_grows_is_found_with_its_codes_and_its_area(land):
+    after = land.copy()
+    after[20:30, 40:46] = 4
+    codes = filtered(land, after, sure(land), 1, 20)
+    assert (codes == 3 * 256 + 4).sum() == 60
+    matrix = count(land, codes, 6)
+    assert matrix[3, 4] == 60
+    assert matrix.sum() == land.size - 25
+    assert matrix.sum(axis=0)[4] == 260
+
+
+def test_what_one_date_is_not_sure_of_and_what_is_small_is_no_change(land):
+    after = land.copy()
+    after[40:44, 60:64] = 1
+    assert (filtered(land, after, sure(land), 1, 16) > 0).sum() - 25 == 16
+    assert not (filtered(land, after, sure(land), 1, 17) % UNKNOWN).any()
+    assert not (filtered(land, after, np.zeros(land.shape, bool), 1, 1) % UNKNOWN).any()
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.integers(5, 40), st.integers(0, 2))
+def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift):
+    rng = np.random.default_rng(seed)
+    folder = tmp_path_factory.mktemp("windows")
+    maps = [np.kron(rng.integers(0, 3, (20, 25)), np.ones((3, 3))).astype(np.uint8) for _ in range(2)]
+    rules = ChangeParams(min_confidence=0.5, shift_px=shift, min_area_m2=1200)
+    for name, classes in zip("ab", maps, strict=True):
+        write(folder / name, classes)
+    with (
+        raster.reading(folder / "a/classes.tif") as a,
+        raster.reading(folder / "b/classes.tif") as b,
+    ):
+        before, after = Dated(a, None), Dated(b, None)
+        whole = change_codes(before, after, Window(0, 0, *a.grid.shape), rules)[1]
+        for block in blocks(a.grid.shape, side):
+            assert (change_codes(before, after, block, rules)[1] == whole[block.slices]).all()
+    assert (whole == filtered(*maps, sure(maps[0]), shift, 12)).all()
+
+
+def test_the_stage_writes_raster_matrix_and_polygons_of_maps_on_different_grids(land, tmp_path, monkeypatch):
+    after = land.copy()
+    after[20:30, 40:46] = 4
+    full = np.full(land.shape, 254, np.uint8)
+    write(tmp_path / "old", land, full)
+    write(tmp_path / "new", after, full, shift=1.0)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["change", *(str(tmp_path / name) for name in ("old", "new", "out"))])
+    stage.main()
+    matrix = pd.read_csv(tmp_path / "out/matrix_ha.csv", index_col="before")
+    assert matrix.loc["vegetation", "water"] == pytest.approx(0.6)
+    [polygon] = gpd.read_file(tmp_path / "out/change.gpkg").itertuples()
+    assert (polygon.before, polygon.after) == ("vegetation", "water")
+    assert polygon.area_ha == pytest.approx(0.6)
+    assert raster.describe(tmp_path / "out/change.tif").grid.same_as(grid_of(land.shape))
+
+
+def test_a_folder_without_a_prediction_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["change", str(tmp_path), str(tmp_path), str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match=r"classes\.tif does not exist"):
+        stage.main()
+    assert not (tmp_path / "out").exists()
+    assert paths.PARAMS.exists()

@@ -1,0 +1,147 @@
+"""Publishing the map to PostGIS, for those who read it from a database.
+
+One table holds a layer of all cities; rows carry the city and the run that made them, a
+digest of the map. Replacing a city is one transaction: readers see its old rows until the
+new ones are complete, and a failure leaves the old ones. The role needs CONNECT and a
+schema it may create in; the administrator has installed the PostGIS extension before.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import sqlalchemy as sa
+from geoalchemy2 import Geometry
+
+from urbanseg.errors import PipelineError
+from urbanseg.mapping.styles import GEOMETRY
+
+EPSG = 4326
+"""CRS of the tables: cities lie in different UTM zones, and a table has one."""
+
+RUNS = "runs"
+"""Table that says which run of each city is there."""
+
+KEYS = ("city", "run")
+
+
+def engine(url: str) -> sa.Engine:
+    """An engine for a ``postgresql://`` address; an empty one takes libpq's variables (``PGHOST`` …).
+
+    Raises:
+        PipelineError: if it is no address of PostgreSQL; the address is not repeated, as it may
+            hold a password.
+    """
+    try:
+        made = sa.make_url(url or "postgresql://")
+    except sa.exc.ArgumentError as error:
+        raise PipelineError(
+            "DATABASE_URL is no address such as postgresql://user@host:5432/database"
+        ) from error.with_traceback(None)
+    if made.get_backend_name() not in {"postgresql", "postgres"}:
+        raise PipelineError("DATABASE_URL must start with postgresql://; only PostGIS is published to")
+    return sa.create_engine(
+        made.set(drivername="postgresql+psycopg"), hide_parameters=True, poolclass=sa.NullPool
+    )
+
+
+def publish(
+    database: sa.Engine, schema: str, city: str, run: str, layers: Mapping[str, gpd.GeoDataFrame]
+) -> bool:
+    """Replace what the database holds of a city; False if it holds this run already.
+
+    Args:
+        database: where to.
+        schema: made if it is missing.
+        city: whose rows are replaced.
+        run: names what is published; the same map has the same one.
+        layers: a table for each layer by its name, geometry in any CRS.
+
+    Raises:
+        PipelineError: if the database cannot be reached or refuses; it is left as it was.
+    """
+    with saying_what_failed(), database.begin() as connection:
+        _prepare(connection, schema, layers)
+        runs = _runs(schema)
+        # Two publishers of one city follow each other instead of both inserting.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{schema}.{city}"))))
+        if connection.scalar(sa.select(runs.c.run).where(runs.c.city == city)) == run:
+            return False
+        for name, layer in layers.items():
+            table = sa.table(name, sa.column("city"), schema=schema)
+            connection.execute(sa.delete(table).where(table.c.city == city))
+            _rows(layer, city, run).to_postgis(
+                name, connection, schema=schema, if_exists="append", chunksize=10_000
+            )
+        connection.execute(sa.delete(runs).where(runs.c.city == city))
+        connection.execute(sa.insert(runs).values(city=city, run=run))
+        return True
+
+
+@contextmanager
+def saying_what_failed() -> Iterator[None]:
+    """Turn the database's errors into a sentence without address, user or password."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        reason = masked(str(getattr(error, "orig", None) or error))
+        raise PipelineError(
+            f"the database could not be written, and is left as it was ({reason}); check DATABASE_URL or "
+            "the PG variables, that the role may create in the schema, and that PostGIS is installed"
+        ) from None
+
+
+def masked(text: str) -> str:
+    """The first line of a database's message, without what tells where it is and who asks."""
+    line = next(iter(text.strip().splitlines()), "")
+    line = re.sub(r"\w+(\+\w+)?://\S+", "[hidden]", line)
+    line = re.sub(
+        r'(user|role|database|host|server at|to server at|socket) (name )?"[^"]*"', r"\1 [hidden]", line
+    )
+    line = re.sub(r"\b\d{1,3}(\.\d{1,3}){3}\b", "[hidden]", line)
+    return re.sub(r"(?i)(password|user|host|dbname)=\S+", r"\1=[hidden]", line)
+
+
+def _prepare(connection: sa.Connection, schema: str, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
+    """Make the schema and the tables that are missing, with their spatial indexes."""
+    if schema not in sa.inspect(connection).get_schema_names():
+        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+    _runs(schema).create(connection, checkfirst=True)
+    for name, layer in layers.items():
+        metadata = sa.MetaData(schema=schema)
+        columns = [sa.Column(c, _type(layer[c])) for c in layer.columns if c != layer.geometry.name]
+        table = sa.Table(
+            name,
+            metadata,
+            *(sa.Column(key, sa.Text, nullable=False, index=key == "city") for key in KEYS),
+            *columns,
+            sa.Column(GEOMETRY, Geometry("GEOMETRY", srid=EPSG, spatial_index=True)),
+        )
+        table.create(connection, checkfirst=True)
+
+
+def _runs(schema: str) -> sa.Table:
+    return sa.Table(
+        RUNS,
+        sa.MetaData(),
+        sa.Column("city", sa.Text, primary_key=True),
+        sa.Column("run", sa.Text, nullable=False),
+        schema=schema,
+    )
+
+
+def _rows(layer: gpd.GeoDataFrame, city: str, run: str) -> gpd.GeoDataFrame:
+    """The layer as it stands in the database."""
+    rows = layer.to_crs(EPSG).rename_geometry(GEOMETRY)
+    rows.insert(0, "run", run)
+    rows.insert(0, "city", city)
+    return rows
+
+
+def _type(column: pd.Series) -> sa.types.TypeEngine[Any]:
+    if pd.api.types.is_integer_dtype(column):
+        return sa.BigInteger()
+    return sa.Double() if pd.api.types.is_float_dtype(column) else sa.Text()
