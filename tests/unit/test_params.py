@@ -10,6 +10,11 @@ from urbanseg.predict_params import PredictParams
 
 ROOT = Path(__file__).parents[2]
 
+NO_LOSS = {
+    **yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["loss"],
+    **dict.fromkeys(("ce_weight", "focal_weight", "dice_weight", "lovasz_weight", "tversky_weight"), 0),
+}
+
 
 def changed(tmp_path, key, value):
     """params.yaml with one key set (or removed, if value is `...`)."""
@@ -44,7 +49,8 @@ def test_the_parameter_files_of_the_project_are_valid(path):
         ("train.learning_rate", -1, "train.learning_rate: input should be greater than 0, got -1"),
         ("train.lr", 0.1, "train.lr: is not a parameter"),
         ("train.epochs", ..., "train.epochs: is missing"),
-        ("train.loss", {"ce_weight": 0, "dice_weight": 0}, "train.loss: .*must not both be 0"),
+        ("train.loss", NO_LOSS, "train.loss: at least one of ce_weight, .* must be above 0"),
+        ("train.accumulate", 3, "train: batch_size 8 must be a multiple of accumulate × devices, 3 × 1"),
         ("classes.road", {"color": "#7f8c8d"}, "classes.road.id: is missing"),
         ("classes.road.id", 7, "classes: ids must be 0 to 5 in order"),
         ("classes.road.color", "grey", "classes.road.color: .*got 'grey'"),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def recipe(**changes: Any) -> TrainParams:
-    """The project's own recipe, made small, with `changes`; those of a section are merged into it."""
+    """The project's own recipe, made small and plain, with `changes`; a section's are merged into it."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
     small = {
         "encoder_weights": None,
@@ -33,8 +33,12 @@ def recipe(**changes: Any) -> TrainParams:
         "device": "cpu",
         "precision": "32-true",
         "threads": 1,
+        "learning_rate": 1e-3,
+        "clip_norm": 0.0,
+        "ema_decay": 0.0,
+        "loss": {"ce_weight": 1.0, "dice_weight": 1.0, "lovasz_weight": 0.0},
     }
-    for name, value in (small | changes).items():
+    for name, value in [*small.items(), *changes.items()]:
         raw[name] = raw[name] | value if isinstance(value, dict) else value
     return TrainParams.model_validate(raw)
 

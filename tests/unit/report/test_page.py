@@ -129,10 +129,10 @@ def test_a_transfer_city_is_called_one(city: CityReport, params: Params) -> None
 
 def test_what_transfer_brought_is_shown_where_there_was_one(city: CityReport, params: Params) -> None:
     gain = {"transfer": {"demo": {"before": 0.4321, "after": 0.6543}}}
-    text = " ".join(Page(render([city], TRAINING | gain, CURVES, params)).text.split())
+    text = " ".join(Page(render([city], TRAINING | gain, CURVES, params, TOGETHER)).text.split())
     assert "Training started from the model in data/none" in text
     assert "demo 0.432 0.654" in text
-    assert "Training started from" not in Page(render([city], TRAINING, CURVES, params)).text
+    assert "Training started from" not in Page(render([city], TRAINING, CURVES, params, TOGETHER)).text
 
 
 def test_what_the_map_needs_survives_the_page(html: str, city: CityReport, grid: Grid) -> None:

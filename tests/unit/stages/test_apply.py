@@ -14,6 +14,7 @@ from urbanseg import raster, segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer.images import class_table, parse_bands
+from urbanseg.model_card import Card
 
 NAMES = ["other", "building", "road"]
 HEIGHT, WIDTH = 70, 90
@@ -26,10 +27,10 @@ def model(tmp_path_factory):
         "resnet18", encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), classes=3
     )
     spec = segmenter.Spec(
-        ["red", "green", "blue"], [120.0] * 3, [60.0] * 3, NAMES, "Unet", "resnet18", versions={"torch": "2"}
+        ["red", "green", "blue"], [120.0] * 3, [60.0] * 3, NAMES, "Unet", "resnet18", made_with={"torch": "2"}
     )
     folder = tmp_path_factory.mktemp("model") / "segmenter"
-    segmenter.save(folder, segmenter.Segmenter(network, 1), spec)
+    segmenter.save(folder, segmenter.Segmenter(network, 1), spec, Card(cities=["x"]))
     return folder
 
 
