@@ -125,9 +125,8 @@ def _count_in_worker(block: Window, plan: Plan) -> _Counted:
         return count_block(_WORKER[0], block, plan)
     except PipelineError as error:
         sentence = str(error)
-    raise PipelineError(
-        sentence
-    )  # alone: GDAL's exceptions behind it don't survive the way between processes
+    # without GDAL's exceptions behind it, which don't survive the way between processes
+    raise PipelineError(sentence)
 
 
 def _merged(grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]) -> Tally:
