@@ -20,6 +20,7 @@ from urbanseg.metrics.agreement import agreement, require_agreement
 from urbanseg.params import Params
 
 log = logging.getLogger(__name__)
+logging.getLogger("onnx_ir").setLevel(logging.WARNING)  # it tells of each constant that it folds
 
 
 @stage
