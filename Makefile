@@ -12,7 +12,7 @@ B ?= workspace
 # Columns of `dvc exp show` that are no headline figure and no changed parameter.
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
-.PHONY: repro experiments compare retrain test check setup lock clean
+.PHONY: repro experiments compare push retrain test check setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	dvc repro
@@ -22,6 +22,9 @@ experiments: setup      ## what each experiment changed, and its headline figure
 
 compare: setup          ## scores of B against A: make compare A=main B=better-loss
 	python -m ci.compare $(A) $(B)
+
+push: setup             ## share results and the run cache on the DVC remote
+	python -m ci.share
 
 retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)

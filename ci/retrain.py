@@ -13,8 +13,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from ci import share
 from ci.revisions import WORKSPACE, Revision, compare
 from urbanseg import params, paths
 from urbanseg.errors import PipelineError
@@ -70,10 +72,11 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
         _run("dvc", "pull", "--run-cache", "--allow-missing")
 
     try:
-        stages = _reproduce(refresh)
+        stages = _reproduce(refresh, shared=shared)
     except PipelineError:
         if shared:  # the stages that did run need not run again
-            _succeeds("dvc", "push", "--run-cache")
+            with suppress(PipelineError):
+                share.push()
         raise
     after = Revision(WORKSPACE)
     changes = compare(before, after)
@@ -83,7 +86,7 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
     log.info("the report is %s", REPORT)
 
     if shared:
-        _run("dvc", "push", "--run-cache")
+        share.push()
     if accept or not failures:
         _record(branch)
     return failures
@@ -125,12 +128,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _reproduce(refresh: bool) -> list[str]:
+def _reproduce(refresh: bool, *, shared: bool) -> list[str]:
     """`dvc repro`; returns the stages that ran, in order. What comes from the run cache does not run."""
+    # The run cache says what gave which result; --pull also fetches those results.
+    pull = ["--pull"] if shared else []
     printed = ""
     if refresh and (sources := remote_sources(params.load(paths.PARAMS).cities)):
         printed += _run("dvc", "repro", "--force", "--single-item", *sources)
-    printed += _run("dvc", "repro")
+    printed += _run("dvc", "repro", *pull)
     return list(dict.fromkeys(RAN.findall(printed)))
 
 
