@@ -106,4 +106,4 @@ def test_only_stages_that_run_the_network_import_torch(stage):
     answer = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert answer.stdout.strip() == str(stage in {"apply", "export", "predict", "train"})
+    assert answer.stdout.strip() == str(stage in {"apply", "export", "merge", "predict", "train"})
