@@ -41,10 +41,13 @@ from bench.overlap import miou
 from bench.peers import PEERS, Case
 from urbanseg import paths, raster, segmenter
 from urbanseg.classes import ClassTable, LandClass
+from urbanseg.cpu import use_cpu
 from urbanseg.grid import strips
-from urbanseg.infer import outputs
+from urbanseg.infer import export, outputs
+from urbanseg.infer.backends import BACKENDS
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.infer.scene import lattice_of, predict_scene
+from urbanseg.infer.strips import Predictor
 from urbanseg.params import load
 from urbanseg.predict_params import PredictParams
 
@@ -67,15 +70,33 @@ class Tired(torch.nn.Module):
         return self.last
 
 
-def ours(case: Case, options: PredictParams) -> NDArray[np.uint8]:
+def ours(case: Case, options: PredictParams, exported: Predictor | None = None) -> NDArray[np.uint8]:
     """The predict stage without a city: from an open file to written COGs."""
-    predict = TorchPredictor(case.network, case.spec, torch.device("cpu"), THREADS, options.precision)
+    predict = exported or TorchPredictor(
+        case.network, case.spec, torch.device("cpu"), THREADS, options.precision
+    )
     table = ClassTable(tuple(LandClass(i, name, "#888888") for i, name in enumerate(case.spec.classes)))
     with raster.small_cache(), raster.reading(case.scene) as scene:
         found = predict_scene(scene, case.bands, predict, case.spec.classes, options)
         outputs.write(case.folder / "ours", scene.grid, found, table, options)
     with rasterio.open(case.folder / "ours/classes.tif") as written:
         return written.read(1)
+
+
+def exported(case: Case, model: Path, threads: int) -> dict[str, Predictor]:
+    """The network on the other back ends, by name; windows of the scene tell int8 the range of each layer."""
+    formats = [name for name in BACKENDS if name != "torch"]
+    folder = case.folder / "exported"
+    folder.mkdir(exist_ok=True)
+
+    def windows() -> list[NDArray[np.float32]]:
+        with rasterio.open(case.scene) as scene:
+            corners = np.random.default_rng(0).uniform(size=(16, 2)) * (np.array(scene.shape) - TILE)
+            places = [rasterio.windows.Window(int(col), int(row), TILE, TILE) for row, col in corners]
+            return [scene.read(case.bands, window=place)[None].astype(np.float32) for place in places]
+
+    export.write(folder, formats, model, case.network, case.spec, windows)
+    return {name: export.predictor(folder / name, threads) for name in formats}
 
 
 @torch.inference_mode()
@@ -171,7 +192,9 @@ def _corner(path: Path, target: Path) -> Path:
     return target
 
 
-def compare(case: Case, options: PredictParams, city: str | None, repeats: int) -> dict[str, float]:
+def compare(
+    case: Case, options: PredictParams, city: str | None, repeats: int, model: Path | None
+) -> dict[str, float]:
     """Run all on one scene; print a table, and return seconds and mIoU by name."""
     with rasterio.open(case.scene) as scene:
         lattice = lattice_of(scene.shape, options)
@@ -182,6 +205,8 @@ def compare(case: Case, options: PredictParams, city: str | None, repeats: int) 
     }
     if segmenter.native_bf16(torch.device("cpu")):
         runs["ours_bf16"] = lambda: ours(case, options.model_copy(update={"precision": "bfloat16"}))
+    for name, predict in (exported(case, model, options.threads) if model else {}).items():
+        runs[f"ours_{name}"] = lambda predict=predict: ours(case, options, predict)
     for name, peer in PEERS.items():
         adjusted = replace(case, size=TILE) if name == "loop" else case
         runs[name] = lambda peer=peer, adjusted=adjusted: peer(adjusted)
@@ -208,6 +233,9 @@ def ratios(figures: dict[str, float]) -> dict[str, float]:
         for own in ("ours", "ours_bf16"):
             if f"{own}_s" in figures:
                 found[f"speed_{own}_over_{name}"] = figures[f"{name}_s"] / figures[f"{own}_s"]
+    for name in BACKENDS:
+        if f"ours_{name}_s" in figures:
+            found[f"speed_ours_{name}_over_ours"] = figures["ours_s"] / figures[f"ours_{name}_s"]
     return {name: round(value, 3) for name, value in found.items()}
 
 
@@ -232,7 +260,7 @@ def main() -> None:
     parser.add_argument("--peak", choices=["ours", *PEERS], help=argparse.SUPPRESS)
     asked = parser.parse_args()
     options = load(paths.PARAMS).predict.model_copy(update={"threads": THREADS, "rasters": []})
-    torch.set_num_threads(THREADS)
+    use_cpu(THREADS)
     warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the peers' tiles lie nowhere
     folder = Path(tempfile.mkdtemp(prefix="inference-"))
     try:
@@ -245,7 +273,7 @@ def main() -> None:
         print(f"{case.scene.name}, {case.spec.arch} with {case.spec.encoder}, "
               f"{'trained' if saved else 'untrained'}, {THREADS} threads, "
               f"{os.getloadavg()[0]:.1f} processes busy before")  # fmt: skip
-        figures = compare(case, options, city, asked.repeats)
+        figures = compare(case, options, city, asked.repeats, asked.model if saved else None)
         if not asked.no_memory:
             figures |= peaks(asked)
     finally:

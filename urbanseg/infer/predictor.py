@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from urbanseg.cpu import use_cpu
 from urbanseg.errors import PipelineError
 from urbanseg.segmenter import CLIP, Spec, native_bf16
 
@@ -20,7 +21,7 @@ class TorchPredictor:
     def __init__(
         self, network: nn.Module, spec: Spec, device: torch.device, threads: int, precision: str = "auto"
     ) -> None:
-        torch.set_num_threads(threads)
+        use_cpu(threads)
         self.device = device
         self.network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         mean, std = (

@@ -57,15 +57,7 @@ def build(arch: str, encoder: str, bands: int, classes: int, decoder_channels: S
         options["dynamic_img_size"] = True
     try:
         return DECODERS[name](**options)
-    except (
-        AttributeError,
-        IndexError,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PipelineError(
             f"params.yaml: train.encoder {encoder!r} does not work with train.arch {name} ({reason}); "

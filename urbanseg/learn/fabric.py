@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
+from urbanseg.cpu import use_cpu
 from urbanseg.errors import PipelineError
 from urbanseg.segmenter import Segmenter, device_of, native_bf16
 from urbanseg.train_params import TrainParams
@@ -38,12 +39,14 @@ def launch(params: TrainParams, seed: int) -> Fabric:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # a few CUDA kernels have no deterministic form; there it is a warning, not an error
     torch.use_deterministic_algorithms(True, warn_only=on_gpu)
+    # nothing here reads memory that it hasn't written, so that it needn't be filled first
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     precision: Any = precision_of(params.precision, device)
     fabric = Fabric(
         accelerator=device.type, devices=params.devices, precision=precision, strategy=_strategy(params)
     )
     fabric.launch()
-    torch.set_num_threads(max(1, params.threads if on_gpu else params.threads // params.devices))
+    use_cpu(max(1, params.threads if on_gpu else params.threads // params.devices))
     torch.manual_seed(seed)
     if not fabric.is_global_zero:
         logging.getLogger().setLevel(logging.ERROR)

@@ -105,16 +105,8 @@ def train(
     val_loader = _val_loader(run)
     with closing(batches):
         while progress.epoch < params.epochs and progress.epoch - progress.best_epoch < params.patience:
-            began, waited = perf_counter(), batches.waited_s
-            torch.manual_seed(seed + progress.epoch + 100_003 * fabric.global_rank)
-            # made now, so that the first of them are ready when the last step ends
-            with closing(_ahead(val_loader, READY)) as val:
-                mean_loss = train_epoch(run, batches, progress.epoch)
-                for moving in filter(None, (run.network, run.average)):
-                    devices.average_buffers(moving, fabric)
-                scores = validate(fabric, run.judged, run.loss, val, data.spec.classes)
-                waited = batches.waited_s - waited + val.waited_s
-            row = {"loss": mean_loss, **scores}
+            began = perf_counter()
+            row, waited = _epoch(run, batches, val_loader, progress.epoch, seed)
             progress.epoch += 1
             if row["val_miou"] > progress.best_miou:
                 progress.best_miou, progress.best_epoch = row["val_miou"], progress.epoch
@@ -128,6 +120,25 @@ def train(
     trained = copy.deepcopy(start)
     trained.load_state_dict(best)
     return trained, progress
+
+
+def _epoch(
+    run: Run,
+    batches: ReadAhead[tuple[Tensor, Tensor]],
+    val_loader: DataLoader[tuple[Tensor, Tensor]],
+    epoch: int,
+    seed: int,
+) -> tuple[dict[str, float], float]:
+    """Train for one epoch and validate; its loss and scores, and the seconds spent waiting for data."""
+    waited = batches.waited_s
+    torch.manual_seed(seed + epoch + 100_003 * run.fabric.global_rank)
+    # made now, so that the first of them are ready when the last step ends
+    with closing(_ahead(val_loader, READY)) as val:
+        mean_loss = train_epoch(run, batches, epoch)
+        for moving in filter(None, (run.network, run.average)):
+            devices.average_buffers(moving, run.fabric)
+        scores = validate(run.fabric, run.judged, run.loss, val, run.data.spec.classes)
+        return {"loss": mean_loss, **scores}, batches.waited_s - waited + val.waited_s
 
 
 def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainParams, seed: int) -> Run:
