@@ -19,8 +19,13 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "../shared/data"
-STUDY = {"train.encoder_weights": "null", "train.loss.lovasz_weight": "0", "train.loss.dice_weight": "0"}
-"""What all rows of the study share: no weights from elsewhere, and one loss."""
+STUDY = {
+    "train.encoder_weights": "null",
+    "train.balance": "0",
+    "train.loss.lovasz_weight": "0",
+    "train.loss.dice_weight": "0",
+}
+"""What all rows of the study share: no weights from elsewhere, tiles as they are, and one loss."""
 ROWS: dict[str, dict[str, str]] = {
     "unet-resnet18": STUDY | {"train.encoder": "resnet18"},
     "unet-resnet34": STUDY | {"train.encoder": "resnet34"},
@@ -30,8 +35,9 @@ ROWS: dict[str, dict[str, str]] = {
     | {"train.encoder": "resnet34", "train.loss.ce_weight": "0", "train.loss.focal_weight": "1"},
     "unet-resnet34-dice": STUDY
     | {"train.encoder": "resnet34", "train.loss.ce_weight": "0", "train.loss.dice_weight": "1"},
-    "unet-resnet34-balanced": STUDY | {"train.encoder": "resnet34", "train.balance": "0.5"},
+    "unet-resnet34-balanced": STUDY | {"train.encoder": "resnet34", "train.balance": "1"},
     "default": {},
+    "default-skewed": {"train.balance": "0"},
 }
 TARGETS = ["evaluate@dubai_tiles", "evaluate@dubai_tile4"]
 TILES = {"dubai_tiles": "tile 2", "dubai_tile4": "tile 4"}
