@@ -18,8 +18,8 @@ from urbanseg.segmenter import CLIP, Spec
 from urbanseg.train_params import AugmentParams
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
-ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, noise=0.05, scale=0.3)
-NONE = AugmentParams(flips=False, brightness=0, contrast=0, noise=0, scale=0)
+ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, bands=0.1, noise=0.05, scale=0.3)
+NONE = AugmentParams(flips=False, brightness=0, contrast=0, bands=0, noise=0, scale=0)
 
 
 @pytest.fixture
@@ -99,6 +99,23 @@ def test_augmentation_moves_image_and_labels_alike(data):
         assert torch.equal(turn(plain_target[None], *turns[0])[0], target)
         views[turns[0]] = True
     assert len(views) == 8
+
+
+def test_each_band_has_a_gain_of_its_own_over_the_lower_end_of_the_range(data):
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], data, 64, NONE.model_copy(update={"bands": 0.1}))
+    plain = TileDataset(dataset.tiles, data, 64)[Draw(0, 0)][0] + CLIP
+    kept, gains = 0, []
+    for number in range(200):
+        ratio = (dataset[Draw(0, number)][0] + CLIP) / plain
+        ratio = ratio[:, (plain * 1.1 < 2 * CLIP).all(dim=0)]  # what stays below the upper end
+        assert torch.allclose(ratio, ratio[:, :1].expand_as(ratio), atol=1e-4)
+        kept += bool(torch.allclose(ratio, torch.ones(()), atol=1e-4))
+        gains.append(ratio[:, 0].numpy())
+    spread = np.array(gains)
+    assert 20 < kept < 60  # one in five
+    assert 0.9 - 1e-4 <= spread.min() < 0.91
+    assert 1.09 < spread.max() <= 1.1 + 1e-4
+    assert abs(np.corrcoef(spread.T)[0, 1]) < 0.3
 
 
 def test_augmented_pixels_stay_in_the_clipped_range(data):
