@@ -1,0 +1,249 @@
+"""Shapes put into a coverage in place of its polygons, without a gap or an overlap.
+
+The sides of polygons near a shape are cut where they cross it; of the faces that all sides
+enclose, those inside a shape are its own, those that it leaves go to a neighbour, and the
+others stay with their owner. Shapes that would break a polygon in pieces or cover it whole
+are left out. Nothing moves that no shape touches.
+"""
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from urbanseg.mapping.mosaic import components
+
+Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Geometries = NDArray[np.object_]
+Complexes = NDArray[np.complex128]
+
+
+def inserted(
+    polygons: Geometries, shapes: Geometries, kin: Flags, fixed: Flags, frame: shapely.Polygon
+) -> Geometries:
+    """The coverage with shapes in place of some of its polygons.
+
+    A shape is left out if it or its polygon touches the frame or a fixed polygon, if it touches
+    a shape before it or one of the kin that stays as it is, or if there would be no single
+    polygon left of a neighbour. What a shape leaves goes to the neighbour with the longest
+    border that is no kin.
+
+    Args:
+        polygons: ``(n,)`` Polygons that share every vertex with their neighbours and fill the frame.
+        shapes: ``(n,)`` Polygons, or None for polygons that stay.
+        kin: ``(n,)`` bool; polygons of the kind that has shapes.
+        fixed: ``(n,)`` bool; polygons that must not change.
+        frame: outline of the whole coverage.
+
+    Returns:
+        ``(n,)`` Polygons that share every vertex with their neighbours.
+    """
+    chosen = _compatible(polygons, shapes, kin, fixed, frame)
+    while len(chosen):
+        changed, made, spoilt = _overlaid(polygons, shapes, kin, chosen)
+        if not len(spoilt):
+            result = polygons.copy()
+            result[changed] = made
+            return result
+        chosen = np.setdiff1d(chosen, spoilt)
+    return polygons
+
+
+def _compatible(
+    polygons: Geometries, shapes: Geometries, kin: Flags, fixed: Flags, frame: shapely.Polygon
+) -> Indices:
+    """Polygons whose shape is clear of the frame, of what is fixed, of other shapes and of kin that stays."""
+    shapely.prepare(frame)
+    ok = ~shapely.is_missing(shapes)
+    ok[ok] = shapely.contains_properly(frame, polygons[ok]) & shapely.contains_properly(frame, shapes[ok])
+    candidates = np.flatnonzero(ok)
+    for geometries in (polygons, shapes):
+        near = shapely.STRtree(geometries[candidates]).query(polygons[fixed], predicate="intersects")[1]
+        ok[candidates[near]] = False
+
+    candidates = np.flatnonzero(ok)
+    tree = shapely.STRtree(shapes[candidates])
+    first, second = candidates[tree.query(shapes[candidates], predicate="intersects")]
+    before = first < second
+    order = np.lexsort((first[before], second[before]))
+    for i, j in zip(first[before][order], second[before][order], strict=True):
+        ok[j] &= not ok[i]
+
+    relatives = np.flatnonzero(kin)
+    which, place = tree.query(polygons[relatives], predicate="intersects")
+    other, mine = relatives[which], candidates[place]
+    while (crowded := ok[mine] & ~ok[other]).any():
+        ok[mine[crowded]] = False
+    return np.flatnonzero(ok)
+
+
+def _overlaid(
+    polygons: Geometries, shapes: Geometries, kin: Flags, chosen: Indices
+) -> tuple[Indices, Geometries, Indices]:
+    """Polygons that change, what they become, and those of the chosen whose shape can't be had so.
+
+    If there are any of the latter, the others are of no use.
+    """
+    zone = shapely.STRtree(np.concatenate([polygons[chosen], shapes[chosen]]))
+
+    def near(geometries: Geometries) -> Indices:
+        """The chosen whose polygon or shape touches one of the geometries."""
+        return chosen[np.unique(zone.query(geometries, predicate="intersects")[1]) % len(chosen)]
+
+    changed = np.unique(zone.query(polygons, predicate="intersects")[0])
+    before, after = polygons[changed], shapes[chosen]
+    faces = _faces(before, after)
+    points = shapely.STRtree(shapely.point_on_surface(faces))
+    owner, heir = np.full(len(faces), -1), np.full(len(faces), -1)
+    for geometries, names, told in ((before, changed, owner), (after, chosen, heir)):
+        which, face = points.query(geometries, predicate="contains")
+        told[face] = names[which]
+    within = owner >= 0  # the others are unchanged polygons in holes of these
+    faces, owner, heir = faces[within], owner[within], heir[within]
+    is_left = (heir < 0) & np.isin(owner, chosen)
+    heir = _adopted(faces, np.where(heir < 0, np.where(is_left, -1, owner), heir), kin)
+    if (orphans := heir < 0).any():
+        return changed, before, np.unique(owner[orphans])
+
+    if len(covered := np.setdiff1d(changed, heir)):
+        return changed, before, near(polygons[covered])
+    groups = shapely.multipolygons(faces[order := np.argsort(heir, kind="stable")], indices=_ranks(heir[order]))
+    made = shapely.coverage_union_all(groups[:, np.newaxis], axis=1)
+    parts, of = shapely.get_parts(made, return_index=True)
+    largest = np.lexsort((-shapely.area(parts), of))
+    minor = largest[np.diff(of[largest], prepend=-1) == 0]
+    if len(minor):
+        return changed, before, near(parts[minor])
+    made = _without_needless(parts, np.concatenate([before, after]))
+    if len(torn := _torn(before, made)):
+        return changed, before, near(torn) if len(near(torn)) else chosen
+    return changed, np.asarray(shapely.orient_polygons(made)), chosen[:0]
+
+
+def _adopted(faces: Geometries, heir: Indices, kin: Flags) -> Indices:
+    """Heirs of all faces: where there is none (-1), the one with the longest border that is no kin.
+
+    Faces that touch only such faces wait until those have one; -1 remains where none comes.
+    """
+    face, start, end = _sides(faces)
+    order, first = _alike(start, end)
+    second = order[np.flatnonzero(~first)]
+    first_of = order[np.flatnonzero(~first) - 1]
+    left, right = face[np.concatenate([first_of, second])], face[np.concatenate([second, first_of])]
+    length = np.tile(np.abs(end - start)[second], 2)
+    heir = heir.copy()
+    while True:
+        fit = (heir[left] < 0) & (heir[right] >= 0)
+        fit[fit] = ~kin[heir[right[fit]]]
+        if not fit.any():
+            return heir
+        pairs, number = np.unique(np.stack([left[fit], heir[right[fit]]]), axis=1, return_inverse=True)
+        borders = np.bincount(number, length[fit])
+        best = np.lexsort((-borders, pairs[0]))
+        best = best[np.diff(pairs[0, best], prepend=-1) > 0]
+        heir[pairs[0, best]] = pairs[1, best]
+
+
+def _faces(polygons: Geometries, shapes: Geometries) -> Geometries:
+    """What the sides of a coverage's polygons and of disjoint shapes enclose together.
+
+    Only sides that touch a shape are cut, so that the others stay to the bit.
+    """
+    sides = _lines(*_distinct(*_sides(polygons)[1:]))
+    shape, side = shapely.STRtree(sides).query(shapely.boundary(shapes), predicate="intersects")
+    count = len(shapes)
+    met, place = np.unique(side, return_inverse=True)
+    _, group = components(shape, count + place, count + len(met))
+    of_shape, start, end = _sides(shapes)
+    pieces = np.concatenate([sides[met], _lines(start, end)])
+    groups = np.concatenate([group[count:], group[of_shape]])
+    order = np.argsort(groups, kind="stable")
+    tangles = shapely.multilinestrings(pieces[order], indices=_ranks(groups[order]))
+    cut = _links(shapely.union_all(tangles[:, np.newaxis], axis=1))
+    untouched = np.ones(len(sides), dtype=bool)
+    untouched[met] = False
+    faces = shapely.polygonize(np.concatenate([sides[untouched], _lines(*_distinct(*cut))]))
+    return np.asarray(shapely.get_parts(faces))
+
+
+def _without_needless(polygons: Geometries, known: Geometries) -> Geometries:
+    """Polygons of a coverage without vertices that are none of `known` and where only two sides meet."""
+    start, end = _distinct(*_sides(polygons)[1:])
+    places, sides = np.unique(np.concatenate([start, end]), return_counts=True)
+    needless = places[(sides == 2) & ~np.isin(places, _vertices(known))]
+
+    _, points, (rings, firsts) = shapely.to_ragged_array(polygons)
+    kept = ~np.isin(points[:, 0] + 1j * points[:, 1], needless)
+    kept[rings[1:] - 1] = False
+    lengths = np.add.reduceat(kept.astype(np.int64), rings[:-1]) + 1
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    closed = np.empty((offsets[-1], 2))
+    is_last = np.zeros(len(closed), dtype=bool)
+    is_last[offsets[1:] - 1] = True
+    closed[~is_last] = points[kept]
+    closed[is_last] = closed[offsets[:-1]]
+    return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (offsets, firsts)))
+
+
+def _torn(before: Geometries, after: Geometries) -> Geometries:
+    """Sides with a polygon on one side alone, either before or after: none if the coverage is whole."""
+    single = []
+    for polygons in (before, after):
+        _, start, end = _sides(polygons)
+        order, first = _alike(start, end)
+        alone = order[first & np.append(first[1:], True)]
+        single.append((start[alone], end[alone]))
+    start, end = (np.concatenate(each) for each in zip(*single, strict=True))
+    order, first = _alike(start, end)
+    odd = order[first & np.append(first[1:], True)]
+    return _lines(start[odd], end[odd])
+
+
+def _sides(polygons: Geometries) -> tuple[Indices, Complexes, Complexes]:
+    """Sides of polygons: which one they belong to, and their ends in ascending order."""
+    _, points, (rings, firsts) = shapely.to_ragged_array(polygons)
+    of = np.repeat(np.arange(len(polygons)), np.diff(np.asarray(rings, dtype=np.int64)[firsts]))
+    ends = points[:, 0] + 1j * points[:, 1]
+    begins = np.ones(len(ends), dtype=bool)
+    begins[rings[1:] - 1] = False
+    at = np.flatnonzero(begins)
+    return of[at], np.minimum(ends[at], ends[at + 1]), np.maximum(ends[at], ends[at + 1])
+
+
+def _links(lines: Geometries) -> tuple[Complexes, Complexes]:
+    """Ends, in ascending order, of each straight piece of lines."""
+    parts = shapely.get_parts(lines)
+    points, of = shapely.get_coordinates(parts, return_index=True)
+    ends = points[:, 0] + 1j * points[:, 1]
+    at = np.flatnonzero(of[1:] == of[:-1])
+    return np.minimum(ends[at], ends[at + 1]), np.maximum(ends[at], ends[at + 1])
+
+
+def _alike(start: Complexes, end: Complexes) -> tuple[Indices, Flags]:
+    """An order in which equal sides follow each other, and which of them are the first of their kind."""
+    order = np.lexsort((end, start))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (np.diff(start[order]) != 0) | (np.diff(end[order]) != 0)
+    return order, first
+
+
+def _distinct(start: Complexes, end: Complexes) -> tuple[Complexes, Complexes]:
+    """Sides, each once, in ascending order."""
+    order, first = _alike(start, end)
+    return start[order[first]], end[order[first]]
+
+
+def _lines(start: Complexes, end: Complexes) -> Geometries:
+    """Lines from start to end."""
+    ends = np.stack([start, end], axis=1)
+    return np.asarray(shapely.linestrings(np.stack([ends.real, ends.imag], axis=2)))
+
+
+def _vertices(polygons: Geometries) -> Complexes:
+    points = shapely.get_coordinates(polygons)
+    return np.asarray(points[:, 0] + 1j * points[:, 1])
+
+
+def _ranks(ascending: Indices) -> Indices:
+    """Each value's place among the distinct ones."""
+    return np.cumsum(np.diff(ascending, prepend=ascending[:1]) > 0)
