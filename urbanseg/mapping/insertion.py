@@ -6,6 +6,8 @@ others stay with their owner. Shapes that would break a polygon in pieces or cov
 are left out. Nothing moves that no shape touches.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -18,29 +20,35 @@ Geometries = NDArray[np.object_]
 Complexes = NDArray[np.complex128]
 
 
-def inserted(
-    polygons: Geometries, shapes: Geometries, kin: Flags, fixed: Flags, frame: shapely.Polygon
-) -> Geometries:
+@dataclass(frozen=True)
+class Rules:
+    """What shapes must respect, by polygon: ``(n,)`` each."""
+
+    kin: Flags  # of the kind that has shapes: none is made smaller by the shape of another, nor larger
+    fixed: Flags  # must not change
+    least: NDArray[np.float64]  # smaller pieces cut off a polygon go to a neighbour
+
+
+def inserted(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shapely.Polygon) -> Geometries:
     """The coverage with shapes in place of some of its polygons.
 
     A shape is left out if it or its polygon touches the frame or a fixed polygon, if it touches
-    a shape before it or one of the kin that stays as it is, or if there would be no single
-    polygon left of a neighbour. What a shape leaves goes to the neighbour with the longest
-    border that is no kin.
+    a shape before it or one of the kin that stays as it is, or if it would cover a polygon or
+    break it into pieces that are not small. What a shape leaves, and small pieces, go to the
+    neighbour with the longest border that is no kin.
 
     Args:
         polygons: ``(n,)`` Polygons that share every vertex with their neighbours and fill the frame.
         shapes: ``(n,)`` Polygons, or None for polygons that stay.
-        kin: ``(n,)`` bool; polygons of the kind that has shapes.
-        fixed: ``(n,)`` bool; polygons that must not change.
+        rules: see there.
         frame: outline of the whole coverage.
 
     Returns:
         ``(n,)`` Polygons that share every vertex with their neighbours.
     """
-    chosen = _compatible(polygons, shapes, kin, fixed, frame)
+    chosen = _compatible(polygons, shapes, rules, frame)
     while len(chosen):
-        changed, made, spoilt = _overlaid(polygons, shapes, kin, chosen)
+        changed, made, spoilt = _overlaid(polygons, shapes, rules, chosen)
         if not len(spoilt):
             result = polygons.copy()
             result[changed] = made
@@ -49,16 +57,14 @@ def inserted(
     return polygons
 
 
-def _compatible(
-    polygons: Geometries, shapes: Geometries, kin: Flags, fixed: Flags, frame: shapely.Polygon
-) -> Indices:
+def _compatible(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shapely.Polygon) -> Indices:
     """Polygons whose shape is clear of the frame, of what is fixed, of other shapes and of kin that stays."""
     shapely.prepare(frame)
     ok = ~shapely.is_missing(shapes)
     ok[ok] = shapely.contains_properly(frame, polygons[ok]) & shapely.contains_properly(frame, shapes[ok])
     candidates = np.flatnonzero(ok)
     for geometries in (polygons, shapes):
-        near = shapely.STRtree(geometries[candidates]).query(polygons[fixed], predicate="intersects")[1]
+        near = shapely.STRtree(geometries[candidates]).query(polygons[rules.fixed], predicate="intersects")[1]
         ok[candidates[near]] = False
 
     candidates = np.flatnonzero(ok)
@@ -69,7 +75,7 @@ def _compatible(
     for i, j in zip(first[before][order], second[before][order], strict=True):
         ok[j] &= not ok[i]
 
-    relatives = np.flatnonzero(kin)
+    relatives = np.flatnonzero(rules.kin)
     which, place = tree.query(polygons[relatives], predicate="intersects")
     other, mine = relatives[which], candidates[place]
     while (crowded := ok[mine] & ~ok[other]).any():
@@ -78,46 +84,75 @@ def _compatible(
 
 
 def _overlaid(
-    polygons: Geometries, shapes: Geometries, kin: Flags, chosen: Indices
+    polygons: Geometries, shapes: Geometries, rules: Rules, chosen: Indices
 ) -> tuple[Indices, Geometries, Indices]:
     """Polygons that change, what they become, and those of the chosen whose shape can't be had so.
 
-    If there are any of the latter, the others are of no use.
+    If there are any of the last, the others are of no use.
     """
     zone = shapely.STRtree(np.concatenate([polygons[chosen], shapes[chosen]]))
 
     def near(geometries: Geometries) -> Indices:
         """The chosen whose polygon or shape touches one of the geometries."""
-        return chosen[np.unique(zone.query(geometries, predicate="intersects")[1]) % len(chosen)]
+        return chosen[np.unique(zone.query(geometries, predicate="intersects")[1] % len(chosen))]
 
     changed = np.unique(zone.query(polygons, predicate="intersects")[0])
     before, after = polygons[changed], shapes[chosen]
-    faces = _faces(before, after)
-    points = shapely.STRtree(shapely.point_on_surface(faces))
-    owner, heir = np.full(len(faces), -1), np.full(len(faces), -1)
-    for geometries, names, told in ((before, changed, owner), (after, chosen, heir)):
-        which, face = points.query(geometries, predicate="contains")
-        told[face] = names[which]
-    within = owner >= 0  # the others are unchanged polygons in holes of these
-    faces, owner, heir = faces[within], owner[within], heir[within]
-    is_left = (heir < 0) & np.isin(owner, chosen)
-    heir = _adopted(faces, np.where(heir < 0, np.where(is_left, -1, owner), heir), kin)
-    if (orphans := heir < 0).any():
-        return changed, before, np.unique(owner[orphans])
-
+    parts, heir = _shared_out(_faces(before, after), polygons, changed, shapes, chosen)
+    for is_last in (False, True):
+        heir = _adopted(parts, heir, rules.kin)
+        if (orphans := heir < 0).any():
+            return changed, before, near(parts[orphans])
+        parts, heir = _dissolved(parts, heir)
+        pieces = np.flatnonzero(np.diff(heir, prepend=-1) == 0)
+        if not is_last:
+            heir[pieces[shapely.area(parts[pieces]) < rules.least[heir[pieces]]]] = -1
+    if len(pieces):
+        return changed, before, _cutting(chosen, after, parts, heir, pieces)
     if len(covered := np.setdiff1d(changed, heir)):
         return changed, before, near(polygons[covered])
-    groups = shapely.multipolygons(faces[order := np.argsort(heir, kind="stable")], indices=_ranks(heir[order]))
-    made = shapely.coverage_union_all(groups[:, np.newaxis], axis=1)
-    parts, of = shapely.get_parts(made, return_index=True)
-    largest = np.lexsort((-shapely.area(parts), of))
-    minor = largest[np.diff(of[largest], prepend=-1) == 0]
-    if len(minor):
-        return changed, before, near(parts[minor])
     made = _without_needless(parts, np.concatenate([before, after]))
     if len(torn := _torn(before, made)):
         return changed, before, near(torn) if len(near(torn)) else chosen
     return changed, np.asarray(shapely.orient_polygons(made)), chosen[:0]
+
+
+def _shared_out(
+    faces: Geometries, polygons: Geometries, changed: Indices, shapes: Geometries, chosen: Indices
+) -> tuple[Geometries, Indices]:
+    """Faces of changed polygons and whose they are: shapes come first; -1 for what a shape leaves."""
+    points = shapely.STRtree(shapely.point_on_surface(faces))
+    owner, heir = np.full(len(faces), -1), np.full(len(faces), -1)
+    for geometries, names, told in ((polygons, changed, owner), (shapes, chosen, heir)):
+        which, face = points.query(geometries[names], predicate="contains")
+        told[face] = names[which]
+    stays = (heir < 0) & ~np.isin(owner, chosen)
+    heir[stays] = owner[stays]
+    within = owner >= 0  # the others are unchanged polygons in holes of these
+    return faces[within], heir[within]
+
+
+def _dissolved(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
+    """The faces of each owner as one polygon, or several: owners ascending, their largest first."""
+    order = np.argsort(owner, kind="stable")
+    names, group = np.unique(owner[order], return_inverse=True)
+    together = shapely.coverage_union_all(
+        shapely.multipolygons(faces[order], indices=group)[:, np.newaxis], axis=1
+    )
+    parts, of = shapely.get_parts(together, return_index=True)
+    order = np.lexsort((-shapely.area(parts), of))
+    return parts[order], names[of[order]]
+
+
+def _cutting(
+    chosen: Indices, shapes: Geometries, parts: Geometries, owner: Indices, pieces: Indices
+) -> Indices:
+    """The chosen whose shape touches two parts of an owner, or a piece if there is no such shape."""
+    broken = np.flatnonzero(np.isin(owner, owner[pieces]))
+    part, shape = shapely.STRtree(shapes).query(parts[broken], predicate="intersects")
+    met, count = np.unique(np.stack([owner[broken][part], shape]), axis=1, return_counts=True)
+    part, shape = shapely.STRtree(shapes).query(parts[pieces], predicate="intersects")
+    return chosen[np.unique(met[1, count > 1] if (count > 1).any() else shape)]
 
 
 def _adopted(faces: Geometries, heir: Indices, kin: Flags) -> Indices:

@@ -18,8 +18,12 @@ LOOSENESS = (1.0, 1.5, 2.5)
 """Tolerances at which walls are looked for, in pixels: a staircase strays up to one from its line."""
 STRAIGHTNESS = 0.5
 """Least agreement of walls on two perpendicular directions; it is 1 for a rectangle, 0 for a circle."""
-DIFFERENCE_LIMIT = 0.25
-"""Largest symmetric difference of a shape and its outline, as a share of the area."""
+DIFFERENCE_LIMIT = 0.1
+"""Largest symmetric difference of a shape and its outline, as a share of the area, …"""
+STAIRS = 0.25
+"""… to which so many pixels times the length of the outline are added: what its staircases make …"""
+MOST_DIFFERENCE = 0.3
+"""… up to this share."""
 AREA_LIMIT = 0.1
 """Largest change of the area, as a share of it."""
 CORNER_PRICE = 0.5
@@ -68,9 +72,9 @@ def _best(
     outlines = polygons[index]
     areas = shapely.area(outlines)
     difference = shapely.area(shapely.symmetric_difference(shapes, outlines))
-    fits = (difference <= DIFFERENCE_LIMIT * areas) & (
-        np.abs(shapely.area(shapes) - areas) <= AREA_LIMIT * areas
-    )
+    limit = DIFFERENCE_LIMIT * areas + STAIRS * tolerance * shapely.length(outlines)
+    fits = difference <= np.minimum(limit, MOST_DIFFERENCE * areas)
+    fits &= np.abs(shapely.area(shapes) - areas) <= AREA_LIMIT * areas
     cost = difference + CORNER_PRICE * tolerance**2 * shapely.get_num_coordinates(shapes)
     order = np.lexsort((np.arange(len(cost)), cost, index))
     order = order[fits[order]]
