@@ -98,16 +98,15 @@ def _candidates(
             np.flatnonzero(np.isin(ring, _points(simple)))
             for ring, simple in zip(rings, (outline.exterior, *outline.interiors), strict=True)
         ]
-        vote = _vote([_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)])
+        vote, agreement = _vote([_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)])
         if looseness == 0:
-            if abs(vote) < STRAIGHTNESS:
+            if agreement < STRAIGHTNESS:
                 return
             yield from _shaped(rings, None, vote, tolerance)
             side = np.diff(_points(envelope.exterior)[:2])[0] if envelope.geom_type == "Polygon" else 0
             if side:
                 yield from _shaped(rings, None, (side / abs(side)) ** 4, tolerance)
-        if abs(vote):
-            yield from _shaped(rings, kept, vote, tolerance)
+        yield from _shaped(rings, kept, vote, tolerance)
 
 
 def _points(ring: shapely.LinearRing) -> Complexes:
@@ -129,6 +128,11 @@ class _Walls:
         step = np.roll(turned, -1) - turned
         return turned + step / 2, step, self.kept - self.kept[0]
 
+    def lengths(self) -> NDArray[np.float64]:
+        """Distance from each kept vertex to the next."""
+        at = self.ring[self.kept]
+        return np.asarray(np.abs(np.roll(at, -1) - at))
+
     def moments(self) -> Complexes:
         """Second moment of each wall's stretch about its middle: its argument is twice the direction."""
         middle, step, first = self.sides()
@@ -139,15 +143,18 @@ class _Walls:
         return np.asarray(total - weighted**2 / weight)
 
 
-def _vote(walls: list[_Walls]) -> complex:
-    """Mean of e^{4iθ} over walls: its argument is four times their direction, its size their agreement."""
+def _vote(walls: list[_Walls]) -> tuple[complex, float]:
+    """Mean of e^{4iθ} over walls, of size 1, and how far walls agree with it: 0 for none, 1 for all."""
     moments = np.concatenate([each.moments() for each in walls])
-    ends = [np.append(each.kept, each.kept[0]) for each in walls]
-    lengths = np.concatenate([np.abs(np.diff(each.ring[at])) for each, at in zip(walls, ends, strict=True)])
+    lengths = np.concatenate([each.lengths() for each in walls])
     sizes = np.abs(moments)
     known = sizes > 0
-    votes = (moments[known] / sizes[known]) ** 2 * lengths[known] ** 2
-    return complex(votes.sum() / np.sum(lengths**2))
+    votes = (moments[known] / sizes[known]) ** 2
+    total = np.sum(votes * lengths[known] ** 2)
+    if not abs(total):
+        return 1.0 + 0j, 0.0
+    vote = total / abs(total)
+    return complex(vote), float(np.sum((votes * vote.conjugate()).real * lengths[known]) / lengths.sum())
 
 
 def _shaped(
