@@ -14,8 +14,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-LOOSENESS = (1.0, 1.5, 2.5)
-"""Tolerances at which walls are looked for, in pixels: a staircase strays up to one from its line."""
+LOOSENESS = (1.5, 2.0, 3.0)
+"""Tolerances at which walls are looked for, in pixels: those of a staircase lie within √2 of a line."""
 STRAIGHTNESS = 0.5
 """Least agreement of walls on two perpendicular directions; it is 1 for a rectangle, 0 for a circle."""
 DIFFERENCE_LIMIT = 0.1
@@ -30,6 +30,8 @@ CORNER_PRICE = 0.5
 """Square pixels that a corner must save."""
 SHORTEST_WALL = 1.5
 """Shorter walls, in pixels, are left out, and their neighbours become one."""
+MOST_LINES = 1000
+"""Rings with more lines, which are no building, are left alone: leaving out lines takes its time."""
 SAME = 1e-6
 """Coordinates that are no further apart, in pixels, are the same."""
 
@@ -192,12 +194,12 @@ def _rectangle(ring: Complexes) -> Complexes:
 
 
 def _rectilinear(walls: _Walls, tolerance: float) -> Complexes | None:
-    """Corners of a ring whose walls run along the axes; None if it has fewer than four."""
+    """Corners of a ring whose walls run along the axes; None if it has fewer than four, or too many."""
     middle, step, first = walls.sides()
     wall_step = np.add.reduceat(step, first)
     lies = np.abs(wall_step.real) >= np.abs(wall_step.imag)  # along the real axis
     turns = np.flatnonzero(lies != np.roll(lies, 1))
-    if len(turns) < 4:
+    if not 4 <= len(turns) <= MOST_LINES:
         return None
     begin = first[turns[0]]  # where a wall turns, so that no line is cut by the start of the ring
     middle, step, starts = np.roll(middle, -begin), np.roll(step, -begin), first[turns] - begin
