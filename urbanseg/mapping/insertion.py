@@ -48,10 +48,8 @@ def inserted(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shap
     """
     chosen = _compatible(polygons, shapes, rules, frame)
     while len(chosen):
-        changed, made, spoilt = _overlaid(polygons, shapes, rules, chosen)
+        result, spoilt = _overlaid(polygons, shapes, rules, chosen)
         if not len(spoilt):
-            result = polygons.copy()
-            result[changed] = made
             return result
         chosen = np.setdiff1d(chosen, spoilt)
     return polygons
@@ -85,51 +83,64 @@ def _compatible(polygons: Geometries, shapes: Geometries, rules: Rules, frame: s
 
 def _overlaid(
     polygons: Geometries, shapes: Geometries, rules: Rules, chosen: Indices
-) -> tuple[Indices, Geometries, Indices]:
-    """Polygons that change, what they become, and those of the chosen whose shape can't be had so.
+) -> tuple[Geometries, Indices]:
+    """The coverage with the chosen shapes, and those of the chosen whose shape can't be had so.
 
-    If there are any of the last, the others are of no use.
+    If there are any of the latter, the coverage is as it was.
     """
     zone = shapely.STRtree(np.concatenate([polygons[chosen], shapes[chosen]]))
 
     def near(geometries: Geometries) -> Indices:
-        """The chosen whose polygon or shape touches one of the geometries."""
-        return chosen[np.unique(zone.query(geometries, predicate="intersects")[1] % len(chosen))]
+        """The chosen whose polygon or shape touches one of the geometries; all if none does."""
+        places = np.unique(zone.query(geometries, predicate="intersects")[1] % len(chosen))
+        return chosen[places] if len(places) else chosen
 
     changed = np.unique(zone.query(polygons, predicate="intersects")[0])
     before, after = polygons[changed], shapes[chosen]
-    parts, heir = _shared_out(_faces(before, after), polygons, changed, shapes, chosen)
-    for is_last in (False, True):
-        heir = _adopted(parts, heir, rules.kin)
-        if (orphans := heir < 0).any():
-            return changed, before, near(parts[orphans])
-        parts, heir = _dissolved(parts, heir)
-        pieces = np.flatnonzero(np.diff(heir, prepend=-1) == 0)
-        if not is_last:
-            heir[pieces[shapely.area(parts[pieces]) < rules.least[heir[pieces]]]] = -1
-    if len(pieces):
-        return changed, before, _cutting(chosen, after, parts, heir, pieces)
-    if len(covered := np.setdiff1d(changed, heir)):
-        return changed, before, near(polygons[covered])
+    faces = _faces(before, after)
+    owner, heir = _owners(faces, polygons, changed), _owners(faces, shapes, chosen)
+    faces, owner, heir = (each[owner >= 0] for each in (faces, owner, heir))  # the others lie in holes
+    stays = (heir < 0) & ~np.isin(owner, chosen)
+    parts, of = _settled(faces, np.where(stays, owner, heir), rules)
+    if (orphans := of < 0).any():
+        return polygons, near(parts[orphans])
+    if len(pieces := _repeated(of)):
+        bites = np.flatnonzero((heir >= 0) & (heir != owner))
+        cuts = bites[_cutting(faces[bites], owner[bites], parts, of)]
+        return polygons, np.unique(heir[cuts]) if len(cuts) else near(parts[pieces])
+    if len(covered := np.setdiff1d(changed, of)):
+        return polygons, near(polygons[covered])
     made = _without_needless(parts, np.concatenate([before, after]))
     if len(torn := _torn(before, made)):
-        return changed, before, near(torn) if len(near(torn)) else chosen
-    return changed, np.asarray(shapely.orient_polygons(made)), chosen[:0]
+        return polygons, near(torn)
+    result = polygons.copy()
+    result[changed] = shapely.orient_polygons(made)
+    return result, chosen[:0]
 
 
-def _shared_out(
-    faces: Geometries, polygons: Geometries, changed: Indices, shapes: Geometries, chosen: Indices
-) -> tuple[Geometries, Indices]:
-    """Faces of changed polygons and whose they are: shapes come first; -1 for what a shape leaves."""
+def _settled(faces: Geometries, heir: Indices, rules: Rules) -> tuple[Geometries, Indices]:
+    """Polygons of all heirs, when those are found for faces without one (-1) and for small pieces.
+
+    If none is found for some of them, these are still among the polygons, with -1.
+    """
+    for is_last in (False, True):
+        heir = _adopted(faces, heir, rules.kin)
+        if (heir < 0).any():
+            break
+        faces, heir = _dissolved(faces, heir)
+        if not is_last:
+            pieces = _repeated(heir)
+            heir[pieces[shapely.area(faces[pieces]) < rules.least[heir[pieces]]]] = -1
+    return faces, heir
+
+
+def _owners(faces: Geometries, polygons: Geometries, chosen: Indices) -> Indices:
+    """In which of the chosen polygons each face lies, -1 for none."""
+    owner = np.full(len(faces), -1)
     points = shapely.STRtree(shapely.point_on_surface(faces))
-    owner, heir = np.full(len(faces), -1), np.full(len(faces), -1)
-    for geometries, names, told in ((polygons, changed, owner), (shapes, chosen, heir)):
-        which, face = points.query(geometries[names], predicate="contains")
-        told[face] = names[which]
-    stays = (heir < 0) & ~np.isin(owner, chosen)
-    heir[stays] = owner[stays]
-    within = owner >= 0  # the others are unchanged polygons in holes of these
-    return faces[within], heir[within]
+    which, face = points.query(polygons[chosen], predicate="contains")
+    owner[face] = chosen[which]
+    return owner
 
 
 def _dissolved(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
@@ -144,15 +155,16 @@ def _dissolved(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
     return parts[order], names[of[order]]
 
 
-def _cutting(
-    chosen: Indices, shapes: Geometries, parts: Geometries, owner: Indices, pieces: Indices
-) -> Indices:
-    """The chosen whose shape touches two parts of an owner, or a piece if there is no such shape."""
-    broken = np.flatnonzero(np.isin(owner, owner[pieces]))
-    part, shape = shapely.STRtree(shapes).query(parts[broken], predicate="intersects")
-    met, count = np.unique(np.stack([owner[broken][part], shape]), axis=1, return_counts=True)
-    part, shape = shapely.STRtree(shapes).query(parts[pieces], predicate="intersects")
-    return chosen[np.unique(met[1, count > 1] if (count > 1).any() else shape)]
+def _repeated(ascending: Indices) -> Indices:
+    """Where a value is that of the place before."""
+    return np.flatnonzero(np.diff(ascending, prepend=-1) == 0)
+
+
+def _cutting(bites: Geometries, bitten: Indices, parts: Geometries, owner: Indices) -> Flags:
+    """Which bites out of polygons touch several parts of what is left of them."""
+    bite, part = shapely.STRtree(parts).query(bites, predicate="intersects")
+    own = bitten[bite] == owner[part]
+    return np.bincount(bite[own], minlength=len(bites)) > 1
 
 
 def _adopted(faces: Geometries, heir: Indices, kin: Flags) -> Indices:
