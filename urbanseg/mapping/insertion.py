@@ -91,15 +91,18 @@ def _overlaid(
     zone = shapely.STRtree(np.concatenate([polygons[chosen], shapes[chosen]]))
 
     def near(geometries: Geometries) -> Indices:
-        """The chosen whose polygon or shape touches one of the geometries; all if none does."""
-        places = np.unique(zone.query(geometries, predicate="intersects")[1] % len(chosen))
-        return chosen[places] if len(places) else chosen
+        """The chosen whose polygon or shape is nearest to one of the geometries.
+
+        After rounding, not all that touch have a point in common.
+        """
+        return np.asarray(chosen[np.unique(zone.query_nearest(geometries)[1] % len(chosen))])
 
     changed = np.unique(zone.query(polygons, predicate="intersects")[0])
     before, after = polygons[changed], shapes[chosen]
     faces = _faces(before, after)
     owner, heir = _owners(faces, polygons, changed), _owners(faces, shapes, chosen)
-    faces, owner, heir = (each[owner >= 0] for each in (faces, owner, heir))  # the others lie in holes
+    known = owner >= 0  # the others are unchanged polygons in holes of these
+    faces, owner, heir = faces[known], owner[known], heir[known]
     stays = (heir < 0) & ~np.isin(owner, chosen)
     parts, of = _settled(faces, np.where(stays, owner, heir), rules)
     if (orphans := of < 0).any():
@@ -147,10 +150,10 @@ def _dissolved(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
     """The faces of each owner as one polygon, or several: owners ascending, their largest first."""
     order = np.argsort(owner, kind="stable")
     names, group = np.unique(owner[order], return_inverse=True)
-    together = shapely.coverage_union_all(
-        shapely.multipolygons(faces[order], indices=group)[:, np.newaxis], axis=1
+    grouped = np.asarray(shapely.multipolygons(faces[order], indices=group))
+    parts, of = shapely.get_parts(
+        shapely.coverage_union_all(grouped[:, np.newaxis], axis=1), return_index=True
     )
-    parts, of = shapely.get_parts(together, return_index=True)
     order = np.lexsort((-shapely.area(parts), of))
     return parts[order], names[of[order]]
 
@@ -164,7 +167,7 @@ def _cutting(bites: Geometries, bitten: Indices, parts: Geometries, owner: Indic
     """Which bites out of polygons touch several parts of what is left of them."""
     bite, part = shapely.STRtree(parts).query(bites, predicate="intersects")
     own = bitten[bite] == owner[part]
-    return np.bincount(bite[own], minlength=len(bites)) > 1
+    return np.asarray(np.bincount(bite[own], minlength=len(bites)) > 1)
 
 
 def _adopted(faces: Geometries, heir: Indices, kin: Flags) -> Indices:
@@ -205,8 +208,9 @@ def _faces(polygons: Geometries, shapes: Geometries) -> Geometries:
     pieces = np.concatenate([sides[met], _lines(start, end)])
     groups = np.concatenate([group[count:], group[of_shape]])
     order = np.argsort(groups, kind="stable")
-    tangles = shapely.multilinestrings(pieces[order], indices=_ranks(groups[order]))
-    cut = _links(shapely.union_all(tangles[:, np.newaxis], axis=1))
+    _, rank = np.unique(groups[order], return_inverse=True)
+    tangles = np.asarray(shapely.multilinestrings(pieces[order], indices=rank))
+    cut = _links(np.asarray(shapely.union_all(tangles[:, np.newaxis], axis=1)))
     untouched = np.ones(len(sides), dtype=bool)
     untouched[met] = False
     faces = shapely.polygonize(np.concatenate([sides[untouched], _lines(*_distinct(*cut))]))
@@ -217,10 +221,10 @@ def _without_needless(polygons: Geometries, known: Geometries) -> Geometries:
     """Polygons of a coverage without vertices that are none of `known` and where only two sides meet."""
     start, end = _distinct(*_sides(polygons)[1:])
     places, sides = np.unique(np.concatenate([start, end]), return_counts=True)
-    needless = places[(sides == 2) & ~np.isin(places, _vertices(known))]
+    needless = places[(sides == 2) & ~np.isin(places, _places(shapely.get_coordinates(known)))]
 
     _, points, (rings, firsts) = shapely.to_ragged_array(polygons)
-    kept = ~np.isin(points[:, 0] + 1j * points[:, 1], needless)
+    kept = ~np.isin(_places(points), needless)
     kept[rings[1:] - 1] = False
     lengths = np.add.reduceat(kept.astype(np.int64), rings[:-1]) + 1
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -250,7 +254,7 @@ def _sides(polygons: Geometries) -> tuple[Indices, Complexes, Complexes]:
     """Sides of polygons: which one they belong to, and their ends in ascending order."""
     _, points, (rings, firsts) = shapely.to_ragged_array(polygons)
     of = np.repeat(np.arange(len(polygons)), np.diff(np.asarray(rings, dtype=np.int64)[firsts]))
-    ends = points[:, 0] + 1j * points[:, 1]
+    ends = _places(points)
     begins = np.ones(len(ends), dtype=bool)
     begins[rings[1:] - 1] = False
     at = np.flatnonzero(begins)
@@ -261,7 +265,7 @@ def _links(lines: Geometries) -> tuple[Complexes, Complexes]:
     """Ends, in ascending order, of each straight piece of lines."""
     parts = shapely.get_parts(lines)
     points, of = shapely.get_coordinates(parts, return_index=True)
-    ends = points[:, 0] + 1j * points[:, 1]
+    ends = _places(points)
     at = np.flatnonzero(of[1:] == of[:-1])
     return np.minimum(ends[at], ends[at + 1]), np.maximum(ends[at], ends[at + 1])
 
@@ -286,11 +290,6 @@ def _lines(start: Complexes, end: Complexes) -> Geometries:
     return np.asarray(shapely.linestrings(np.stack([ends.real, ends.imag], axis=2)))
 
 
-def _vertices(polygons: Geometries) -> Complexes:
-    points = shapely.get_coordinates(polygons)
+def _places(points: NDArray[np.float64]) -> Complexes:
+    """``(n, 2)`` coordinates as complex numbers, which can be compared and sorted."""
     return np.asarray(points[:, 0] + 1j * points[:, 1])
-
-
-def _ranks(ascending: Indices) -> Indices:
-    """Each value's place among the distinct ones."""
-    return np.cumsum(np.diff(ascending, prepend=ascending[:1]) > 0)

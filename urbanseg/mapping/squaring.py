@@ -105,9 +105,8 @@ def _candidates(
             if agreement < STRAIGHTNESS:
                 return
             yield from _shaped(rings, None, vote, tolerance)
-            side = np.diff(_points(envelope.exterior)[:2])[0] if envelope.geom_type == "Polygon" else 0
-            if side:
-                yield from _shaped(rings, None, (side / abs(side)) ** 4, tolerance)
+            side = np.diff(_points(envelope.exterior)[:2])[0]
+            yield from _shaped(rings, None, (side / abs(side)) ** 4, tolerance)
         yield from _shaped(rings, kept, vote, tolerance)
 
 
@@ -230,10 +229,11 @@ def _without_short(
         short = int(np.argmin(sizes))
         if sizes[short] >= shortest or len(offset) <= 4:
             return lies, offset
-        lies, length, moment = (np.roll(each, 1 - short) for each in (lies, length, moment))
-        length[0] += length[2]
-        moment[0] += moment[2]
-        lies, length, moment = (np.delete(each, [1, 2]) for each in (lies, length, moment))
+        before, after = (short - 1) % len(offset), (short + 1) % len(offset)
+        length[before] += length[after]
+        moment[before] += moment[after]
+        kept = ~np.isin(np.arange(len(offset)), (short, after))
+        lies, length, moment = lies[kept], length[kept], moment[kept]
 
 
 def _onto(values: NDArray[np.float64], known: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
