@@ -7,6 +7,7 @@ are left out. Nothing moves that no shape touches.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -22,11 +23,12 @@ Complexes = NDArray[np.complex128]
 
 @dataclass(frozen=True)
 class Rules:
-    """What shapes must respect, by polygon: ``(n,)`` each."""
+    """What shapes must respect, by polygon, ``(n,)`` each, and how exactly."""
 
     kin: Flags  # of the kind that has shapes: none is made smaller by the shape of another, nor larger
     fixed: Flags  # must not change
     least: NDArray[np.float64]  # smaller pieces cut off a polygon go to a neighbour
+    same: float  # places no further apart than this become one; far below the distance of vertices
 
 
 def inserted(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shapely.Polygon) -> Geometries:
@@ -57,24 +59,25 @@ def inserted(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shap
 
 def _compatible(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shapely.Polygon) -> Indices:
     """Polygons whose shape is clear of the frame, of what is fixed, of other shapes and of kin that stays."""
-    shapely.prepare(frame)
+    close: dict[str, Any] = {"predicate": "dwithin", "distance": rules.same}
     ok = ~shapely.is_missing(shapes)
-    ok[ok] = shapely.contains_properly(frame, polygons[ok]) & shapely.contains_properly(frame, shapes[ok])
+    shapely.prepare(frame)
+    ok[ok] = shapely.contains_properly(frame, shapes[ok])
     candidates = np.flatnonzero(ok)
+    barred = np.array([*polygons[rules.fixed], shapely.boundary(frame)], dtype=object)
     for geometries in (polygons, shapes):
-        near = shapely.STRtree(geometries[candidates]).query(polygons[rules.fixed], predicate="intersects")[1]
-        ok[candidates[near]] = False
+        ok[candidates[shapely.STRtree(geometries[candidates]).query(barred, **close)[1]]] = False
 
     candidates = np.flatnonzero(ok)
     tree = shapely.STRtree(shapes[candidates])
-    first, second = candidates[tree.query(shapes[candidates], predicate="intersects")]
+    first, second = candidates[tree.query(shapes[candidates], **close)]
     before = first < second
     order = np.lexsort((first[before], second[before]))
     for i, j in zip(first[before][order], second[before][order], strict=True):
         ok[j] &= not ok[i]
 
     relatives = np.flatnonzero(rules.kin)
-    which, place = tree.query(polygons[relatives], predicate="intersects")
+    which, place = tree.query(polygons[relatives], **close)
     other, mine = relatives[which], candidates[place]
     while (crowded := ok[mine] & ~ok[other]).any():
         ok[mine[crowded]] = False
@@ -97,9 +100,9 @@ def _overlaid(
         """
         return np.asarray(chosen[np.unique(zone.query_nearest(geometries)[1] % len(chosen))])
 
-    changed = np.unique(zone.query(polygons, predicate="intersects")[0])
+    changed = np.unique(zone.query(polygons, predicate="dwithin", distance=rules.same)[0])
     before, after = polygons[changed], shapes[chosen]
-    faces = _faces(before, after)
+    faces = _faces(before, after, rules.same)
     owner, heir = _owners(faces, polygons, changed), _owners(faces, shapes, chosen)
     known = owner >= 0  # the others are unchanged polygons in holes of these
     faces, owner, heir = faces[known], owner[known], heir[known]
@@ -114,7 +117,10 @@ def _overlaid(
     if len(covered := np.setdiff1d(changed, of)):
         return polygons, near(polygons[covered])
     made = _without_needless(parts, np.concatenate([before, after]))
-    if len(torn := _torn(before, made)):
+    strays = np.abs(shapely.area(made[np.isin(changed, chosen)]) - shapely.area(after))
+    if (bent := strays > rules.same * shapely.length(after)).any():
+        return polygons, chosen[bent]
+    if len(torn := np.concatenate([_torn(before, made), made[~shapely.is_valid(made)]])):
         return polygons, near(torn)
     result = polygons.copy()
     result[changed] = shapely.orient_polygons(made)
@@ -194,27 +200,35 @@ def _adopted(faces: Geometries, heir: Indices, kin: Flags) -> Indices:
         heir[pairs[0, best]] = pairs[1, best]
 
 
-def _faces(polygons: Geometries, shapes: Geometries) -> Geometries:
+def _faces(polygons: Geometries, shapes: Geometries, same: float) -> Geometries:
     """What the sides of a coverage's polygons and of disjoint shapes enclose together.
 
-    Only sides that touch a shape are cut, so that the others stay to the bit.
+    Only sides that touch a shape are cut, so that the others stay to the bit. Where a shape
+    nearly passes through a vertex it does, since rounding would leave gaps there.
     """
     sides = _lines(*_distinct(*_sides(polygons)[1:]))
-    shape, side = shapely.STRtree(sides).query(shapely.boundary(shapes), predicate="intersects")
-    count = len(shapes)
+    outlines = shapely.boundary(shapes)
+    shape, side = shapely.STRtree(sides).query(outlines, predicate="dwithin", distance=same)
     met, place = np.unique(side, return_inverse=True)
-    _, group = components(shape, count + place, count + len(met))
-    of_shape, start, end = _sides(shapes)
-    pieces = np.concatenate([sides[met], _lines(start, end)])
-    groups = np.concatenate([group[count:], group[of_shape]])
-    order = np.argsort(groups, kind="stable")
-    _, rank = np.unique(groups[order], return_inverse=True)
-    tangles = np.asarray(shapely.multilinestrings(pieces[order], indices=rank))
-    cut = _links(np.asarray(shapely.union_all(tangles[:, np.newaxis], axis=1)))
+    count = len(shapes)
+    number, group = components(shape, count + place, count + len(met))
+    tangled = _collected(outlines, group[:count], number)
+    tangles = _collected(sides[met], group[count:], number)
+    tangled = shapely.snap(tangled, tangles, same)
+    tangles = shapely.snap(tangles, tangled, same)
+    cut = _links(np.asarray(shapely.union_all(np.stack([tangled, tangles]), axis=0)))
     untouched = np.ones(len(sides), dtype=bool)
     untouched[met] = False
     faces = shapely.polygonize(np.concatenate([sides[untouched], _lines(*_distinct(*cut))]))
     return np.asarray(shapely.get_parts(faces))
+
+
+def _collected(geometries: Geometries, group: NDArray[np.integer], number: int) -> Geometries:
+    """The geometries of each of a number of groups."""
+    collections = np.full(number, shapely.GeometryCollection(), dtype=object)
+    order = np.argsort(group, kind="stable")
+    shapely.geometrycollections(geometries[order], indices=group[order], out=collections)
+    return collections
 
 
 def _without_needless(polygons: Geometries, known: Geometries) -> Geometries:

@@ -160,7 +160,8 @@ def _squared(
     shapes[chosen] = squared(exact[chosen], grid.resolution)
     height, width = grid.shape
     corners = [grid.transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
-    rules = Rules(kin=chosen, fixed=ids == IGNORE, least=_limits(clean_up.min_area, class_table)[ids])
+    least = _limits(clean_up.min_area, class_table)[ids]
+    rules = Rules(kin=chosen, fixed=ids == IGNORE, least=least, same=1e-5 * grid.resolution)
     return inserted(polygons, shapes, rules, shapely.Polygon(corners))
 
 
