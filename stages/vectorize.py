@@ -60,7 +60,9 @@ def main(city: str, params: Params) -> None:
 def clean_up(params: Params) -> CleanUp:
     """How the parameters want polygons."""
     section = params.vectorize
-    return CleanUp(section.min_area_m2, section.min_hole_m2, section.simplify_m, section.smooth)
+    return CleanUp(
+        section.min_area_m2, section.min_hole_m2, section.simplify_m, section.smooth, section.square
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class VectorizeParams(Model):
     min_area_m2: ByClass
     min_hole_m2: ByClass
     smooth: list[str]
+    square: list[str]
     simplify_m: Metres
     formats: list[Format] = Field(min_length=1)
     roads: RoadParams
@@ -32,4 +33,4 @@ class VectorizeParams(Model):
         """Names of classes by the key that names them."""
         areas = {"min_area_m2": self.min_area_m2, "min_hole_m2": self.min_hole_m2}
         named = {key: list(value) for key, value in areas.items() if isinstance(value, dict)}
-        return named | {"smooth": self.smooth}
+        return named | {"smooth": self.smooth, "square": self.square}

@@ -64,6 +64,7 @@ def test_the_parameter_files_of_the_project_are_valid(path):
             "cities.demo: labels.source is osm, but osm.provider is none",
         ),
         ("labels.priority", ["tree"], "labels.priority names the class 'tree', but the classes are other, "),
+        ("vectorize.square", ["hut"], "vectorize.square names the class 'hut', but the classes are other, "),
         ("labels.min_share.road", ..., "labels.min_share lacks road"),
         (
             "evaluate.targets.tree",

@@ -1,8 +1,9 @@
 """Land-cover polygons: a class raster as a table of polygons with class, area and confidence.
 
 What a region is stands in `urbanseg.mapping.mosaic`, how slivers are merged and holes
-filled in `urbanseg.mapping.regions`, how outlines are traced in `urbanseg.mapping.outlines`
-and made smoother and simpler in `urbanseg.mapping.generalise`.
+filled in `urbanseg.mapping.regions`, how outlines are traced in `urbanseg.mapping.outlines`,
+made smoother and simpler in `urbanseg.mapping.generalise`, and how buildings get their right
+angles in `urbanseg.mapping.squaring` and `urbanseg.mapping.insertion`.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,12 +14,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from urbanseg.classes import ClassTable
+from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
 from urbanseg.mapping.generalise import simplify, smooth
+from urbanseg.mapping.insertion import Rules, inserted
 from urbanseg.mapping.mosaic import OUTSIDE, Mosaic, Pixels, Read, survey
 from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.regions import Limits, fill_holes, merge_slivers
+from urbanseg.mapping.squaring import squared
 
 CONFIDENCE_SCALE = 254
 """Value of a confidence raster that means 1."""
@@ -35,11 +38,12 @@ class CleanUp:
     min_hole: ByClass = 0.0  # m², by the class around the hole; smaller ones are filled
     simplify: float = 0.0  # metres, see `urbanseg.mapping.generalise.simplify`
     smooth: Collection[str] = ()  # classes; outlines between two of them are rounded
+    square: Collection[str] = ()  # classes; their outlines get right angles where they nearly have them
 
     @property
     def generalises(self) -> bool:
         """Whether outlines leave the sides of pixels."""
-        return self.simplify > 0 or len(self.smooth) > 0
+        return self.simplify > 0 or len(self.smooth) > 0 or len(self.square) > 0
 
 
 AS_IT_IS = CleanUp()
@@ -78,7 +82,7 @@ def land_cover(
         read: classes and confidences of a window, as `urbanseg.mapping.mosaic.survey` wants them.
         grid: where the pixels lie; its CRS must be in metres.
         class_table: names of the classes.
-        clean_up: what is merged, filled, smoothed and simplified, in this order.
+        clean_up: what is merged, filled, smoothed, simplified and squared, in this order.
         rows: height of the strips that are read; the result is the same for any.
         threads: strips worked on at once.
 
@@ -135,10 +139,30 @@ def _polygons(mosaic: Mosaic, grid: Grid, class_table: ClassTable, clean_up: Cle
     if clean_up.smooth:
         soft = np.isin(mosaic.ids, [class_table.id_of(name) for name in clean_up.smooth])
         rings = smooth(rings, mosaic, soft)
-    polygons = rings.polygons(grid.transform)
-    if clean_up.simplify:
-        polygons = simplify(polygons, clean_up.simplify)
+    exact = rings.polygons(grid.transform)
+    polygons = simplify(exact, clean_up.simplify) if clean_up.simplify else exact
+    if clean_up.square:
+        polygons = _squared(polygons, exact, mosaic.ids[inside], grid, class_table, clean_up)
     return np.asarray(polygons[mapped[inside]])
+
+
+def _squared(
+    polygons: NDArray[np.object_],
+    exact: NDArray[np.object_],
+    ids: NDArray[np.uint8],
+    grid: Grid,
+    class_table: ClassTable,
+    clean_up: CleanUp,
+) -> NDArray[np.object_]:
+    """The coverage with right angles, which are found in the exact outlines: simpler ones tell less."""
+    chosen = np.isin(ids, [class_table.id_of(name) for name in clean_up.square])
+    shapes = np.full(len(polygons), None, dtype=object)
+    shapes[chosen] = squared(exact[chosen], grid.resolution)
+    height, width = grid.shape
+    corners = [grid.transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+    least = _limits(clean_up.min_area, class_table)[ids]
+    rules = Rules(kin=chosen, fixed=ids == IGNORE, least=least, same=1e-5 * grid.resolution)
+    return inserted(polygons, shapes, rules, shapely.Polygon(corners))
 
 
 def _limits(by_class: ByClass, class_table: ClassTable) -> Limits:

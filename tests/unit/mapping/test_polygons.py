@@ -1,6 +1,10 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 from hypothesis import given, settings
@@ -15,6 +19,13 @@ from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover, polygo
 
 TABLE = ClassTable(
     (LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d"), LandClass(2, "water", "#2980b9"))
+)
+SCENE = Path("../shared/data/dubai_scene_small/labels.tif")
+DUBAI = ClassTable(
+    tuple(
+        LandClass(i, name, "#bdc3c7")
+        for i, name in enumerate(["other", "building", "road", "vegetation", "water", "bare_soil"])
+    )
 )
 shapes = st.tuples(st.integers(1, 12), st.integers(1, 12))
 rasters = shapes.flatmap(
@@ -124,3 +135,41 @@ def test_classes_that_are_not_in_the_table_are_refused():
     classes = np.array([[0, 9]], dtype=np.uint8)
     with pytest.raises(ValueError, match=r"holds \[9\], but the classes are 0 to 2"):
         polygonise(classes, None, grid_of(classes), TABLE)
+
+
+@settings(max_examples=30)
+@given(rasters, st.sampled_from([0, 5]), st.sets(st.sampled_from(TABLE.names)), st.sampled_from([0, 400]))
+def test_squaring_leaves_no_gap_and_no_overlap(raster, tolerance, square, least):
+    classes, confidence = raster
+    cleanest = CleanUp(min_area=least, simplify=tolerance)
+    before = polygonise(classes, confidence, grid_of(classes), TABLE, cleanest)
+    after = polygonise(classes, confidence, grid_of(classes), TABLE, replace(cleanest, square=sorted(square)))
+    assert after.drop(columns=["area_m2", "geometry"]).equals(before.drop(columns=["area_m2", "geometry"]))
+    assert after.geometry.is_valid.all()
+    assert shapely.coverage_is_valid(after.geometry.to_numpy())
+    assert after["area_m2"].sum() == pytest.approx(before["area_m2"].sum())
+    if not square:
+        assert (shapely.to_wkb(after.geometry) == shapely.to_wkb(before.geometry)).all()
+
+
+@pytest.mark.skipif(not SCENE.exists(), reason="the Dubai scene is not on this machine")
+def test_buildings_of_a_real_city_become_square_where_they_nearly_are():
+    with rasterio.open(SCENE) as source:
+        classes = source.read(1)[800:, :800]
+        grid = Grid(CRS.from_user_input(source.crs), source.transform, *classes.shape)
+    clean_up = CleanUp(min_area=20, min_hole=20, simplify=1)
+    before = polygonise(classes, None, grid, DUBAI, clean_up)
+    after = polygonise(classes, None, grid, DUBAI, replace(clean_up, square=["building"]))
+    assert shapely.coverage_is_valid(after.geometry.to_numpy())
+    assert after.area.sum() == pytest.approx(before.area.sum())
+    was, becomes = (table[table["class_name"] == "building"].geometry for table in (before, after))
+    straight = [np.mean(np.abs(np.sin(2 * sides(polygon))) < 1e-6) for polygon in becomes]
+    assert 0.3 < np.mean(np.equal(straight, 1)) < 0.7
+    assert becomes.area.sum() == pytest.approx(was.area.sum(), rel=0.01)
+    assert (becomes.symmetric_difference(was).area / was.area).max() < 0.25
+
+
+def sides(polygon):
+    """Directions of an outline's sides against the first, in radians."""
+    steps = np.diff(np.asarray(polygon.exterior.coords) @ [1, 1j])
+    return np.angle(steps / steps[0])
