@@ -135,9 +135,9 @@ def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
     """
     corner, region, across, following, heads = _sides(mosaic, wanted)
     ring, place, lengths = _cycles(following, heads)
-    x, y = mosaic.cols[corner].astype(np.float64), mosaic.rows[corner].astype(np.float64)
-    cross = x * y[following] - x[following] * y
-    is_hole = np.bincount(ring, cross, len(lengths)) > 0  # rows count downwards, so shells are negative
+    row = mosaic.rows[corner]
+    swept = mosaic.cols[corner] * (row[following] - row).astype(np.float64)  # ∮ x dy, by Green's theorem
+    is_hole = np.bincount(ring, swept, len(lengths)) > 0  # rows count downwards, so shells are negative
     of_ring = np.empty(len(lengths), dtype=np.int32)
     of_ring[ring] = region
     order = np.lexsort((is_hole, of_ring))
@@ -147,12 +147,13 @@ def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
     begin[order] = offsets[:-1]
     walked = np.empty(len(ring), dtype=np.int64)
     walked[begin[ring] + place] = np.arange(len(ring))
+    corner = corner[walked]
     return Rings(
-        points=np.column_stack([x[walked], y[walked]]),
+        points=np.column_stack([mosaic.cols, mosaic.rows]).astype(np.float64)[corner],
         offsets=offsets,
         region=of_ring[order],
         is_hole=is_hole[order],
-        corner=corner[walked],
+        corner=corner,
         across=across[walked],
     )
 

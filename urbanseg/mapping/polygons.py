@@ -153,7 +153,7 @@ def _measured(
 ) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.float64]]:
     """Class, area in m² and mean confidence of each region of known class, by its pixels."""
     mapped = mosaic.ids < OUTSIDE
-    areas = mosaic.pixels[mapped] * abs(grid.transform.determinant)
+    areas = mosaic.pixels[mapped] * np.float64(abs(grid.transform.determinant))
     return mosaic.ids[mapped].astype(np.int16), areas, _means(mosaic.certainty[mapped], mosaic.known[mapped])
 
 
