@@ -34,6 +34,13 @@ def test_polygons_are_those_of_rasterio(classes):
 
 
 @given(rasters)
+def test_the_binary_of_rings_is_that_of_their_polygons(classes):
+    mosaic = surveyed(classes)
+    rings = trace(mosaic, mosaic.ids < OUTSIDE)
+    assert rings.wkb(UTM).to_pylist() == shapely.to_wkb(rings.polygons(UTM)).tolist()
+
+
+@given(rasters)
 def test_areas_are_the_pixels_of_the_regions(classes):
     mosaic, rings = traced(classes)
     assert (shapely.area(rings.polygons(UTM)) == mosaic.pixels[1:] * 100).all()

@@ -1,12 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
 import shapely
 from affine import Affine
+from geopandas.testing import assert_geodataframe_equal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -15,7 +17,7 @@ from pyproj import CRS
 from tests.unit.mapping.rasters import painted, surveyed
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
-from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover, polygonise
+from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover, pixel_cover, polygonise
 
 TABLE = ClassTable(
     (LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d"), LandClass(2, "water", "#2980b9"))
@@ -52,6 +54,20 @@ def test_the_area_of_a_class_is_its_pixels_times_the_area_of_a_pixel(raster, wid
         mine = polygons[polygons["class_name"] == c.name]
         assert (mine["class_id"] == c.id).all()
         assert mine.area.sum() == pytest.approx(areas[c.name], rel=1e-6)
+
+
+@given(rasters)
+def test_the_arrow_table_holds_what_the_geodataframe_holds(raster):
+    classes, confidence = raster
+    grid = grid_of(classes)
+
+    def read(window):
+        return classes[window.slices], confidence[window.slices]
+
+    table = pixel_cover(read, grid, TABLE, rows=5).to_pandas()
+    table["geometry"] = shapely.from_wkb(table["geometry"])
+    ours = gpd.GeoDataFrame(table, geometry="geometry", crs=grid.crs)
+    assert_geodataframe_equal(ours, polygonise(classes, confidence, grid, TABLE), check_dtype=False)
 
 
 @given(rasters)
