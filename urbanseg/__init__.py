@@ -10,5 +10,3 @@ import os
 # OpenMP's threads spin while they wait, which makes a step of training take many times as long where
 # other programs want the cores; asleep, they cost nothing where none does. Read once, when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Huge pages for the tensors of layers: the kernel has hundreds of times fewer of them to clear and to map.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

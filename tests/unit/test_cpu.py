@@ -28,7 +28,6 @@ def test_memory_that_is_freed_is_kept_for_the_next_layer():
                 check=True,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={"THP_MEM_ALLOC_ENABLE": "0"},  # huge pages make few faults of many
             ).stdout
         )
         for how in ("kept", "mapped")
