@@ -14,7 +14,7 @@ def use_cpu(threads: int) -> None:
 
     By default glibc maps each tensor of some tens of megabytes afresh and hands it back when
     freed, so that the kernel clears every page of every layer's output: half the time of
-    a forward pass. Instead the heap keeps what is freed, but for more than half a GB at its end. Other
+    a forward pass. Instead the heap keeps what is freed, but for more than 2 GB at its end. Other
     allocators stay as they are.
     """
     torch.set_num_threads(threads)
@@ -22,5 +22,5 @@ def use_cpu(threads: int) -> None:
         return
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**29), (TOP_PAD, 2**22), (ARENA_MAX, 1)):
+        for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 2**22), (ARENA_MAX, 1)):
             set_option(option, value)
