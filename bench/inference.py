@@ -70,9 +70,9 @@ class Tired(torch.nn.Module):
         return self.last
 
 
-def ours(case: Case, options: PredictParams, exported: Predictor | None = None) -> NDArray[np.uint8]:
+def ours(case: Case, options: PredictParams, predict: Predictor | None = None) -> NDArray[np.uint8]:
     """The predict stage without a city: from an open file to written COGs."""
-    predict = exported or TorchPredictor(
+    predict = predict or TorchPredictor(
         case.network, case.spec, torch.device("cpu"), THREADS, options.precision
     )
     table = ClassTable(tuple(LandClass(i, name, "#888888") for i, name in enumerate(case.spec.classes)))
