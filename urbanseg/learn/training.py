@@ -88,14 +88,7 @@ def train(
         PipelineError: if the loss becomes NaN or infinite; names the tiles of the batch.
     """
     run = set_up(fabric, start, data, params, seed)
-    key = resume.fingerprint(
-        params.model_dump(mode="json"),
-        seed,
-        data_key,
-        asdict(data.spec),
-        resume.code_digest(),
-        (fabric.device.type, devices.precision_of(params.precision, fabric.device)),
-    )
+    key = _state_key(run, seed, data_key)
     progress, best = _take_up(run, state_folder, key)
     if progress.epoch and fabric.is_global_zero:
         log.info("resuming after epoch %d", progress.epoch)
@@ -120,6 +113,18 @@ def train(
     trained = copy.deepcopy(start)
     trained.load_state_dict(best)
     return trained, progress
+
+
+def _state_key(run: Run, seed: int, data_key: str) -> str:
+    """What a state must have been made with to be taken up."""
+    return resume.fingerprint(
+        run.params.model_dump(mode="json"),
+        seed,
+        data_key,
+        asdict(run.data.spec),
+        resume.code_digest(),
+        (run.fabric.device.type, devices.precision_of(run.params.precision, run.fabric.device)),
+    )
 
 
 def _epoch(

@@ -252,16 +252,8 @@ def _without_needless(polygons: Geometries, known: Geometries) -> Geometries:
 
 def _torn(before: Geometries, after: Geometries) -> Geometries:
     """Sides with a polygon on one side alone, either before or after: none if the coverage is whole."""
-    single = []
-    for polygons in (before, after):
-        _, start, end = _sides(polygons)
-        order, first = _alike(start, end)
-        alone = order[first & np.append(first[1:], True)]
-        single.append((start[alone], end[alone]))
-    start, end = (np.concatenate(each) for each in zip(*single, strict=True))
-    order, first = _alike(start, end)
-    odd = order[first & np.append(first[1:], True)]
-    return _lines(start[odd], end[odd])
+    single = [_unshared(*_sides(polygons)[1:]) for polygons in (before, after)]
+    return _lines(*_unshared(*(np.concatenate(ends) for ends in zip(*single, strict=True))))
 
 
 def _sides(polygons: Geometries) -> tuple[Indices, Complexes, Complexes]:
@@ -296,6 +288,13 @@ def _distinct(start: Complexes, end: Complexes) -> tuple[Complexes, Complexes]:
     """Sides, each once, in ascending order."""
     order, first = _alike(start, end)
     return start[order[first]], end[order[first]]
+
+
+def _unshared(start: Complexes, end: Complexes) -> tuple[Complexes, Complexes]:
+    """Sides that occur once."""
+    order, first = _alike(start, end)
+    alone = order[first & np.append(first[1:], True)]
+    return start[alone], end[alone]
 
 
 def _lines(start: Complexes, end: Complexes) -> Geometries:
