@@ -70,11 +70,13 @@ class Tired(torch.nn.Module):
         return self.last
 
 
-def ours(case: Case, options: PredictParams, predict: Predictor | None = None) -> NDArray[np.uint8]:
-    """The predict stage without a city: from an open file to written COGs."""
-    predict = predict or TorchPredictor(
-        case.network, case.spec, torch.device("cpu"), THREADS, options.precision
-    )
+def loaded(case: Case, precision: str) -> Predictor:
+    """The network as the predict stage loads it."""
+    return TorchPredictor(case.network, case.spec, torch.device("cpu"), THREADS, precision)
+
+
+def ours(case: Case, options: PredictParams, predict: Predictor) -> NDArray[np.uint8]:
+    """The predict stage without a city, its model loaded: from an open file to written COGs."""
     table = ClassTable(tuple(LandClass(i, name, "#888888") for i, name in enumerate(case.spec.classes)))
     with raster.small_cache(), raster.reading(case.scene) as scene:
         found = predict_scene(scene, case.bands, predict, case.spec.classes, options)
@@ -100,12 +102,13 @@ def exported(case: Case, model: Path, threads: int) -> dict[str, Predictor]:
 
 
 @torch.inference_mode()
-def bare(case: Case, windows: int, window: tuple[int, int]) -> None:
-    """The network alone, on as many windows, which are in memory already."""
+def bare(case: Case, windows: int, window: tuple[int, int], low: bool = False) -> None:
+    """The network alone, on as many windows, which are in memory already; in bfloat16, if `low`."""
     network = case.network.to(memory_format=torch.channels_last)
     images = torch.randn(case.batch_size, len(case.bands), *window).to(memory_format=torch.channels_last)
-    for start in range(0, windows, case.batch_size):
-        network(images[: windows - start])
+    with torch.autocast("cpu", torch.bfloat16, enabled=low):
+        for start in range(0, windows, case.batch_size):
+            network(images[: windows - start])
 
 
 def timed(runs: dict[str, Callable[[], Any]], repeats: int) -> tuple[dict[str, float], dict[str, Any]]:
@@ -199,14 +202,16 @@ def compare(
     with rasterio.open(case.scene) as scene:
         lattice = lattice_of(scene.shape, options)
     windows = len(lattice.rows) * len(lattice.cols)
-    runs: dict[str, Callable[[], Any]] = {
-        "bare": lambda: bare(case, windows, lattice.window),
-        "ours": lambda: ours(case, options.model_copy(update={"precision": "float32"})),
-    }
+    predictors = {"ours": loaded(case, "float32")}
+    runs: dict[str, Callable[[], Any]] = {"bare": lambda: bare(case, windows, lattice.window)}
     if segmenter.native_bf16(torch.device("cpu")):
-        runs["ours_bf16"] = lambda: ours(case, options.model_copy(update={"precision": "bfloat16"}))
-    for name, predict in (exported(case, model, options.threads) if model else {}).items():
-        runs[f"ours_{name}"] = lambda predict=predict: ours(case, options, predict)
+        runs["bare_bf16"] = lambda: bare(case, windows, lattice.window, low=True)
+        predictors["ours_bf16"] = loaded(case, "bfloat16")
+    if model:
+        found = exported(case, model, options.threads)
+        predictors |= {f"ours_{name}": predict for name, predict in found.items()}
+    for name, predict in predictors.items():
+        runs[name] = lambda predict=predict: ours(case, options, predict)
     for name, peer in PEERS.items():
         adjusted = replace(case, size=TILE) if name == "loop" else case
         runs[name] = lambda peer=peer, adjusted=adjusted: peer(adjusted)
@@ -229,9 +234,9 @@ def compare(
 def ratios(figures: dict[str, float]) -> dict[str, float]:
     """Each named so that more is better for ours."""
     found: dict[str, float] = {}
-    for name in (*PEERS, "bare"):
+    for name in (*PEERS, "bare", "bare_bf16"):
         for own in ("ours", "ours_bf16"):
-            if f"{own}_s" in figures:
+            if f"{own}_s" in figures and f"{name}_s" in figures:
                 found[f"speed_{own}_over_{name}"] = figures[f"{name}_s"] / figures[f"{own}_s"]
     for name in BACKENDS:
         if f"ours_{name}_s" in figures:
@@ -267,7 +272,10 @@ def main() -> None:
         case, saved, city = case_of(asked, options, folder)
         if asked.peak:
             tired = replace(case, network=Tired(case.network))
-            _ = ours(tired, options) if asked.peak == "ours" else PEERS[asked.peak](tired)
+            if asked.peak == "ours":
+                ours(tired, options, loaded(tired, "float32"))
+            else:
+                PEERS[asked.peak](tired)
             print(own_peak_mb())
             return
         print(f"{case.scene.name}, {case.spec.arch} with {case.spec.encoder}, "

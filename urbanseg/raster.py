@@ -6,11 +6,12 @@ so memory is bounded by the window and a half-written raster never appears.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -19,7 +20,7 @@ import rasterio.shutil
 from affine import Affine
 from numpy.typing import DTypeLike, NDArray
 from pyproj import CRS
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
@@ -76,6 +77,9 @@ class Reader:
 
     def valid(self, window: Window | None = None) -> NDArray[np.bool_]:
         """Which pixels hold data in every band, by nodata value or alpha: ``(height, width)``."""
+        if all(MaskFlags.all_valid in flags for flags in self.dataset.mask_flag_enums):
+            shape = self.grid.shape if window is None else (window.height, window.width)
+            return np.ones(shape, bool)
         masks = self._read(self.dataset.read_masks, window, list(range(1, self.info.count + 1)))
         return np.asarray((masks > 0).all(axis=0))
 
@@ -180,63 +184,89 @@ def small_cache() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def writing(
-    path: Path,
-    grid: Grid,
-    *,
-    dtype: DTypeLike,
-    count: int = 1,
-    nodata: float | None = None,
-    descriptions: Sequence[str] = (),
-    classes: ClassTable | None = None,
-    resampling: str = "nearest",
-) -> Iterator[Writer]:
-    """Write a cloud-optimised GeoTIFF by windows; it appears at `path` when it is complete.
+class Layer(TypedDict, total=False):
+    """What a raster is made of."""
 
-    With `classes`, it carries their colour table, and their names in a ``.aux.xml``
-    file beside it, where GDAL and QGIS look for them. `resampling` is the rule for
-    overviews (``nearest``, ``average``, ``mode``).
+    dtype: Required[DTypeLike]
+    count: int
+    nodata: float | None
+    descriptions: Sequence[str]
+    classes: ClassTable
+    """Their colour table goes into it, and their names into a ``.aux.xml`` beside it, for GDAL and QGIS."""
+    resampling: str
+    """The rule for overviews: ``nearest``, ``average`` or ``mode``."""
+
+
+@contextmanager
+def writing(path: Path, grid: Grid, **layer: Unpack[Layer]) -> Iterator[Writer]:
+    """Write a cloud-optimised GeoTIFF by windows; it appears at `path` when it is complete.
 
     Raises:
         PipelineError: if the disk is full or GDAL cannot write.
     """
+    with writing_all(grid, {path: layer}) as writers:
+        yield writers[path]
+
+
+@contextmanager
+def writing_all(grid: Grid, layers: Mapping[Path, Layer]) -> Iterator[dict[Path, Writer]]:
+    """Write several rasters by windows; when all are complete, they are converted at the same time.
+
+    Raises:
+        PipelineError: if the disk is full or GDAL cannot write.
+    """
+    try:
+        with ExitStack() as stack:
+            targets = [stack.enter_context(atomic(path)) for path in layers]
+            drafts = [target.with_name(f"{target.stem}.draft.tif") for target in targets]
+            for draft in drafts:
+                stack.callback(remove, draft)
+            with ExitStack() as opened:
+                files = [
+                    opened.enter_context(_draft(*each, grid))
+                    for each in zip(drafts, layers.values(), strict=True)
+                ]
+                yield dict(zip(layers, map(Writer, files), strict=True))
+            rules = [layer.get("resampling", "nearest") for layer in layers.values()]
+            with ThreadPoolExecutor(len(layers)) as pool:
+                list(pool.map(_to_cog, drafts, targets, rules))
+        for path, layer in layers.items():
+            if "classes" in layer:
+                _write_category_names(path, layer["classes"])
+    except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
+        names = ", ".join(map(str, layers))
+        raise PipelineError(f"{names} cannot be written ({error}); is the disk full?") from error
+
+
+def _draft(path: Path, layer: Layer, grid: Grid) -> Any:
+    """A plain GeoTIFF to be filled in any order of windows."""
+    count = layer.get("count", 1)
     profile = {
         "driver": "GTiff",
-        "dtype": np.dtype(dtype).name,
+        "dtype": np.dtype(layer["dtype"]).name,
         "count": count,
         "height": grid.height,
         "width": grid.width,
         "crs": grid.crs.to_wkt(),
         "transform": grid.transform,
-        "nodata": nodata,
+        "nodata": layer.get("nodata"),
         "tiled": True,
         "blockxsize": BLOCK,
         "blockysize": BLOCK,
-        "compress": "lzw",
+        "compress": "zstd",  # at this level several times as fast as LZW, and read once
+        "zstd_level": 1,
         "bigtiff": "if_safer",
         "interleave": "pixel",
     }
     if count > 1:
         # Otherwise GDAL takes the fourth band of an 8-bit raster for alpha.
         profile["photometric"] = "minisblack"
-    try:
-        with atomic(path) as temporary:
-            draft = temporary.with_name(f"{path.stem}.draft.part.tif")
-            try:
-                with rasterio.open(draft, "w", **profile) as dataset:
-                    for index, text in enumerate(descriptions, start=1):
-                        dataset.set_band_description(index, text)
-                    if classes is not None:
-                        dataset.write_colormap(1, classes.colormap())
-                    yield Writer(dataset)
-                _to_cog(draft, temporary, resampling)
-            finally:
-                remove(draft)
-        if classes is not None:
-            _write_category_names(path, classes)
-    except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
-        raise PipelineError(f"{path} cannot be written ({error}); is the disk full?") from error
+    dataset = rasterio.open(path, "w", **profile)
+    for index, text in enumerate(layer.get("descriptions", ()), start=1):
+        dataset.set_band_description(index, text)
+    if "classes" in layer:
+        dataset.write_colormap(1, layer["classes"].colormap())
+    return dataset
 
 
 def _to_cog(source: Path, target: Path, resampling: str) -> None:

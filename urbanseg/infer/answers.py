@@ -48,9 +48,10 @@ class Answer:
         claims = scores
         if self.least:
             claims = np.where(scores < np.asarray(self.least, np.float32)[:, None, None], 0, scores)
-        best = claims.argmax(axis=0)
-        layers = {"classes": best.astype(np.uint8)}
-        layers["confidence"] = stored(np.take_along_axis(scores, best[None], axis=0)[0])
+        best, highest = strongest(claims)
+        if self.least:
+            highest = np.take_along_axis(scores, best[None], axis=0)[0]
+        layers = {"classes": best, "confidence": stored(highest)}
         if "probabilities" in self.extras:
             layers["probabilities"] = stored(scores)
         if "entropy" in self.extras:
@@ -59,6 +60,20 @@ class Answer:
             first, second = np.partition(scores, -2, axis=0)[:-3:-1]
             layers["margin"] = stored(first - second)
         return layers
+
+
+def strongest(claims: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The first of the greatest values along the first axis: its number, uint8, and itself.
+
+    As numpy's argmax and max, several times as fast: without a branch for each pixel.
+    """
+    highest = claims[0].copy()
+    best = np.zeros(highest.shape, np.uint8)
+    for number, claim in enumerate(claims[1:], start=1):
+        # Numbers rise, so one that beats all before it is the greatest of those that did.
+        np.maximum(best, (claim > highest) * np.uint8(number), out=best)
+        np.maximum(highest, claim, out=highest)
+    return best, highest
 
 
 def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

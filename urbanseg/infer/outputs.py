@@ -1,9 +1,7 @@
 """The rasters of a prediction: one cloud-optimised GeoTIFF for each layer, filled strip by strip."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -27,28 +25,24 @@ def write(
     Raises:
         PipelineError: if the disk is full.
     """
-    with ExitStack() as stack:
-        writers = {
-            name: stack.enter_context(
-                raster.writing(folder / f"{name}.tif", grid, dtype="uint8", nodata=IGNORE, **details)
-            )
-            for name, details in _layers(classes, options).items()
-        }
-        bar = stack.enter_context(tqdm(desc=folder.name, unit="row", total=grid.height))
+    layers = _layers(classes, options)
+    paths = {name: folder / f"{name}.tif" for name in layers}
+    with (
+        raster.writing_all(grid, {paths[name]: layer for name, layer in layers.items()}) as writers,
+        tqdm(desc=folder.name, unit="row", total=grid.height) as bar,
+    ):
         for strip in ahead(cleaned(strips, options.clean, options.clean_px, len(classes))):
-            for name, writer in writers.items():
-                writer.write(strip.layers[name], strip.window)
+            for name, path in paths.items():
+                writers[path].write(strip.layers[name], strip.window)
             bar.update(strip.window.height)
 
 
-def _layers(classes: ClassTable, options: PredictParams) -> dict[str, dict[str, Any]]:
-    """What is particular about each raster."""
-    layers: dict[str, dict[str, Any]] = {
-        "classes": {"resampling": "mode", "classes": classes},
-        "confidence": {"resampling": "average"},
-    }
+def _layers(classes: ClassTable, options: PredictParams) -> dict[str, raster.Layer]:
+    """What each raster is made of."""
+    share: raster.Layer = {"dtype": "uint8", "nodata": IGNORE, "resampling": "average"}
+    layers = {"classes": share | {"resampling": "mode", "classes": classes}, "confidence": share}
     for name in options.rasters:
-        layers[name] = {"resampling": "average"}
+        layers[name] = share
     if "probabilities" in layers:
-        layers["probabilities"] |= {"count": len(classes), "descriptions": classes.names}
+        layers["probabilities"] = share | {"count": len(classes), "descriptions": classes.names}
     return layers

@@ -9,13 +9,15 @@ from torch import nn
 
 from urbanseg.cpu import use_cpu
 from urbanseg.errors import PipelineError
+from urbanseg.infer.folding import folded
 from urbanseg.segmenter import CLIP, Spec, native_bf16
 
 
 class TorchPredictor:
     """Maps batches of pixels to probabilities on one device; see `strips.Predictor`.
 
-    `precision` is ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU that has it.
+    `precision` is ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device computes
+    in it. The network is copied, with its batch normalisations folded.
     """
 
     def __init__(
@@ -23,7 +25,7 @@ class TorchPredictor:
     ) -> None:
         use_cpu(threads)
         self.device = device
-        self.network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = folded(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         mean, std = (
             torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (spec.mean, spec.std)
         )
@@ -42,18 +44,19 @@ class TorchPredictor:
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
-    """Whether a network runs in bfloat16 on a device; `auto` never does on a CPU.
+    """Whether a network runs in bfloat16 on a device; `auto` does where the device has it, as in training.
 
     Raises:
         PipelineError: if bfloat16 is asked for where it isn't native: it would be many
             times slower than float32.
     """
-    if precision == "bfloat16" and not native_bf16(device):
+    native = native_bf16(device)
+    if precision == "bfloat16" and not native:
         raise PipelineError(
             f"params.yaml: predict.precision is bfloat16, but the {device.type} of this machine has no "
             "instructions for it and would be many times slower; set it to auto or float32"
         )
-    return precision == "bfloat16" or (precision == "auto" and device.type == "cuda" and native_bf16(device))
+    return native and precision != "float32"
 
 
 def select_bands(descriptions: tuple[str, ...], spec: Spec, scene: str) -> list[int]:

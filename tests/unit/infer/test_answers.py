@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from urbanseg.errors import PipelineError
-from urbanseg.infer.answers import SCALE, Answer, kept_classes, least_by_class
+from urbanseg.infer.answers import SCALE, Answer, kept_classes, least_by_class, strongest
 
 NAMES = ["other", "building", "road", "water"]
 
@@ -39,6 +39,14 @@ def test_no_class_is_answered_below_the_confidence_it_needs(seed, least):
         able = [i for i in range(4) if shares[i] >= np.float32(least[i])]
         assert answered == (max(able, key=lambda i: shares[i]) if able else 0)
         assert abs(layers["confidence"][row, col] / SCALE - shares[answered]) < 0.51 / SCALE
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7))
+def test_the_strongest_claim_is_the_first_of_the_greatest(seed, classes):
+    claims = np.random.default_rng(seed).integers(0, 4, (classes, 9, 5)).astype(np.float32)  # many ties
+    best, highest = strongest(claims)
+    assert np.array_equal(best, claims.argmax(axis=0))
+    assert np.array_equal(highest, claims.max(axis=0))
 
 
 def test_without_any_score_all_is_zero():
