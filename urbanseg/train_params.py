@@ -45,6 +45,7 @@ class AugmentParams(Model):
     flips: bool
     brightness: float = Field(ge=0, le=1)
     contrast: float = Field(ge=0, le=1)
+    gamma: float = Field(ge=0, lt=1)
     bands: float = Field(ge=0, le=1)
     noise: float = Field(ge=0, le=1)
     scale: float = Field(ge=0, lt=1)

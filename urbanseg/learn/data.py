@@ -152,13 +152,16 @@ def resized(
 
 
 def augmentation(params: AugmentParams) -> A.Compose:
-    """Flips and quarter turns, brightness, contrast, gains by band, and noise, for any number of bands.
+    """Flips and quarter turns, brightness, contrast, gamma, gains by band, and noise, for any number of bands.
 
     Intensities are in units where the whole clipped range ±`CLIP` is 1; gains keep its lower end.
     """
     steps: list[Any] = [A.D4(p=1)] if params.flips else []
     if params.brightness or params.contrast:
         steps.append(A.RandomBrightnessContrast(params.brightness, params.contrast, p=0.8))
+    if params.gamma:
+        percent = (100 * (1 - params.gamma), 100 * (1 + params.gamma))
+        steps.append(A.RandomGamma(percent, p=0.8))
     if params.bands:
         gains = (1 - params.bands, 1 + params.bands)
         steps.append(A.MultiplicativeNoise(gains, per_channel=True, elementwise=False, p=0.8))

@@ -18,8 +18,8 @@ from urbanseg.segmenter import CLIP, Spec
 from urbanseg.train_params import AugmentParams
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
-ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, bands=0.1, noise=0.05, scale=0.3)
-NONE = AugmentParams(flips=False, brightness=0, contrast=0, bands=0, noise=0, scale=0)
+ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, gamma=0.3, bands=0.1, noise=0.05, scale=0.3)
+NONE = AugmentParams(flips=False, brightness=0, contrast=0, gamma=0, bands=0, noise=0, scale=0)
 
 
 @pytest.fixture
@@ -116,6 +116,21 @@ def test_each_band_has_a_gain_of_its_own_over_the_lower_end_of_the_range(data):
     assert 0.9 - 1e-4 <= spread.min() < 0.91
     assert 1.09 < spread.max() <= 1.1 + 1e-4
     assert abs(np.corrcoef(spread.T)[0, 1]) < 0.3
+
+
+def test_gamma_bends_all_bands_by_one_exponent_and_keeps_both_ends_of_the_range(data):
+    dataset = TileDataset([Tile("x", Window(0, 0, 64, 64))], data, 64, NONE.model_copy(update={"gamma": 0.2}))
+    plain = TileDataset(dataset.tiles, data, 64)[Draw(0, 0)][0] / (2 * CLIP) + 0.5
+    inner = (plain > 0.05) & (plain < 0.95)
+    exponents = []
+    for number in range(200):
+        bent = (dataset[Draw(0, number)][0] / (2 * CLIP) + 0.5)[inner]
+        exponent = bent.log() / plain[inner].log()
+        assert torch.allclose(exponent, exponent[0].expand_as(exponent), atol=1e-2)
+        exponents.append(exponent.median().item())
+    assert 20 < np.isclose(exponents, 1, atol=1e-4).sum() < 60  # one in five
+    assert 0.8 - 1e-3 <= min(exponents) < 0.82
+    assert 1.18 < max(exponents) <= 1.2 + 1e-3
 
 
 def test_augmented_pixels_stay_in_the_clipped_range(data):
