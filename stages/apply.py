@@ -5,10 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from stages._cli import guarded
-from urbanseg import paths, pictures, raster, segmenter
+from urbanseg import paths, pictures, raster
 from urbanseg.files import atomic
-from urbanseg.infer import images, outputs
-from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.infer import backends, images, outputs
 from urbanseg.infer.scene import predict_scene
 from urbanseg.params import Params, load
 from urbanseg.predict_params import PredictParams
@@ -31,10 +30,8 @@ def main() -> None:
 
 def apply(asked: Namespace, params: Params | None) -> None:
     options = params.predict if params else PredictParams()
-    network, spec = segmenter.load(asked.model)
+    predict, spec = backends.load(asked.model, paths.EXPORT, options)
     classes = images.class_table(spec.classes, params.class_table if params else None)
-    device = segmenter.device_of(options.device)
-    predict = TorchPredictor(network, spec, device, options.threads, options.precision)
 
     with raster.small_cache(), raster.reading(asked.image, elsewhere=pictures.NOWHERE) as image:
         bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)

@@ -10,10 +10,13 @@ from PIL import Image
 from pyproj import CRS
 
 from stages import apply
-from urbanseg import raster, segmenter
+from tests.conftest import ROOT
+from urbanseg import paths, raster, segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.infer import export
 from urbanseg.infer.images import class_table, parse_bands
+from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.model_card import Card
 
 NAMES = ["other", "building", "road"]
@@ -105,6 +108,20 @@ def test_an_image_in_other_units_is_warned_of(model, pixels, tmp_path, monkeypat
     run(monkeypatch, "scene.tif", "out", "--model", model)
     assert "the band red is around" in caplog.text
     assert "trained on 120 ± 60" in caplog.text
+
+
+def test_it_runs_on_the_back_end_of_the_parameters(model, pixels, tmp_path, monkeypatch):
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("  backend: torch ", "  backend: onnx "))
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    with pytest.raises(PipelineError, match=r"onnx/segmenter\.onnx does not exist; add onnx to export\.form"):
+        run(monkeypatch, "photo.png", "out", "--model", model)
+    network, spec = segmenter.load(model)
+    paths.EXPORT.mkdir(parents=True)
+    export.write(paths.EXPORT, ["onnx"], model, network, spec, list)
+    monkeypatch.setattr(TorchPredictor, "__call__", None)
+    run(monkeypatch, "photo.png", "out", "--model", model)
+    assert raster.describe(tmp_path / "out/classes.tif").grid.shape == (HEIGHT, WIDTH)
 
 
 @pytest.mark.parametrize("text", ["red", "red=a", "=1", "red=1;green=2"])
