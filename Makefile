@@ -30,7 +30,7 @@ retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)
 
 test: setup check       ## lint, types, tests
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
 
 check: setup
 	ruff check
