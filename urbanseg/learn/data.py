@@ -152,7 +152,7 @@ def resized(
 
 
 def augmentation(params: AugmentParams) -> A.Compose:
-    """Flips and quarter turns, brightness, contrast, gamma, gains by band, and noise, for any number of bands.
+    """Flips, quarter turns, brightness, contrast, gamma, gains by band, and noise, for any number of bands.
 
     Intensities are in units where the whole clipped range ±`CLIP` is 1; gains keep its lower end.
     """
