@@ -135,8 +135,8 @@ def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
     """
     corner, region, across, following, heads = _sides(mosaic, wanted)
     ring, place, lengths = _cycles(following, heads)
-    row = mosaic.rows[corner]
-    swept = mosaic.cols[corner] * (row[following] - row).astype(np.float64)  # ∮ x dy, by Green's theorem
+    col, row = mosaic.cols[corner], mosaic.rows[corner]
+    swept = np.multiply(col, row[following] - row, dtype=np.float64)  # ∮ x dy, by Green's theorem
     is_hole = np.bincount(ring, swept, len(lengths)) > 0  # rows count downwards, so shells are negative
     of_ring = np.empty(len(lengths), dtype=np.int32)
     of_ring[ring] = region
@@ -147,13 +147,14 @@ def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
     begin[order] = offsets[:-1]
     walked = np.empty(len(ring), dtype=np.int64)
     walked[begin[ring] + place] = np.arange(len(ring))
-    corner = corner[walked]
+    points = np.empty((len(walked), 2))
+    points[:, 0], points[:, 1] = col[walked], row[walked]
     return Rings(
-        points=np.column_stack([mosaic.cols, mosaic.rows]).astype(np.float64)[corner],
+        points=points,
         offsets=offsets,
         region=of_ring[order],
         is_hole=is_hole[order],
-        corner=corner,
+        corner=corner[walked],
         across=across[walked],
     )
 
