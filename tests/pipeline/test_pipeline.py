@@ -46,7 +46,6 @@ def test_a_second_run_does_nothing(project):
         ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         ("predict.overlap", 16, AFTER_MODEL - {"export"}),
-        ("train.loss.dice_weight", 0.3, {"train"} | AFTER_MODEL),
         ("tiles.min_valid_share", 0.99, {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL),
         (
             "cities.oasis.scene.noise",
