@@ -25,15 +25,14 @@ def write(
     Raises:
         PipelineError: if the disk is full.
     """
-    layers = _layers(classes, options)
-    paths = {name: folder / f"{name}.tif" for name in layers}
+    layers = {folder / f"{name}.tif": layer for name, layer in _layers(classes, options).items()}
     with (
-        raster.writing_all(grid, {paths[name]: layer for name, layer in layers.items()}) as writers,
+        raster.writing_all(grid, layers) as writers,
         tqdm(desc=folder.name, unit="row", total=grid.height) as bar,
     ):
         for strip in ahead(cleaned(strips, options.clean, options.clean_px, len(classes))):
-            for name, path in paths.items():
-                writers[path].write(strip.layers[name], strip.window)
+            for path, writer in writers.items():
+                writer.write(strip.layers[path.stem], strip.window)
             bar.update(strip.window.height)
 
 
