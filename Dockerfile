@@ -19,7 +19,7 @@ COPY --from=uv /uv /usr/local/bin/uv
 COPY requirements.txt /tmp/requirements.txt
 ENV UV_PYTHON_INSTALL_DIR=/opt/python
 RUN uv venv --python 3.11.7 /opt/venv \
-    && VIRTUAL_ENV=/opt/venv uv pip sync --no-cache /tmp/requirements.txt
+    && VIRTUAL_ENV=/opt/venv uv pip sync --no-cache --compile-bytecode /tmp/requirements.txt
 
 # Ubuntu's image has a user of its own with the number that most people have.
 RUN if id ubuntu > /dev/null 2>&1; then userdel --remove ubuntu; fi \

@@ -47,7 +47,7 @@ setup: $(READY)
 $(READY): requirements.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	uv pip sync --quiet requirements.txt
+	uv pip sync --quiet --compile-bytecode requirements.txt
 	touch $@
 
 lock:                   ## compile requirements.in to requirements.txt
