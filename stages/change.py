@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 from tqdm import tqdm
 
 from stages._cli import stage
@@ -18,6 +19,7 @@ from urbanseg.change import UNKNOWN, Dated, change_codes, change_polygons, count
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, blocks
 from urbanseg.imagery.warping import warped
+from urbanseg.mapping.export import steady
 from urbanseg.params import Params
 
 BLOCK = 1024
@@ -34,7 +36,12 @@ def main(params: Params) -> None:
     table, out = params.class_table, Path(sys.argv[3])
     grid = raster.describe(first / "classes.tif").grid
     pixels = np.zeros((len(table), len(table)), np.int64)
-    with files.atomic(out) as folder, opened(first, grid) as before, opened(second, grid) as after:
+    with (
+        files.atomic(out) as folder,
+        steady(out),
+        opened(first, grid) as before,
+        opened(second, grid) as after,
+    ):
         folder.mkdir()
         target = folder / "change.tif"
         with raster.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
@@ -45,7 +52,10 @@ def main(params: Params) -> None:
         matrix = matrix_ha(pixels, grid, table)
         matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
         with raster.reading(target) as codes_again:
-            change_polygons(codes_again, table).to_file(folder / "change.gpkg", layer="change")
+            polygons = change_polygons(codes_again, table)
+        pyogrio.write_dataframe(
+            polygons, folder / "change.gpkg", layer="change", geometry_type="Polygon", use_arrow=True
+        )
     changed = matrix.to_numpy().sum() - np.trace(matrix.to_numpy())
     logging.getLogger(__name__).info("%.1f of %.1f ha changed", changed, matrix.to_numpy().sum())
 

@@ -124,8 +124,8 @@ def change_polygons(codes: Reader, table: ClassTable) -> gpd.GeoDataFrame:
     shapes = [shapely.geometry.shape(shape) for shape, _ in rows]
     return gpd.GeoDataFrame(
         {
-            "before": [names[code // 256] for _, code in rows],
-            "after": [names[code % 256] for _, code in rows],
+            "before": pd.array([names[code // 256] for _, code in rows], "string"),
+            "after": pd.array([names[code % 256] for _, code in rows], "string"),
             "area_ha": shapely.area(np.array(shapes, dtype=object)) / 10_000,
         },
         geometry=shapes,

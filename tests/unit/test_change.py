@@ -4,6 +4,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import pytest
 from affine import Affine
 from hypothesis import given, settings
@@ -113,6 +114,29 @@ def test_the_stage_writes_raster_matrix_and_polygons_of_maps_on_different_grids(
     assert (polygon.before, polygon.after) == ("vegetation", "water")
     assert polygon.area_ha == pytest.approx(0.6)
     assert raster.describe(tmp_path / "out/change.tif").grid.same_as(grid_of(land.shape))
+
+
+def test_maps_without_a_change_give_an_empty_layer_of_the_same_fields(land, tmp_path, monkeypatch):
+    write(tmp_path / "map", land)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["change", *(str(tmp_path / name) for name in ("map", "map", "out"))])
+    stage.main()
+    layer = pyogrio.read_info(tmp_path / "out/change.gpkg", layer="change")
+    assert layer["features"] == 0
+    assert layer["geometry_type"] == "Polygon"
+    fields = zip(layer["fields"], layer["ogr_types"], strict=True)
+    assert dict(fields) == {"before": "OFTString", "after": "OFTString", "area_ha": "OFTReal"}
+
+
+def test_two_runs_write_the_same_bytes(land, tmp_path, monkeypatch):
+    write(tmp_path / "old", land)
+    write(tmp_path / "new", np.roll(land, 20, axis=1))
+    monkeypatch.chdir(ROOT)
+    for out in ("one", "two"):
+        monkeypatch.setattr(sys, "argv", ["change", *(str(tmp_path / name) for name in ("old", "new", out))])
+        stage.main()
+    for one in (tmp_path / "one").iterdir():
+        assert one.read_bytes() == (tmp_path / "two" / one.name).read_bytes()
 
 
 def test_a_folder_without_a_prediction_is_named(tmp_path, monkeypatch):
