@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
-import pyogrio
 from tqdm import tqdm
 
 from stages._cli import stage
@@ -19,7 +18,7 @@ from urbanseg.change import UNKNOWN, Dated, change_codes, change_polygons, count
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, blocks
 from urbanseg.imagery.warping import warped
-from urbanseg.mapping.export import steady
+from urbanseg.mapping.export import steady, write_layer
 from urbanseg.params import Params
 
 BLOCK = 1024
@@ -53,9 +52,7 @@ def main(params: Params) -> None:
         matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
         with raster.reading(target) as codes_again:
             polygons = change_polygons(codes_again, table)
-        pyogrio.write_dataframe(
-            polygons, folder / "change.gpkg", layer="change", geometry_type="Polygon", use_arrow=True
-        )
+        write_layer(polygons, folder / "change.gpkg", layer="change", geometry_type="Polygon")
     changed = matrix.to_numpy().sum() - np.trace(matrix.to_numpy())
     logging.getLogger(__name__).info("%.1f of %.1f ha changed", changed, matrix.to_numpy().sum())
 

@@ -99,15 +99,20 @@ def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift)
     assert (whole == filtered(*maps, sure(maps[0]), shift, 12)).all()
 
 
+def compare(before, after, out, monkeypatch):
+    """Run the stage."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["change", str(before), str(after), str(out)])
+    stage.main()
+
+
 def test_the_stage_writes_raster_matrix_and_polygons_of_maps_on_different_grids(land, tmp_path, monkeypatch):
     after = land.copy()
     after[20:30, 40:46] = 4
     full = np.full(land.shape, 254, np.uint8)
     write(tmp_path / "old", land, full)
     write(tmp_path / "new", after, full, shift=1.0)
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["change", *(str(tmp_path / name) for name in ("old", "new", "out"))])
-    stage.main()
+    compare(tmp_path / "old", tmp_path / "new", tmp_path / "out", monkeypatch)
     matrix = pd.read_csv(tmp_path / "out/matrix_ha.csv", index_col="before")
     assert matrix.loc["vegetation", "water"] == pytest.approx(0.6)
     [polygon] = gpd.read_file(tmp_path / "out/change.gpkg").itertuples()
@@ -118,9 +123,7 @@ def test_the_stage_writes_raster_matrix_and_polygons_of_maps_on_different_grids(
 
 def test_maps_without_a_change_give_an_empty_layer_of_the_same_fields(land, tmp_path, monkeypatch):
     write(tmp_path / "map", land)
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["change", *(str(tmp_path / name) for name in ("map", "map", "out"))])
-    stage.main()
+    compare(tmp_path / "map", tmp_path / "map", tmp_path / "out", monkeypatch)
     layer = pyogrio.read_info(tmp_path / "out/change.gpkg", layer="change")
     assert layer["features"] == 0
     assert layer["geometry_type"] == "Polygon"
@@ -131,18 +134,14 @@ def test_maps_without_a_change_give_an_empty_layer_of_the_same_fields(land, tmp_
 def test_two_runs_write_the_same_bytes(land, tmp_path, monkeypatch):
     write(tmp_path / "old", land)
     write(tmp_path / "new", np.roll(land, 20, axis=1))
-    monkeypatch.chdir(ROOT)
     for out in ("one", "two"):
-        monkeypatch.setattr(sys, "argv", ["change", *(str(tmp_path / name) for name in ("old", "new", out))])
-        stage.main()
+        compare(tmp_path / "old", tmp_path / "new", tmp_path / out, monkeypatch)
     for one in (tmp_path / "one").iterdir():
         assert one.read_bytes() == (tmp_path / "two" / one.name).read_bytes()
 
 
 def test_a_folder_without_a_prediction_is_named(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["change", str(tmp_path), str(tmp_path), str(tmp_path / "out")])
     with pytest.raises(SystemExit, match=r"classes\.tif does not exist"):
-        stage.main()
+        compare(tmp_path, tmp_path, tmp_path / "out", monkeypatch)
     assert not (tmp_path / "out").exists()
     assert paths.PARAMS.exists()

@@ -6,6 +6,7 @@ only what was filled in. The strata the points were drawn from travel in the sam
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -21,7 +22,7 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic
 from urbanseg.grid import Grid
-from urbanseg.mapping.export import steady
+from urbanseg.mapping.export import steady, write_layer
 from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
 
 POINTS, STRATA = "points", "strata"
@@ -83,9 +84,10 @@ def write_checkpoints(
     strata = pd.DataFrame({"class_id": range(len(classes)), "name": classes.names, "area_ha": area_ha})
     styles = style_table({POINTS: points_qml(classes)})
     with atomic(path) as temporary, steady(path):
-        _write(points, temporary, POINTS, geometry_type="Point", layer_options={"GEOMETRY_NAME": GEOMETRY})
-        _write(strata, temporary, STRATA, append=True)
-        _write(styles, temporary, "layer_styles", append=True, layer_options={"FID": "id"})
+        write = partial(write_layer, path=temporary, driver="GPKG")
+        write(points, layer=POINTS, geometry_type="Point", layer_options={"GEOMETRY_NAME": GEOMETRY})
+        write(strata, layer=STRATA, append=True)
+        write(styles, layer="layer_styles", append=True, layer_options={"FID": "id"})
 
 
 def read_checkpoints(path: Path, classes: ClassTable) -> Checked:
@@ -155,9 +157,3 @@ def _widget(fields: ET.Element, name: str, kind: str) -> ET.Element:
     field = ET.SubElement(fields, "field", name=name, configurationFlags="None")
     config = ET.SubElement(ET.SubElement(field, "editWidget", type=kind), "config")
     return ET.SubElement(config, "Option", type="Map")
-
-
-def _write(table: pd.DataFrame, path: Path, layer: str, **options: object) -> None:
-    pyogrio.write_dataframe(
-        table, path, driver="GPKG", layer=layer, use_arrow=True, promote_to_multi=False, **options
-    )

@@ -75,7 +75,7 @@ def map_files(folder: Path, name: str) -> dict[str, Path]:
 def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
     """Write all layers, each with a spatial index, and the table of styles."""
     for layer, kind in GEOMETRY_TYPES.items():
-        _write(
+        write_layer(
             layers[layer],
             path,
             driver="GPKG",
@@ -84,7 +84,7 @@ def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles:
             append=path.exists(),
             layer_options={"GEOMETRY_NAME": GEOMETRY, "SPATIAL_INDEX": "YES"},
         )
-    _write(styles, path, driver="GPKG", layer="layer_styles", append=True, layer_options={"FID": "id"})
+    write_layer(styles, path, driver="GPKG", layer="layer_styles", append=True, layer_options={"FID": "id"})
 
 
 def write_geojson(path: Path, land_cover: gpd.GeoDataFrame) -> None:
@@ -93,7 +93,7 @@ def write_geojson(path: Path, land_cover: gpd.GeoDataFrame) -> None:
     That is a millimetre. The usual seven, a centimetre, would change areas by some parts
     in a million where pixels are half a metre.
     """
-    _write(
+    write_layer(
         land_cover,
         path,
         driver="GeoJSON",
@@ -107,7 +107,7 @@ def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
     """Write a zip archive of ``land_cover.shp`` and what belongs to it, in UTF-8."""
     folder = path.with_suffix("")
     folder.mkdir()
-    _write(
+    write_layer(
         land_cover,
         folder / "land_cover.shp",
         driver="ESRI Shapefile",
@@ -125,7 +125,7 @@ def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
 
 def write_flatgeobuf(path: Path, land_cover: gpd.GeoDataFrame) -> None:
     """Write FlatGeobuf with a spatial index, in whose order the polygons come."""
-    _write(land_cover, path, driver="FlatGeobuf", layer=path.stem, geometry_type="Polygon")
+    write_layer(land_cover, path, driver="FlatGeobuf", layer=path.stem, geometry_type="Polygon")
 
 
 def write_pmtiles(path: Path, land_cover: gpd.GeoDataFrame) -> None:
@@ -138,7 +138,7 @@ def write_pmtiles(path: Path, land_cover: gpd.GeoDataFrame) -> None:
     latitude = land_cover.geometry.iloc[[0]].representative_point().to_crs(4326).y.iloc[0]
     around = 2 * np.pi * 6_378_137 * np.cos(np.radians(latitude))
     closest = int(np.clip(np.ceil(np.log2(around / (4096 * step))), 5, 18))
-    _write(
+    write_layer(
         land_cover,
         path,
         driver="PMTiles",
@@ -156,7 +156,8 @@ LAND_COVER_WRITERS: dict[str, Callable[[Path, gpd.GeoDataFrame], None]] = {
 }
 
 
-def _write(table: pd.DataFrame, path: Path, **options: Any) -> None:
+def write_layer(table: pd.DataFrame, path: Path, **options: Any) -> None:
+    """Write a table as a layer of a vector file; `options` as in `pyogrio.write_dataframe`."""
     pyogrio.write_dataframe(table, path, use_arrow=True, promote_to_multi=False, **options)
 
 
