@@ -1,1 +1,8 @@
 """The verbs: one thin command per DVC stage, ``python -m stages.<name> [city]``."""
+
+import sys
+
+from urbanseg.processes import stop_while_importing
+
+if sys.argv[0] == "-m":  # a stage is being started, and not one of its functions imported
+    stop_while_importing()

@@ -1,80 +1,108 @@
-"""What every stage does: read the city, load the parameters, say errors in one sentence."""
+"""What every stage does: read the city, load the parameters, hold the lock of what it writes."""
 
-import errno
-import logging
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from pathlib import Path
+from typing import NoReturn
 
 from urbanseg import paths
+from urbanseg.cli.guard import guarded
 from urbanseg.errors import PipelineError
+from urbanseg.io.locks import locked
 from urbanseg.params import Params, load
+from urbanseg.processes import is_further_process
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def city_stage(run: Callable[[str, Params], None]) -> Callable[[], None]:
-    """Make a stage of one city: ``python -m stages.<name> <city>``."""
-
-    @wraps(run)
-    def main() -> None:
-        def work() -> None:
-            params = load(paths.PARAMS)
-            (city,) = _words(params, "one city", 1)
-            run(city, params)
-
-        guarded(work)
-
-    return main
+CityStage = Callable[[str, Params], None]
+Stage = Callable[[Params], None]
+Command = Callable[[Namespace, Params], None]
 
 
-def city_file_stage(run: Callable[[str, Path, Params], None]) -> Callable[[], None]:
-    """Make a command on a file of one city: ``python -m stages.<name> <city> <file>``."""
+class Parser(ArgumentParser):
+    """A parser of arguments whose errors are sentences like all others."""
 
-    @wraps(run)
-    def main() -> None:
-        def work() -> None:
-            params = load(paths.PARAMS)
-            city, file = _words(params, "one city and one file", 2)
-            run(city, Path(file), params)
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments.
 
-        guarded(work)
-
-    return main
+        Raises:
+            PipelineError: always.
+        """
+        raise PipelineError(f"{message}; {self.prog} --help says what it takes")
 
 
-def stage(run: Callable[[Params], None]) -> Callable[[], None]:
-    """Make a stage of all cities: ``python -m stages.<name>``."""
+def city_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[[], None]]:
+    """Make a stage of one city: ``python -m stages.<name> <city>``; `writes` is what it holds the lock of."""
 
-    @wraps(run)
-    def main() -> None:
-        guarded(lambda: run(load(paths.PARAMS)))
+    def decorate(run: CityStage) -> Callable[[], None]:
+        @wraps(run)
+        def main() -> None:
+            def work() -> None:
+                params = load(paths.PARAMS)
+                city = _city(params)
+                with locked(writes(city)):
+                    run(city, params)
 
-    return main
+            guarded(work)
+
+        return main
+
+    return decorate
 
 
-def _words(params: Params, wanted: str, count: int) -> list[str]:
-    """What stands on the command line, of which the first is a city."""
+def stage(writes: Path) -> Callable[[Stage], Callable[[], None]]:
+    """Make a stage of all cities: ``python -m stages.<name>``; `writes` is what it holds the lock of."""
+
+    def decorate(run: Stage) -> Callable[[], None]:
+        @wraps(run)
+        def main() -> None:
+            def work() -> None:
+                params = load(paths.PARAMS)
+                # The further processes of a distributed training write nothing.
+                with nullcontext() if is_further_process() else locked(writes):
+                    run(params)
+
+            guarded(work)
+
+        return main
+
+    return decorate
+
+
+def command(describe: Callable[[ArgumentParser], None]) -> Callable[[Command], Callable[[], None]]:
+    """Make a command that is no stage of DVC; `describe` adds its arguments.
+
+    An argument called `city` must be a city of params.yaml.
+    """
+
+    def decorate(run: Command) -> Callable[[], None]:
+        name = run.__module__ if run.__module__ != "__main__" else Path(sys.argv[0]).stem
+        about = sys.modules[run.__module__].__doc__
+        parser = Parser(prog=f"python -m stages.{name.rpartition('.')[2]}", description=about)
+        describe(parser)
+
+        @wraps(run)
+        def main() -> None:
+            def work() -> None:
+                asked = parser.parse_args()
+                params = load(paths.PARAMS)
+                if "city" in asked:
+                    params.city(asked.city)
+                run(asked, params)
+
+            guarded(work)
+
+        return main
+
+    return decorate
+
+
+def _city(params: Params) -> str:
     words = sys.argv[1:]
-    if len(words) != count:
+    if len(words) != 1:
         raise PipelineError(
-            f"this stage takes {wanted}, the city of {', '.join(params.cities)}; got {len(words)} words"
+            f"this stage takes one city of {', '.join(params.cities)}; got {len(words)} words"
         )
     params.city(words[0])
-    return words
-
-
-def guarded(work: Callable[[], None]) -> None:
-    """Do the work; our errors are one sentence and exit code 1, and so is a full disk."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-    try:
-        work()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        name = error.filename or "an output"
-        sys.exit(f"error: {name} cannot be written: the disk is full; free some space, or raise the quota")
+    return words[0]

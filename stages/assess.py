@@ -4,22 +4,34 @@
 the file as Markdown and JSON; not part of the pipeline. `stages.sample` draws the points.
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 
-from stages._cli import city_file_stage
+from stages._cli import command
 from urbanseg import files
 from urbanseg.errors import PipelineError
+from urbanseg.io.output_folder import require_free
 from urbanseg.mapping.checkpoints import read_checkpoints
 from urbanseg.metrics.olofsson import accuracy
 from urbanseg.params import Params
 from urbanseg.report.accuracy import accuracy_page, accuracy_values
 
 
-@city_file_stage
-def main(city: str, file: Path, params: Params) -> None:
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("city", help="whose map was checked")
+    parser.add_argument("file", type=Path, help="GeoPackage with the points, filled in")
+    parser.add_argument("--overwrite", action="store_true", help="replace the tables beside the file")
+
+
+@command(arguments)
+def main(asked: Namespace, params: Params) -> None:
     """Read the points; print and write the table."""
+    city, file = asked.city, asked.file
+    pages = file.with_suffix(".md"), file.with_suffix(".json")
+    for path in pages:
+        require_free(path, overwrite=asked.overwrite)
     names = params.class_table.names
     checked = read_checkpoints(file, params.class_table)
     unknown = np.flatnonzero((checked.area_ha > 0) & (checked.counts.sum(axis=1) == 0))
@@ -36,11 +48,8 @@ def main(city: str, file: Path, params: Params) -> None:
         title=params.city(city).title,
         unknown=checked.unknown,
     )
-    with files.atomic(file.with_suffix(".md")) as temporary:
-        temporary.write_text(page)
-    files.write_json(
-        file.with_suffix(".json"), accuracy_values(found, checked.counts, checked.area_ha, names)
-    )
+    files.write_text(pages[0], page)
+    files.write_json(pages[1], accuracy_values(found, checked.counts, checked.area_ha, names))
     print(page, end="")
 
 

@@ -4,7 +4,7 @@ Before and after are cities or folders with classes.tif and, if there is one, co
 """
 
 import logging
-import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,36 +12,41 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from stages._cli import stage
-from urbanseg import files, paths, raster
+from stages._cli import command
+from urbanseg import paths, raster
 from urbanseg.change import UNKNOWN, Dated, change_codes, change_polygons, count, matrix_ha
-from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, blocks
 from urbanseg.imagery.warping import warped
+from urbanseg.io.output_folder import output_folder
 from urbanseg.mapping.export import steady, write_layer
 from urbanseg.params import Params
 
 BLOCK = 1024
 
 
-@stage
-def main(params: Params) -> None:
+def arguments(parser: ArgumentParser) -> None:
+    for name in ("before", "after"):
+        parser.add_argument(name, help="a city, or a folder with classes.tif")
+    parser.add_argument("out", type=Path, help="a folder for change.tif, matrix_ha.csv and change.gpkg")
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
+
+
+@command(arguments)
+def main(asked: Namespace, params: Params) -> None:
     """Write change.tif, matrix_ha.csv and change.gpkg."""
-    if len(sys.argv) != 4:
-        raise PipelineError(
-            "change takes three words: before, after (cities or folders), and a folder to write"
-        )
-    first, second = (paths.prediction_dir(w) if w in params.cities else Path(w) for w in sys.argv[1:3])
-    table, out = params.class_table, Path(sys.argv[3])
+    first, second = (
+        paths.prediction_dir(word) if word in params.cities else Path(word)
+        for word in (asked.before, asked.after)
+    )
+    table = params.class_table
     grid = raster.describe(first / "classes.tif").grid
     pixels = np.zeros((len(table), len(table)), np.int64)
     with (
-        files.atomic(out) as folder,
-        steady(out),
+        output_folder(asked.out, overwrite=asked.overwrite) as folder,
+        steady(asked.out),
         opened(first, grid) as before,
         opened(second, grid) as after,
     ):
-        folder.mkdir()
         target = folder / "change.tif"
         with raster.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
             for block in tqdm(blocks(grid.shape, BLOCK), "change", unit="block"):

@@ -13,7 +13,7 @@ from urbanseg.params import Params
 log = logging.getLogger(__name__)
 
 
-@stage
+@stage(writes=paths.DATASET)
 def main(params: Params) -> None:
     cities = [city for city, p in params.cities.items() if p.role == "train"]
     if not cities:

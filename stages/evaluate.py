@@ -14,7 +14,7 @@ from urbanseg.params import Params
 log = logging.getLogger(__name__)
 
 
-@city_stage
+@city_stage(writes=paths.evaluation_dir)
 def main(city: str, params: Params) -> None:
     """Read labels, prediction, confidence and split; write metrics, evidence and the tables for plots."""
     settings = params.evaluate
@@ -31,7 +31,8 @@ def main(city: str, params: Params) -> None:
     figures = summary(result)
 
     files.write_json(paths.metrics(city), figures)
-    with files.atomic(paths.evaluation_dir(city)) as folder:
+    own = [*evidence.FILES, *plots.TABLES]
+    with files.atomic(paths.evaluation_dir(city), own) as folder:
         folder.mkdir()
         plots.write_tables(folder, result)
         evidence.write(folder, result.evidence)

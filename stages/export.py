@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 logging.getLogger("onnx_ir").setLevel(logging.WARNING)  # it tells of each constant that it folds
 
 
-@stage
+@stage(writes=paths.EXPORT)
 def main(params: Params) -> None:
     network, spec = segmenter.load(paths.MODEL)
     table = tables.read(paths.DATASET)
@@ -31,7 +31,7 @@ def main(params: Params) -> None:
     formats = [*options.formats, params.predict.backend]
     metrics: dict[str, Any] = {}
 
-    with files.atomic(paths.EXPORT) as folder:
+    with files.atomic(paths.EXPORT, export.WRITTEN) as folder:
         folder.mkdir()
         export.write(
             folder,

@@ -19,7 +19,7 @@ from urbanseg.params import Params
 log = logging.getLogger(__name__)
 
 
-@city_stage
+@city_stage(writes=paths.labels)
 def main(city: str, params: Params) -> None:
     classes, target = params.class_table, paths.labels(city)
     counts = np.zeros(256, np.int64)

@@ -1,22 +1,29 @@
 """Merge models of single classes into one: ``python -m stages.merge <folder> <member> <member> …``."""
 
-import sys
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from stages._cli import stage
+from stages._cli import command
 from urbanseg import segmenter
 from urbanseg.errors import PipelineError
+from urbanseg.io.output_folder import output_folder
 from urbanseg.params import Params
 
 
-@stage
-def main(params: Params) -> None:
-    folder, *members = map(Path, sys.argv[1:]) if len(sys.argv) > 1 else [Path()]
-    if len(members) < 2:
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folders", type=Path, nargs="*", help="the merged model's, and those of its members")
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
+
+
+@command(arguments)
+def main(asked: Namespace, params: Params) -> None:
+    if len(asked.folders) < 3:
         raise PipelineError(
             "this takes the folder of the merged model, and the folders of at least two models"
         )
-    segmenter.merge(folder, members, list(params.classes))
+    folder, *members = asked.folders
+    with output_folder(folder, overwrite=asked.overwrite) as made:
+        segmenter.merge(made, members, list(params.classes))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from urbanseg.params import Params
 log = logging.getLogger(__name__)
 
 
-@city_stage
+@city_stage(writes=paths.osm)
 def main(city: str, params: Params) -> None:
     source = params.city(city).osm
     if source.provider == "none":

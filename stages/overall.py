@@ -11,7 +11,7 @@ from urbanseg.params import Params
 log = logging.getLogger(__name__)
 
 
-@stage
+@stage(writes=paths.OVERALL)
 def main(params: Params) -> None:
     """Read the evidence of every city and write the scores of all of it."""
     found = {city: evidence.read(paths.evaluation_dir(city)) for city in params.cities}

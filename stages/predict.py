@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from stages._cli import city_stage
 from stages._clouds import clouded
-from urbanseg import paths, raster
+from urbanseg import files, paths, raster
 from urbanseg.infer import backends, outputs
 from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
@@ -14,7 +14,7 @@ from urbanseg.params import Params
 from urbanseg.predict_params import PredictParams
 
 
-@city_stage
+@city_stage(writes=paths.prediction_dir)
 def main(city: str, params: Params) -> None:
     with raster.small_cache(), ExitStack() as stack:
         scene = stack.enter_context(raster.reading(paths.scene(city)))
@@ -26,8 +26,9 @@ def main(city: str, params: Params) -> None:
                 strip.hide(under_cloud(strip.window))
                 yield strip
 
-        folder = paths.prediction_dir(city)
-        outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
+        with files.atomic(paths.prediction_dir(city), outputs.FILES) as folder:
+            folder.mkdir()
+            outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
 
 
 def _strips(city: str, options: PredictParams) -> Iterator[Strip]:

@@ -2,10 +2,11 @@
 
 import logging
 import os
+from argparse import ArgumentParser, Namespace
 
 import geopandas as gpd
 
-from stages._cli import city_stage
+from stages._cli import command
 from urbanseg import files, paths
 from urbanseg.errors import PipelineError
 from urbanseg.mapping.export import GEOMETRY_TYPES
@@ -18,9 +19,14 @@ SCHEMA = "urbanseg"
 VARIABLES = ("DATABASE_URL", "PGHOST", "PGSERVICE")
 
 
-@city_stage
-def main(city: str, params: Params) -> None:  # noqa: ARG001, every city's map is published alike
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("city", help="whose map is published")
+
+
+@command(arguments)
+def main(asked: Namespace, params: Params) -> None:  # noqa: ARG001, every city's map is published alike
     """Read the GeoPackage; replace the city's rows."""
+    city = asked.city
     if not any(os.environ.get(name) for name in VARIABLES):
         raise PipelineError(f"no database is named: set one of {', '.join(VARIABLES)} in the environment")
     source = paths.geopackage(city)

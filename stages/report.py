@@ -24,7 +24,7 @@ MAP_FORMATS = {
 }
 
 
-@stage
+@stage(writes=paths.REPORT)
 def main(params: Params) -> None:
     training = files.read_json(require(paths.TRAINING, "train"))
     training_curves = curves.read_curves(require(paths.CURVES, "train"))
@@ -36,8 +36,7 @@ def main(params: Params) -> None:
 
     for city in cities:
         views.write_previews(paths.previews(city.name), city.views, {"failures": city.quality.sheet})
-    with files.atomic(paths.REPORT) as temporary:
-        temporary.write_text(html)
+    files.write_text(paths.REPORT, html)
     log.info("open %s in a browser (%.1f MB)", paths.REPORT, paths.REPORT.stat().st_size / 1e6)
 
 

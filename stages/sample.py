@@ -4,12 +4,13 @@
 """
 
 import logging
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages._cli import city_file_stage
+from stages._cli import command
 from urbanseg import paths, raster
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
@@ -20,9 +21,15 @@ from urbanseg.metrics.sampling import draw
 from urbanseg.params import Params
 
 
-@city_file_stage
-def main(city: str, file: Path, params: Params) -> None:
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("city", help="whose map is checked")
+    parser.add_argument("file", type=Path, help="GeoPackage for the points; must not exist")
+
+
+@command(arguments)
+def main(asked: Namespace, params: Params) -> None:
     """Read the prediction, and the split if only test pixels are wanted; write the points."""
+    city, file = asked.city, asked.file
     table, settings = params.class_table, params.sampling
     with raster.reading(paths.prediction(city)) as prediction, raster.reading(paths.split(city)) as split:
         grid = prediction.grid

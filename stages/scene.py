@@ -14,10 +14,10 @@ from urbanseg.params import Params
 from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 
 
-@city_stage
+@city_stage(writes=paths.scene_dir)
 def main(city: str, params: Params) -> None:
     scene = params.city(city).scene
-    with files.atomic(paths.scene_dir(city)) as folder:
+    with files.atomic(paths.scene_dir(city), paths.SCENE_FILES) as folder:
         folder.mkdir()
         if isinstance(scene, SimulatedScene):
             described = _simulated(city, scene, folder)

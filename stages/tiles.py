@@ -13,7 +13,7 @@ from urbanseg.params import Params
 log = logging.getLogger(__name__)
 
 
-@city_stage
+@city_stage(writes=paths.tiles)
 def main(city: str, params: Params) -> None:
     names = params.class_table.names
     with raster.reading(paths.labels(city)) as labels:

@@ -12,7 +12,7 @@ from urbanseg.model_card import Card
 from urbanseg.params import Params
 
 
-@stage
+@stage(writes=paths.MODEL)
 def main(params: Params) -> None:
     recipe = params.train
     processes = fabric.launch(recipe, params.seed)

@@ -18,7 +18,7 @@ from urbanseg.params import Params
 from urbanseg.road_repair import repaired
 
 
-@city_stage
+@city_stage(writes=paths.map_dir)
 def main(city: str, params: Params) -> None:
     table = params.class_table
     source = paths.prediction(city)

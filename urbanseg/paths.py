@@ -15,6 +15,10 @@ CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
 
 
+SCENE_FILES = ("scene.tif", "scl.tif", "pictures.parquet", "city.osm.pbf", "item.json")
+"""What the scene stage writes into a city's folder."""
+
+
 def scene_dir(city: str) -> Path:
     """Folder with all that the scene stage delivers."""
     return Path("data/scene") / city

@@ -218,7 +218,7 @@ def writing_all(grid: Grid, layers: Mapping[Path, Layer]) -> Iterator[dict[Path,
     try:
         with ExitStack() as stack:
             targets = [stack.enter_context(atomic(path)) for path in layers]
-            drafts = [target.with_name(f"{target.stem}.draft.tif") for target in targets]
+            drafts = [target.with_name(f"{target.name}.draft.tif") for target in targets]
             for draft in drafts:
                 stack.callback(remove, draft)
             with ExitStack() as opened:

@@ -35,6 +35,9 @@ glinting roof must not dominate a batch."""
 
 MERGED = "Merged"
 
+FILES = ("README.md", "config.json", "model.safetensors", "segmenter.json")
+"""What a model's folder holds."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -87,7 +90,7 @@ def made_with() -> dict[str, str]:
 
 def save(folder: Path, segmenter: Segmenter, spec: Spec, card: Card) -> None:
     """Write a model's folder with its card, atomically."""
-    with atomic(folder) as temporary:
+    with atomic(folder, FILES) as temporary:
         temporary.mkdir(parents=True)
         _describe(
             temporary,
@@ -128,7 +131,7 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
     """Write a model that is made of others, each for some of the classes; see `merged`.
 
     Args:
-        folder: of the merged model; holds copies of the members.
+        folder: of the merged model, which exists; it gets copies of the members.
         members: folders of models whose first class is the background, as `train.only_class` makes them.
         classes: of the merged model, in order, the background first. One that no member
             knows is never predicted.
@@ -158,14 +161,12 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
             owners[name] = path
     names = {path: "-".join(spec.classes[1:]) for path, spec in specs.items()}
     whole = replace(first, classes=list(classes), arch=MERGED, encoder="", upsample=1, made_with=made_with())
-    with atomic(folder) as temporary:
-        temporary.mkdir(parents=True)
-        for path, name in names.items():
-            shutil.copytree(path, temporary / name)
-        config = {"_model_class": MERGED, "members": list(names.values())}
-        (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
-        _describe(temporary, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
+    for path, name in names.items():
+        shutil.copytree(path, folder / name)
+    config = {"_model_class": MERGED, "members": list(names.values())}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
+    _describe(folder, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
     return whole
 
 

@@ -28,6 +28,9 @@ from urbanseg.infer.strips import Predictor
 from urbanseg.sections import ENCODER_STRIDE
 from urbanseg.segmenter import CLIP, Segmenter, Spec
 
+WRITTEN = [f"{name}/*" for name in FILES]
+"""Patterns of all that `write` may leave in its folder."""
+
 
 class Portable(nn.Module):
     """Pixels to probabilities: the network and what is around it, as one graph."""

@@ -13,6 +13,9 @@ from urbanseg.infer.cleaning import cleaned
 from urbanseg.infer.strips import Strip
 from urbanseg.predict_params import PredictParams
 
+FILES = ("classes.tif", "confidence.tif", "probabilities.tif", "entropy.tif", "margin.tif")
+"""The rasters that there may be."""
+
 
 def write(
     folder: Path, grid: Grid, strips: Iterable[Strip], classes: ClassTable, options: PredictParams
@@ -28,7 +31,7 @@ def write(
     layers = {folder / f"{name}.tif": layer for name, layer in _layers(classes, options).items()}
     with (
         raster.writing_all(grid, layers) as writers,
-        tqdm(desc=folder.name, unit="row", total=grid.height) as bar,
+        tqdm(desc="predict", unit="row", total=grid.height) as bar,
     ):
         for strip in ahead(cleaned(strips, options.clean, options.clean_px, len(classes))):
             for path, writer in writers.items():

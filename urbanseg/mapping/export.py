@@ -48,16 +48,17 @@ def write_map(
     The GeoPackage holds all layers and their styles; the others hold the land cover.
 
     Args:
-        folder: what it holds is replaced.
+        folder: what an earlier run wrote there is replaced.
         name: of the city.
         layers: a table for each of `GEOMETRY_TYPES`; may be empty but for the land cover.
         styles: as `urbanseg.mapping.styles.layer_styles` makes it.
         formats: keys of `FILES`.
 
     Raises:
-        PipelineError: if the disk is full or GDAL cannot write.
+        PipelineError: if the disk is full, GDAL cannot write, or the folder holds other files.
     """
-    with atomic(folder) as temporary, steady(folder):
+    own = [path.name for path in map_files(folder, name).values()]
+    with atomic(folder, own) as temporary, steady(folder):
         temporary.mkdir()
         paths = map_files(temporary, name)
         if "gpkg" in formats:

@@ -7,6 +7,7 @@ their results are taken in the blocks' order, so the number of processes changes
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -22,6 +23,7 @@ from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
 from urbanseg.metrics.counting import BlockCounts, Files, Plan, Readers, count_block
 from urbanseg.metrics.objects import Detections, Patchwork
 from urbanseg.metrics.roads import RoadScores
+from urbanseg.processes import follow_parent
 from urbanseg.raster import reading, require_same_grid
 
 OBJECT_IOU = 0.5
@@ -106,7 +108,15 @@ def _counted(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> 
             yield from (count_block(readers, block, plan) for block in laid)
         return
     with ProcessPoolExecutor(workers, initializer=_open, initargs=(files,)) as pool:
-        yield from pool.map(partial(_count_in_worker, plan=plan), laid, chunksize=4)
+        try:
+            yield from pool.map(partial(_count_in_worker, plan=plan), laid, chunksize=4)
+        except BrokenProcessPool as error:
+            raise PipelineError(
+                "a worker process was ended from outside, perhaps for want of memory; "
+                "lower evaluate.workers in params.yaml"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _OPEN = ExitStack()
@@ -117,6 +127,7 @@ _WORKER: list[Readers] = []
 
 
 def _open(files: Files) -> None:
+    follow_parent()
     _WORKER[:] = [Readers(*(_OPEN.enter_context(reading(path)) for path in files))]
 
 

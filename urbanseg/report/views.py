@@ -105,11 +105,10 @@ def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = 
     ]
     sheet = pictures.sheet(panels, layers["prediction"])
     made: dict[str, Paletted | Rgb] = {"overlay": overlay, "overview": sheet}
-    with atomic(folder) as temporary:
+    shown = views.pictures | made | {n: p for n, p in more.items() if p is not None}
+    with atomic(folder, [f"{name}.png" for name in {*shown, *more}]) as temporary:
         temporary.mkdir()
-        for name, picture in (
-            views.pictures | made | {n: p for n, p in more.items() if p is not None}
-        ).items():
+        for name, picture in shown.items():
             (temporary / f"{name}.png").write_bytes(pictures.png(picture))
 
 

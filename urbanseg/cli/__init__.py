@@ -1,0 +1,1 @@
+"""The command line: how programs of this project start, say what went wrong, and end."""

@@ -1,0 +1,32 @@
+"""What every program does around its work: set up the log, say errors in one sentence, end when told to."""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable
+
+from urbanseg import files, processes
+from urbanseg.errors import PipelineError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def guarded(work: Callable[[], None]) -> None:
+    """Do the work; our errors are one sentence and exit code 1, and so is a full disk.
+
+    A signal is one line, and exit code 130 (Ctrl-C) or 143 (SIGTERM).
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    try:
+        with processes.stoppable(files.abandon):
+            work()
+    except processes.Stopped as stopped:
+        processes.leave(stopped)
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        name = error.filename or "an output"
+        sys.exit(f"error: {name} cannot be written: the disk is full; free some space, or raise the quota")

@@ -1,0 +1,1 @@
+"""Files, rasters and tables: how they are opened, locked and written."""

@@ -1,0 +1,95 @@
+"""Folders that a person names for the output of a command: nothing of theirs is lost.
+
+A command writes into a folder that is new or empty, or replaces what it wrote there
+itself, as it was. A manifest in the folder says what that is. Into any other folder it
+writes only if told to, file by file, and leaves the rest alone.
+"""
+
+import glob
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from urbanseg import files
+from urbanseg.errors import PipelineError
+from urbanseg.io.locks import locked
+
+MANIFEST = ".urbanseg.json"
+"""Digest of each file that a command wrote into the folder, by its path in it."""
+
+
+@contextmanager
+def output_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a temporary folder; on success, what is in it is in `folder`.
+
+    Args:
+        folder: as the user names it.
+        overwrite: put the files one by one into a folder that holds others; files of the
+            same name are replaced.
+
+    Raises:
+        PipelineError: if `folder` is a file, or holds files that this program did not
+            write or that were changed since, and `overwrite` is false.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise PipelineError(f"{folder} is a file, where a folder is to be written; name another folder")
+    written = _unchanged(folder)
+    strange = files.foreign(folder, [MANIFEST, *written])
+    if strange and not overwrite:
+        more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        raise PipelineError(
+            f"{folder} holds {strange[0]}{more}, which this command did not write, or not as it is now; "
+            "name another folder, or add --overwrite to write into it file by file"
+        )
+    if strange:
+        with locked(folder), files.temporary(folder / "files") as made:
+            made.mkdir()
+            yield made
+            _sign(made)
+            _move(made, folder)
+    else:
+        with files.atomic(folder, own=[MANIFEST, *written]) as made:
+            made.mkdir()
+            yield made
+            _sign(made)
+
+
+def require_free(path: Path, *, overwrite: bool) -> None:
+    """Check that a file that a person names may be written.
+
+    Raises:
+        PipelineError: if it exists, and `overwrite` is false.
+    """
+    if path.exists() and not overwrite:
+        raise PipelineError(f"{path} exists; name another file, or add --overwrite to replace it")
+
+
+def _sign(folder: Path) -> None:
+    """Write the manifest of all files in a folder."""
+    digests = {name: files.sha256(folder / name) for name in files.foreign(folder, [MANIFEST])}
+    files.write_json(folder / MANIFEST, {"sha256": digests})
+
+
+def _unchanged(folder: Path) -> list[str]:
+    """Patterns of the files in a folder that are as the manifest says."""
+    try:
+        digests = files.read_json(folder / MANIFEST)["sha256"]
+        return [
+            glob.escape(name)
+            for name, digest in digests.items()
+            if (folder / name).is_file() and files.sha256(folder / name) == digest
+        ]
+    except (PipelineError, OSError, LookupError, AttributeError, TypeError):
+        return []
+
+
+def _move(made: Path, folder: Path) -> None:
+    """Move the files of a folder into another, one by one; the manifest comes last."""
+    names = [*files.foreign(made, [MANIFEST]), MANIFEST]
+    for name in names:
+        if (folder / name).is_dir():
+            raise PipelineError(f"{folder / name} is a folder, where a file is to be written; move it")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).replace(folder / name)

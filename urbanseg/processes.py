@@ -1,0 +1,175 @@
+"""How processes of this program end: when told to, in one line, and never after their parent.
+
+SIGINT (Ctrl-C), SIGTERM and SIGHUP are raised as `Stopped` in the main thread, so that
+every block cleans up; then the children are ended, and the exit code is 128 + the
+signal's number. A stage that DVC started, a further process of a distributed training
+and a worker watch who started them, because a parent that is killed tells nobody.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import psutil
+
+SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+
+GRACE_S = 15.0
+"""Time for blocks to clean up, and after it the process ends as it is."""
+
+CHILD_S = 3.0
+"""Time for a child to end by itself."""
+
+POLL_S = 0.5
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was told to end by a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return f"stopped by {SIGNALS[signal.Signals(self.number)]}; run the same command to start again"
+
+
+def is_further_process() -> bool:
+    """Whether this is a further process of a distributed training, which the first one started."""
+    return "LOCAL_RANK" in os.environ
+
+
+def stop_while_importing() -> None:
+    """End at once on a signal, as long as there is nothing to clean up."""
+    _handle(lambda number, _: _end(Stopped(number)))
+
+
+@contextmanager
+def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
+    """Raise signals as `Stopped` in a block; watch who started this process meanwhile.
+
+    Args:
+        abandon: called before the process ends without cleaning up, because the block did
+            not end in time.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    done = threading.Event()
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        threading.Thread(target=_end_in_time, args=(done, number, abandon), daemon=True).start()
+        raise Stopped(number)
+
+    before = _handle(stop)
+    watched = _starters()
+    if watched:
+        threading.Thread(target=_watch, args=(watched, done, abandon), daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def leave(stopped: Stopped) -> NoReturn:
+    """End this process and its children, with the line and the exit code of a signal."""
+    if not is_further_process():
+        print(f"error: {stopped}", file=sys.stderr)
+    end_children()
+    _end(stopped, said=True)
+
+
+def end_children() -> None:
+    """End all processes that this one started, and theirs."""
+    children = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if not _is_resource_tracker(child)  # ends when its pipe closes
+    ]
+    for signal_child in (psutil.Process.terminate, psutil.Process.kill):
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                signal_child(child)
+        _, children = psutil.wait_procs(children, timeout=CHILD_S)
+
+
+def follow_parent() -> None:
+    """Make this process a worker: it leaves signals from the keyboard to its parent, and ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Set the handler of all signals; returns those before. What nohup set stays."""
+    before: dict[int, Any] = {}
+    for number in SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue
+        before[number] = signal.signal(number, handler)
+    return before
+
+
+def _starters() -> list[psutil.Process]:
+    """The processes without which this one has no business: up to DVC, or the first process of a training."""
+    parents: list[psutil.Process] = psutil.Process().parents()
+    if is_further_process():
+        return parents[:1]
+    if "DVC_STAGE" not in os.environ:
+        return []
+    for index, parent in enumerate(parents):
+        with suppress(psutil.Error):
+            if any(Path(word).name == "dvc" for word in parent.cmdline()[:4]):
+                return parents[: index + 1]
+    return parents[:1]
+
+
+def _watch(starters: list[psutil.Process], done: threading.Event, abandon: Callable[[], None]) -> None:
+    while all(starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE for starter in starters):
+        if done.wait(POLL_S):
+            return
+    os.kill(os.getpid(), signal.SIGTERM)
+    _end_in_time(done, signal.SIGTERM, abandon)
+
+
+def _end_in_time(done: threading.Event, number: int, abandon: Callable[[], None]) -> None:
+    if not done.wait(GRACE_S):
+        end_children()
+        abandon()
+        _end(Stopped(number))
+
+
+def _is_resource_tracker(process: psutil.Process) -> bool:
+    try:
+        return any("resource_tracker" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _end(stopped: Stopped, *, said: bool = False) -> NoReturn:
+    """End now: threads that wait for the network would keep an ordinary exit waiting."""
+    if not said and not is_further_process():
+        os.write(2, f"error: {stopped}\n".encode())
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(128 + stopped.number)
