@@ -12,7 +12,7 @@ B ?= workspace
 # Columns of `dvc exp show` that are no headline figure and no changed parameter.
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
-.PHONY: repro experiments compare push retrain test check setup lock clean
+.PHONY: repro experiments compare push retrain test test-slow check setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	dvc repro
@@ -30,7 +30,10 @@ retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)
 
 test: setup check       ## lint, types, tests
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15 -m "not slow"
+
+test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15 -m slow
 
 check: setup
 	ruff check

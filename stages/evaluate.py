@@ -31,9 +31,7 @@ def main(city: str, params: Params) -> None:
     figures = summary(result)
 
     files.write_json(paths.metrics(city), figures)
-    own = [*evidence.FILES, *plots.TABLES]
-    with files.atomic(paths.evaluation_dir(city), own) as folder:
-        folder.mkdir()
+    with files.atomic_files(paths.evaluation_dir(city)) as folder:
         plots.write_tables(folder, result)
         evidence.write(folder, result.evidence)
     low, high = result.intervals["miou"]

@@ -80,6 +80,28 @@ def temporary(path: Path) -> Iterator[Path]:
             _discard(made)
 
 
+@contextmanager
+def atomic_files(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder; on success its files are renamed into `folder`, which may hold others.
+
+    Raises:
+        PipelineError: if another process is writing `folder`, or has a folder in the place of a file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), temporary(folder / "files") as made:
+        made.mkdir()
+        yield made
+        names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
+        for name in names:
+            if (folder / name).is_dir():
+                raise PipelineError(
+                    f"{folder / name} is a folder, where a file is to be written; move it elsewhere"
+                )
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (made / name).replace(folder / name)
+
+
 def abandon() -> None:
     """Remove all temporary files of this process, which is about to end without cleaning up."""
     for made in list(_active):

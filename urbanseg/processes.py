@@ -41,6 +41,13 @@ class Stopped(KeyboardInterrupt):
         return f"stopped by {SIGNALS[signal.Signals(self.number)]}; run the same command to start again"
 
 
+class _Deferred:
+    """Blocks of the main thread that must not be cut in two, and the signal that came meanwhile."""
+
+    blocks = 0
+    number = 0
+
+
 def is_further_process() -> bool:
     """Whether this is a further process of a distributed training, which the first one started."""
     return "LOCAL_RANK" in os.environ
@@ -64,11 +71,13 @@ def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
         return
     done = threading.Event()
 
-    def stop(number: int, _: FrameType | None) -> NoReturn:
+    def stop(number: int, _: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         threading.Thread(target=_end_in_time, args=(done, number, abandon), daemon=True).start()
-        raise Stopped(number)
+        if not _Deferred.blocks:
+            raise Stopped(number)
+        _Deferred.number = number
 
     before = _handle(stop)
     watched = _starters()
@@ -80,6 +89,21 @@ def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
         done.set()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let a signal wait for the end of a short block, such as taking a lock and noting that it is taken."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _Deferred.blocks += 1
+    try:
+        yield
+    finally:
+        _Deferred.blocks -= 1
+        if _Deferred.number and not _Deferred.blocks:
+            raise Stopped(_Deferred.number)
 
 
 def leave(stopped: Stopped) -> NoReturn:

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -74,15 +76,44 @@ class Project:
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a command in a process group of its own, to be killed."""
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in a process group of its own, to be killed; its output goes to a file."""
+        with (self.folder.parent / f"{self.folder.name}.log").open("w") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=environment(), stdout=log, stderr=log, start_new_session=True
+            )
+
+    @property
+    def said(self) -> str:
+        """What the command that was started last has printed."""
+        return (self.folder.parent / f"{self.folder.name}.log").read_text()
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes at work in the folder."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.cwd() == str(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def stage_process(self) -> psutil.Process | None:
+        """The process of the stage that DVC runs, or that was started by hand; None between stages."""
+        for process in self.processes():
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                started_by = process.parent()
+                is_stage = words[1:2] == ["-m"] and words[2:3] != [] and words[2].startswith("stages.")
+                if is_stage and (started_by is None or started_by.cmdline()[1:] != words[1:]):
+                    return process
+        return None
+
+    def temporary_files(self) -> list[str]:
+        """What writers leave behind when they don't clean up."""
+        return sorted(
+            str(path.relative_to(self.folder))
+            for path in self.folder.rglob("*")
+            if ".part" in path.name and ".venv" not in path.parts
         )
 
     def git(self, *words: str) -> str:

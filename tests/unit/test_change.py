@@ -99,10 +99,10 @@ def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift)
     assert (whole == filtered(*maps, sure(maps[0]), shift, 12)).all()
 
 
-def compare(before, after, out, monkeypatch):
+def compare(before, after, out, monkeypatch, *options):
     """Run the stage."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["change", str(before), str(after), str(out)])
+    monkeypatch.setattr(sys, "argv", ["change", str(before), str(after), str(out), *options])
     stage.main()
 
 
@@ -145,3 +145,28 @@ def test_a_folder_without_a_prediction_is_named(tmp_path, monkeypatch):
         compare(tmp_path, tmp_path, tmp_path / "out", monkeypatch)
     assert not (tmp_path / "out").exists()
     assert paths.PARAMS.exists()
+
+
+def test_a_folder_with_files_of_somebody_else_is_refused_or_written_into_file_by_file(
+    land, tmp_path, monkeypatch
+):
+    write(tmp_path / "map", land)
+    docs = tmp_path / "mydocs"
+    docs.mkdir()
+    (docs / "thesis.txt").write_text("mine")
+    with pytest.raises(SystemExit, match=r"mydocs holds thesis\.txt, .* --overwrite"):
+        compare(tmp_path / "map", tmp_path / "map", docs, monkeypatch)
+    assert [p.name for p in docs.iterdir()] == ["thesis.txt"]
+    compare(tmp_path / "map", tmp_path / "map", docs, monkeypatch, "--overwrite")
+    assert (docs / "thesis.txt").read_text() == "mine"
+    assert {"change.tif", "matrix_ha.csv", "change.gpkg"} <= {p.name for p in docs.iterdir()}
+
+
+def test_what_it_wrote_itself_is_replaced_unless_somebody_changed_it(land, tmp_path, monkeypatch):
+    write(tmp_path / "map", land)
+    for _ in range(2):
+        compare(tmp_path / "map", tmp_path / "map", tmp_path / "out", monkeypatch)
+    (tmp_path / "out" / "matrix_ha.csv").write_text("annotated")
+    with pytest.raises(SystemExit, match=r"holds matrix_ha\.csv"):
+        compare(tmp_path / "map", tmp_path / "map", tmp_path / "out", monkeypatch)
+    assert (tmp_path / "out" / "matrix_ha.csv").read_text() == "annotated"

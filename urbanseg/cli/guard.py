@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from urbanseg import files, processes
 from urbanseg.errors import PipelineError
+from urbanseg.io import locks
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -19,9 +20,10 @@ def guarded(work: Callable[[], None]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     try:
-        with processes.stoppable(files.abandon):
+        with processes.stoppable(_abandon):
             work()
     except processes.Stopped as stopped:
+        _abandon()  # a signal may have come between a block's begin and its own clean-up
         processes.leave(stopped)
     except PipelineError as error:
         sys.exit(f"error: {error}")
@@ -30,3 +32,9 @@ def guarded(work: Callable[[], None]) -> None:
             raise
         name = error.filename or "an output"
         sys.exit(f"error: {name} cannot be written: the disk is full; free some space, or raise the quota")
+
+
+def _abandon() -> None:
+    """Remove what is half-written, and the locks."""
+    files.abandon()
+    locks.abandon()

@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from urbanseg.errors import PipelineError
+from urbanseg.processes import deferred
 
 WAIT_S = 5.0
 """How long a lock is waited for: a run whose parent was killed ends within this time."""
@@ -53,21 +54,44 @@ def locked(path: Path) -> Iterator[None]:
     """
     file = _file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _guard:
-        mine = _held.get(file)
-        if mine is None or mine.process != os.getpid():
-            mine = _held[file] = _Held(_acquire(path, file), 0, os.getpid())
-        mine.users += 1
+    mine = _take(path, file)
     try:
         yield
     finally:
         with _guard:
             mine.users -= 1
             if not mine.users:
-                del _held[file]
-                with suppress(FileNotFoundError):
-                    file.unlink()
-                os.close(mine.descriptor)
+                _release(file, mine)
+
+
+def abandon() -> None:
+    """Release all locks of this process, which is about to end."""
+    for file, mine in list(_held.items()):
+        if mine.process == os.getpid():
+            _release(file, mine)
+
+
+def _take(path: Path, file: Path) -> _Held:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        with deferred(), _guard:
+            mine: _Held | str | None = _held.get(file)
+            if not isinstance(mine, _Held) or mine.process != os.getpid():
+                mine = _acquired(file)
+            if isinstance(mine, _Held):
+                _held[file] = mine
+                mine.users += 1
+                return mine
+        if time.monotonic() > deadline:
+            raise PipelineError(f"{path} is being written by {mine}; wait until that ends, or stop it")
+        time.sleep(POLL_S)
+
+
+def _release(file: Path, mine: _Held) -> None:
+    if _is_named(mine.descriptor, file):
+        file.unlink()
+    _held.pop(file, None)
+    os.close(mine.descriptor)
 
 
 def _file(path: Path) -> Path:
@@ -75,8 +99,8 @@ def _file(path: Path) -> Path:
     return absolute.with_name(f".{absolute.name}.part.lock")
 
 
-def _acquire(path: Path, file: Path) -> int:
-    deadline = time.monotonic() + WAIT_S
+def _acquired(file: Path) -> _Held | str:
+    """The lock, or in words who holds it."""
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -84,19 +108,14 @@ def _acquire(path: Path, file: Path) -> int:
         except BlockingIOError:
             holder = _holder(descriptor)
             os.close(descriptor)
-            if time.monotonic() > deadline:
-                raise PipelineError(
-                    f"{path} is being written by {holder}; wait until that ends, or stop it"
-                ) from None
-            time.sleep(POLL_S)
-            continue
+            return holder
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 os.close(descriptor)
                 raise
         if _is_named(descriptor, file):  # else its holder removed it between the two calls
             _sign(descriptor)
-            return descriptor
+            return _Held(descriptor, 0, os.getpid())
         os.close(descriptor)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from urbanseg import files
 from urbanseg.errors import PipelineError
-from urbanseg.io.locks import locked
 
 MANIFEST = ".urbanseg.json"
 """Digest of each file that a command wrote into the folder, by its path in it."""
@@ -43,11 +42,9 @@ def output_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
             "name another folder, or add --overwrite to write into it file by file"
         )
     if strange:
-        with locked(folder), files.temporary(folder / "files") as made:
-            made.mkdir()
+        with files.atomic_files(folder) as made:
             yield made
             _sign(made)
-            _move(made, folder)
     else:
         with files.atomic(folder, own=[MANIFEST, *written]) as made:
             made.mkdir()
@@ -82,14 +79,3 @@ def _unchanged(folder: Path) -> list[str]:
         ]
     except (PipelineError, OSError, LookupError, AttributeError, TypeError):
         return []
-
-
-def _move(made: Path, folder: Path) -> None:
-    """Move the files of a folder into another, one by one; the manifest comes last."""
-    names = [*files.foreign(made, [MANIFEST]), MANIFEST]
-    for name in names:
-        if (folder / name).is_dir():
-            raise PipelineError(f"{folder / name} is a folder, where a file is to be written; move it")
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (made / name).replace(folder / name)

@@ -21,8 +21,14 @@ CLASS_COLUMNS = ("iou", "precision", "recall", "f1", "boundary_f1", "boundary_io
 
 def write_tables(folder: Path, result: Evaluation) -> None:
     """Write all tables into a folder that exists."""
-    for name, table in TABLES.items():
-        table(result).round(DIGITS).to_csv(folder / name, index=False)
+    for name, table in (
+        ("confusion", confusion_table(result)),
+        ("classes", class_table(result)),
+        ("outlines", outline_table(result)),
+        ("reliability", reliability_table(result)),
+        ("precision_recall", precision_recall_table(result)),
+    ):
+        table.round(DIGITS).to_csv(folder / f"{name}.csv", index=False)
 
 
 def confusion_table(result: Evaluation) -> pd.DataFrame:
@@ -127,13 +133,3 @@ def precision_recall_table(result: Evaluation) -> pd.DataFrame:
             if not np.isnan(precision[c.id, i] + recall[c.id, i])
         ]
     )
-
-
-TABLES = {
-    "confusion.csv": confusion_table,
-    "classes.csv": class_table,
-    "outlines.csv": outline_table,
-    "reliability.csv": reliability_table,
-    "precision_recall.csv": precision_recall_table,
-}
-"""Each table by the name of its file."""

@@ -106,7 +106,7 @@ def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = 
     sheet = pictures.sheet(panels, layers["prediction"])
     made: dict[str, Paletted | Rgb] = {"overlay": overlay, "overview": sheet}
     shown = views.pictures | made | {n: p for n, p in more.items() if p is not None}
-    with atomic(folder, [f"{name}.png" for name in {*shown, *more}]) as temporary:
+    with atomic(folder, ["*.png"]) as temporary:
         temporary.mkdir()
         for name, picture in shown.items():
             (temporary / f"{name}.png").write_bytes(pictures.png(picture))

@@ -144,7 +144,7 @@ def test_a_map_without_roads_has_empty_road_layers(tmp_path):
 def test_a_write_that_fails_says_so_and_leaves_the_old_map(tmp_path):
     folder = tmp_path / "town"
     folder.mkdir()
-    (folder / "old").touch()
+    (folder / "town.gpkg").touch()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
@@ -153,7 +153,7 @@ def test_a_write_that_fails_says_so_and_leaves_the_old_map(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in tmp_path.iterdir()] == ["town"]
-    assert [p.name for p in folder.iterdir()] == ["old"]
+    assert [p.name for p in folder.iterdir()] == ["town.gpkg"]
 
 
 def test_flatgeobuf_holds_the_same_polygons_in_the_order_of_its_index(written):

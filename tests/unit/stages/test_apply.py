@@ -134,3 +134,14 @@ def test_classes_without_colours_get_distinct_ones():
     table = class_table([f"class{i}" for i in range(12)], None)
     assert len({c.color for c in table}) == 12
     assert class_table(table.names, table) is table
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "classes.tif"])
+def test_files_of_somebody_else_in_the_folder_are_kept(model, pixels, tmp_path, monkeypatch, name):
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(PipelineError, match=f"out holds {name}"):
+        run(monkeypatch, "photo.png", "out", "--model", model)
+    assert (tmp_path / "out" / name).read_text() == "mine"
+    assert len(list((tmp_path / "out").iterdir())) == 1

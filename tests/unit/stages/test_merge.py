@@ -49,3 +49,13 @@ def test_too_few_words_are_one_sentence(call, words):
 def test_a_member_that_is_no_model_is_one_sentence(call):
     with pytest.raises(SystemExit, match="error: models/water holds no complete model"):
         call("models/merged", "models/water", "models/road")
+
+
+def test_a_folder_that_holds_other_models_is_not_replaced(call, tmp_path):
+    kept = tmp_path / "models" / "segmenter" / "model.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    with pytest.raises(SystemExit, match=r"models holds segmenter/model\.safetensors"):
+        call("models", "models/water", "models/road")
+    assert kept.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["models"]

@@ -95,7 +95,7 @@ def test_points_of_the_test_area_alone_lie_there(monkeypatch):
 
 
 def test_the_file_must_be_named(monkeypatch):
-    with pytest.raises(SystemExit, match="takes one city and one file"):
+    with pytest.raises(SystemExit, match="arguments are required: file"):
         call(sample, monkeypatch, "demo")
 
 
@@ -107,3 +107,17 @@ def test_a_mapped_class_at_whose_points_nobody_can_tell_is_named(monkeypatch):
     fill(truth)
     with pytest.raises(SystemExit, match="at no point mapped as road could anyone tell"):
         call(assess, monkeypatch, "demo", str(FILE))
+
+
+def test_notes_beside_the_points_are_not_overwritten_unasked(monkeypatch):
+    call(sample, monkeypatch, "demo", str(FILE))
+    with raster.reading(paths.prediction("demo")) as prediction:
+        fill(prediction.read_band())
+    notes = FILE.with_suffix(".md")
+    notes.write_text("mine")
+    with pytest.raises(SystemExit, match=r"\.md exists; .* --overwrite"):
+        call(assess, monkeypatch, "demo", str(FILE))
+    assert notes.read_text() == "mine"
+    assert not FILE.with_suffix(".json").exists()
+    call(assess, monkeypatch, "demo", str(FILE), "--overwrite")
+    assert notes.read_text().startswith("# Accuracy")
