@@ -1,7 +1,6 @@
 # `make repro` runs the pipeline, `make test` the checks. Both set up .venv on first use.
 
 PYTHON ?= python3.11
-UV_VERSION := 0.13.8
 READY := .venv/.ready
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -47,15 +46,17 @@ check: setup
 
 setup: $(READY)
 
-$(READY): requirements.txt
+$(READY): requirements.txt requirements-uv.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	uv pip sync --quiet --compile-bytecode requirements.txt
 	touch $@
 
-lock:                   ## compile requirements.in to requirements.txt
-	.venv/bin/uv pip compile requirements.in --python-version 3.11 --no-emit-index-url \
-		--no-annotate --no-header --quiet --output-file requirements.txt
+lock:                   ## compile requirements.in to requirements.txt, with the digest of every file
+	for name in requirements requirements-uv; do \
+		.venv/bin/uv pip compile $$name.in --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-annotate --no-header --quiet --output-file $$name.txt; \
+	done
 
 clean:                  ## forget the environment; data and cache stay
 	rm -rf .venv
