@@ -5,8 +5,9 @@ from typing import Any
 
 from stages._cli import city_stage
 from urbanseg import files, paths, pictures, tables
-from urbanseg.imagery import area, item, local, materials, satellite, secrecy, simulated, surfaces
+from urbanseg.imagery import area, item, local, materials, satellite, simulated, surfaces
 from urbanseg.imagery import folder as folder_of_images
+from urbanseg.io.redact import quiet
 from urbanseg.label_params import FolderScene
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
@@ -55,7 +56,7 @@ def _fetched(city: str, scene: SentinelHubScene | StacScene, folder: Path) -> di
     wanted = area.find(scene.area, scene.patience)
     grid = area.grid(wanted, scene.crs, scene.resolution_m)
     assets = folder / paths.scene(city).name, folder / paths.scl(city).name
-    with secrecy.quiet():
+    with quiet():
         delivery = satellite.deliver(_archive(scene), scene, wanted, grid, paths.fetched(city), *assets)
     return item.describe(city, grid, scene.bands, delivery.moment, delivery.properties, assets)
 

@@ -8,7 +8,6 @@ import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,16 +18,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from urbanseg.remaps import TABLES
-from urbanseg.sections import Metres, Model, Positive, Share
+from urbanseg.sections import Metres, Model, Positive, Share, Url
 
 IGNORE = "ignore"
 """Stands wherever a class may be named, for pixels that count in no loss and no metric."""
-
-NOT_SHOWN = "not_shown"
-"""Type of an error whose value must not be shown."""
 
 ClassName = str
 
@@ -131,19 +126,12 @@ class OverpassOsm(Model):
     """OpenStreetMap as an Overpass server knows it, today or at a date."""
 
     provider: Literal["overpass"]
-    address: str = Field(default="https://overpass-api.de/api", pattern=r"^https?://")
+    address: Url = "https://overpass-api.de/api"
     date: SceneOrMoment | None = None
     max_query_km2: float = Field(default=100, gt=0, le=2000)
     timeout_s: int = Field(default=180, ge=1, le=3600)
     attempts: int = Field(default=6, ge=1, le=20)
     rate_limit: bool = True
-
-    @field_validator("address")
-    @classmethod
-    def _no_secret(cls, address: str) -> str:
-        if urlsplit(address).password is not None:
-            raise PydanticCustomError(NOT_SHOWN, "must not hold a password, which params.yaml would publish")
-        return address.rstrip("/")
 
 
 class PbfOsm(Model):

@@ -4,9 +4,11 @@ Each section of params.yaml is a model here; its comments there say what a knob 
 Checks that need more than one knob (overlap below the tile size) are validators.
 """
 
+import re
 from collections.abc import Collection
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -17,8 +19,8 @@ from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.evaluate_params import EvaluateParams, SamplingParams
 from urbanseg.export_params import ExportParams
+from urbanseg.io.redact import HIDDEN, holds_secret
 from urbanseg.label_params import (
-    NOT_SHOWN,
     FolderScene,
     LabelParams,
     Labels,
@@ -29,9 +31,12 @@ from urbanseg.label_params import (
 )
 from urbanseg.predict_params import PredictParams
 from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
-from urbanseg.sections import ENCODER_STRIDE, Model, Share, check_window
+from urbanseg.sections import ENCODER_STRIDE, NO_SECRET, NOT_SHOWN, Model, Share, check_window
 from urbanseg.train_params import TrainParams
 from urbanseg.vectorize_params import VectorizeParams
+
+QUOTED = r"""(["'])(?!<[a-z ]+>\1|.{0,2}\1).*\1"""
+"""A quotation of more than two characters that is no token of YAML, such as '<block end>'."""
 
 RESERVED = {"training", "overall"}
 """Files in metrics/ that are no city's."""
@@ -196,24 +201,60 @@ def load(path: Path) -> Params:
     (without quotes) when an experiment sets a parameter.
 
     Raises:
-        PipelineError: naming the first wrong key and what is wrong with it.
+        PipelineError: naming the first wrong key and what is wrong with it. No error repeats or
+            chains a value that may hold a secret.
     """
     try:
         raw = YAML(typ="safe", pure=True).load(path.read_text())
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run from the project's folder") from error
-    except YAMLError as error:
-        raise PipelineError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    except (YAMLError, ValueError) as error:
+        raise PipelineError(f"{path} is not valid YAML{_place(error)}") from None
+    if key := _secret(raw):
+        raise PipelineError(f"{path}: {key}: {NO_SECRET}")
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise PipelineError(f"{path}: {_sentence(error)}") from error
+        raise PipelineError(f"{path}: {_sentence(error)}") from None
+
+
+def _place(error: Exception) -> str:
+    """What is wrong with a YAML file and where, without what stands there."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    # What it quotes is of the file, but for single characters and names of tokens.
+    said = f": {re.sub(QUOTED, HIDDEN, problem.splitlines()[0])}" if problem else ""
+    return said + (f", line {mark.line + 1}, column {mark.column + 1}" if mark else "")
+
+
+def _secret(value: Any, key: str = "") -> str | None:
+    """The key of the first text that holds a secret, in any section; None if there is none."""
+    if isinstance(value, str):
+        return key if holds_secret(value) else None
+    if isinstance(value, dict):
+        parts = [(part, _joined(key, name)) for name, inner in value.items() for part in (name, inner)]
+    elif isinstance(value, list | tuple | set):
+        parts = [(part, key) for part in value]
+    else:
+        return None
+    return next((found for part, name in parts if (found := _secret(part, name))), None)
+
+
+def _joined(key: str, name: object) -> str:
+    part = str(name) if _is_shown(name) else HIDDEN
+    return f"{key}.{part}" if key else part
+
+
+def _is_shown(value: object) -> bool:
+    """Whether an error may repeat a value: a number or a date, or a text that is no address."""
+    if isinstance(value, str):
+        return not re.search(r"[@?=&]|//", value)
+    return isinstance(value, bool | int | float | date | None)
 
 
 def _sentence(error: ValidationError) -> str:
     """The first error as ``key: what is wrong``, and how many more there are."""
     first, *rest = error.errors()
-    parts = [str(part) for part in first["loc"] if part != "[key]"]
+    parts = [str(part) if _is_shown(part) else HIDDEN for part in first["loc"] if part != "[key]"]
     if parts[:1] == ["cities"]:
         del parts[3:4]  # the provider or source, by which pydantic chose the model
         if parts[2:4] == ["labels", "sources"]:
@@ -225,7 +266,9 @@ def _sentence(error: ValidationError) -> str:
         message = "is missing; add it"
     elif first["type"] == "extra_forbidden":
         message = "is not a parameter; remove it or correct its spelling"
-    elif first["type"] != NOT_SHOWN and not isinstance(first["input"], dict | list):
+    elif not _is_shown(tag := first.get("ctx", {}).get("tag")):
+        message = message.replace(str(tag), HIDDEN)
+    elif first["type"] != NOT_SHOWN and _is_shown(first["input"]):
         message += f", got {first['input']!r}"
     more = f" (and {len(rest)} more)" if rest else ""
     return f"{key}: {message}{more}"

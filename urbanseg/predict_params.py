@@ -1,15 +1,17 @@
 """The `predict` section of params.yaml."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from urbanseg.sections import ENCODER_STRIDE, Model, Share, check_window
+from urbanseg.sections import ENCODER_STRIDE, Model, Share, check_address, check_window
 
 
 class PredictParams(Model):
     backend: Literal["torch", "onnx", "openvino", "openvino_int8"] = "torch"
-    scheduler: str = Field(default="local", pattern=r"^(local|processes|(tcp|tls)://\S+:\d+)$")
+    scheduler: Annotated[str, BeforeValidator(check_address)] = Field(
+        default="local", pattern=r"^(local|processes|(tcp|tls)://\S+:\d+)$"
+    )
     size: int = Field(default=512, ge=ENCODER_STRIDE, le=4096)
     overlap: int = Field(default=32, ge=0)
     blend: Literal["hann", "cosine", "flat"] = "hann"

@@ -8,11 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from urbanseg.sections import Model, Positive, Share, check_bbox, check_datetime
+from urbanseg.sections import Model, Positive, Share, Url, check_bbox, check_datetime
 
 SENTINEL2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
@@ -134,17 +134,12 @@ class AreaParams(Model):
     bbox: tuple[float, float, float, float] | None = None
     file: Path | None = None
     place: str | None = None
-    geocoder: str = "https://nominatim.openstreetmap.org"
+    geocoder: Url = "https://nominatim.openstreetmap.org"
 
     @field_validator("bbox")
     @classmethod
     def _not_empty(cls, box: Any) -> Any:
         return check_bbox(box)
-
-    @field_validator("geocoder")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        return _check_url(url)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -224,13 +219,8 @@ class SentinelHubScene(SatelliteScene):
 
     provider: Literal["sentinelhub"]
     profile: Literal["sentinelhub", "cdse"]
-    base_url: str | None = None
-    token_url: str | None = None
-
-    @field_validator("base_url", "token_url")
-    @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        return None if url is None else _check_url(url)
+    base_url: Url | None = None
+    token_url: Url | None = None
 
 
 class StacScene(SatelliteScene):
@@ -238,16 +228,11 @@ class StacScene(SatelliteScene):
 
     provider: Literal["stac"]
     profile: Literal["earth_search", "planetary_computer"] | None = None
-    url: str | None = None
+    url: Url | None = None
     collection: str | None = None
     assets: dict[str, str] | None = None
     scaling: Literal["earth_search", "baseline", "metadata"] | None = None
-    sas_url: str | None = None
-
-    @field_validator("url", "sas_url")
-    @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        return None if url is None else _check_url(url)
+    sas_url: Url | None = None
 
     @model_validator(mode="after")
     def _described(self) -> Self:
@@ -270,13 +255,3 @@ def _check_crs(text: str | None) -> str | None:
     if crs.to_epsg() is None:
         raise ValueError("must be a system with an EPSG code, such as EPSG:32632")
     return text
-
-
-def _check_url(url: str) -> str:
-    try:
-        parsed = TypeAdapter(AnyHttpUrl).validate_python(url)
-    except ValidationError:
-        raise ValueError("must be an address that begins with https:// or http://") from None
-    if parsed.username or parsed.password:
-        raise ValueError("must not hold a user name or password; credentials belong in the environment")
-    return url.rstrip("/")

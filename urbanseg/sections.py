@@ -1,9 +1,15 @@
-"""What all sections of params.yaml are built of: a strict base model, ranges, and shared checks."""
+"""What all sections of params.yaml are built of: a strict base model, ranges, and shared checks.
+
+Addresses hold no secret here: DVC writes the parameters to dvc.lock, and the report shows them.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from urbanseg.io.redact import holds_secret
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -16,7 +22,37 @@ ENCODER_STRIDE = 32
 class Model(BaseModel):
     """Base of all sections: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+NOT_SHOWN = "not_shown"
+"""Type of an error whose value must not be shown."""
+
+NO_SECRET = (
+    "must not hold a user name or password, a query or a fragment; secrets belong in the environment, "  # noqa: S105
+    "or in the configuration of the tool that needs them"
+)
+
+
+def check_address(address: Any) -> Any:
+    """Refuse an address with a user name, a password, a query or a fragment, without repeating it."""
+    if isinstance(address, str) and (set(address) & set("@?#") or holds_secret(address)):
+        raise PydanticCustomError(NOT_SHOWN, NO_SECRET)
+    return address
+
+
+def check_url(url: Any) -> str:
+    """An address of a server, without the slash at its end."""
+    try:
+        TypeAdapter(AnyHttpUrl).validate_python(check_address(url))
+    except ValidationError:
+        message = "must be an address that begins with https:// or http://"
+        raise PydanticCustomError(NOT_SHOWN, message) from None
+    return str(url).rstrip("/")
+
+
+Url = Annotated[str, BeforeValidator(check_url)]
+"""An address of a server, which holds no secret."""
 
 
 def check_datetime(text: str) -> str:

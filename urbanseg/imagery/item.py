@@ -14,6 +14,7 @@ from pyproj import Transformer
 
 from urbanseg.files import sha256
 from urbanseg.grid import Grid
+from urbanseg.io.redact import redact_values
 
 EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -43,7 +44,7 @@ def describe(
         bands: names of the scene's bands, in order.
         moment: when it was taken, ISO 8601 with an offset; the first and the last moment of a
             composite; None if nobody knows.
-        properties: what else is known, sorted into the Item by key.
+        properties: what else is known, sorted into the Item by key; its text is redacted.
         files: the assets, which lie beside the Item.
     """
     code = grid.crs.to_authority()
@@ -52,7 +53,7 @@ def describe(
         "proj:code": ":".join(code) if code else None,
         "proj:shape": list(grid.shape),
         "proj:transform": list(grid.transform[:6]),
-        **properties,
+        **redact_values(dict(properties)),
     }
     # STAC allows no date only with a range; for a scene of nobody knows when, all time is the honest one.
     span = ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z") if moment is None else moment

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from urbanseg.errors import PipelineError
+from urbanseg.io.redact import redact
 from urbanseg.scene_params import Patience
 
 log = logging.getLogger(__name__)
@@ -23,13 +24,13 @@ T = TypeVar("T")
 
 
 class AnswerError(Exception):
-    """An answer that is not what was asked for, in words that follow "the server: ".
+    """An answer that is not what was asked for, in words that follow "the server: "; redacted.
 
     `otherwise` is what to make do with if it stays like this; None if nothing will do.
     """
 
     def __init__(self, what: str, otherwise: object = None) -> None:
-        super().__init__(what)
+        super().__init__(redact(what))
         self.otherwise = otherwise
 
 

@@ -43,7 +43,7 @@ from urbanseg.imagery import process_api
 from urbanseg.imagery.area import Area
 from urbanseg.imagery.overflights import Overflight, Product
 from urbanseg.imagery.patience import GARBLED, AnswerError
-from urbanseg.imagery.secrecy import clean
+from urbanseg.io.redact import excerpt, redact
 from urbanseg.scene_params import SentinelHubScene
 
 PROFILES = {
@@ -196,7 +196,7 @@ class SentinelHub:
                 str(cause.request.url) if cause is not None and cause.request is not None else self.base_url
             )
             return PipelineError(
-                f"{self.name} cannot be reached at {clean(where)} ({type(cause).__name__}, "
+                f"{self.name} cannot be reached at {redact(where)} ({type(cause).__name__}, "
                 f"{self.config.max_download_attempts} times); check the connection; what was fetched is kept"
             )
         if response.status_code == requests.codes.unauthorized:
@@ -206,12 +206,12 @@ class SentinelHub:
             # The token ran out earlier than it said: forget it, and the next attempt brings a new one.
             SentinelHubDownloadClient.clear_cache()
             return AnswerError("it no longer accepts the token")
-        said = clean(str(error).partition("Server response:")[2], self._secrets())
+        said = excerpt(str(error).partition("Server response:")[2], self._secrets())
         return PipelineError(f"{self.name} answered {response.status_code}: {said or 'nothing more'}")
 
     def _refused(self, why: str) -> str:
         return (
-            f"{self.token_url} refuses the credentials ({clean(why, self._secrets())}); check SH_CLIENT_ID "
+            f"{self.token_url} refuses the credentials ({excerpt(why, self._secrets())}); check SH_CLIENT_ID "
             "and SH_CLIENT_SECRET, or the profile of the sentinelhub package"
         )
 

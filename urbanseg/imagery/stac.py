@@ -33,7 +33,7 @@ from urbanseg.imagery.area import Area
 from urbanseg.imagery.overflights import Overflight, Product
 from urbanseg.imagery.patience import GARBLED, AnswerError
 from urbanseg.imagery.scaling import SCALINGS, baseline, harmonise
-from urbanseg.imagery.secrecy import clean
+from urbanseg.io.redact import excerpt
 from urbanseg.scene_params import SENTINEL2_BANDS, Patience, StacScene
 
 READERS = 4
@@ -112,7 +112,7 @@ class Stac:
             )
             return [self._product(item) for item in found.items()]
         except (APIError, pystac.STACError, requests.RequestException, *GARBLED) as error:
-            raise AnswerError(f"its catalogue does not answer properly ({clean(str(error))[:200]})") from None
+            raise AnswerError(f"its catalogue does not answer properly ({excerpt(str(error))})") from None
 
     def read(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
         """Bands and SCL of an overflight, from its COGs."""
@@ -159,7 +159,7 @@ class Stac:
             except (RasterioError, OSError) as error:
                 if self.signer:
                     self.signer.forget()
-                raise AnswerError(f"its images cannot be read ({clean(str(error), secrets)[:200]})") from None
+                raise AnswerError(f"its images cannot be read ({excerpt(str(error), secrets)})") from None
         return np.stack([loaded[asset].to_numpy()[0] for asset in assets])
 
     def _product(self, item: pystac.Item) -> Product:

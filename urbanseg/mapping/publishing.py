@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry
 
 from urbanseg.errors import PipelineError
+from urbanseg.io.redact import redact
 from urbanseg.mapping.styles import GEOMETRY
 
 EPSG = 4326
@@ -37,10 +38,8 @@ def engine(url: str) -> sa.Engine:
     """
     try:
         made = sa.make_url(url or "postgresql://")
-    except sa.exc.ArgumentError as error:
-        raise PipelineError(
-            "DATABASE_URL is no address such as postgresql://user@host:5432/database"
-        ) from error.with_traceback(None)
+    except (sa.exc.ArgumentError, ValueError):
+        raise PipelineError("DATABASE_URL is no address such as postgresql://host:5432/database") from None
     if made.get_backend_name() not in {"postgresql", "postgres"}:
         raise PipelineError("DATABASE_URL must start with postgresql://; only PostGIS is published to")
     return sa.create_engine(
@@ -96,7 +95,7 @@ def saying_what_failed() -> Iterator[None]:
 
 def masked(text: str) -> str:
     """The first line of a database's message, without what tells where it is and who asks."""
-    line = next(iter(text.strip().splitlines()), "")
+    line = next(iter(redact(text).strip().splitlines()), "")
     line = re.sub(r"\w+(\+\w+)?://\S+", "[hidden]", line)
     line = re.sub(
         r'(user|role|database|host|server at|to server at|socket) (name )?"[^"]*"', r"\1 [hidden]", line

@@ -25,6 +25,7 @@ from osmnx._errors import CacheOnlyInterruptError
 
 from urbanseg.errors import PipelineError
 from urbanseg.files import remove
+from urbanseg.io.redact import excerpt, redact
 from urbanseg.label_params import OverpassOsm
 from urbanseg.osm.features import Bounds
 
@@ -38,10 +39,10 @@ BUSY = {429: "has too many requests from here", 504: "is too busy"}
 
 
 class Refusal(Exception):  # noqa: N818, not an error until the last trial
-    """An answer that is of no use: why, how long to wait, and whether asking again may help."""
+    """An answer that is of no use: why, how long to wait, and whether asking again may help; redacted."""
 
     def __init__(self, reason: str, wait_s: float | None = None, *, final: bool = False) -> None:
-        super().__init__(reason)
+        super().__init__(redact(reason))
         self.wait_s, self.final = wait_s, final
 
 
@@ -166,7 +167,7 @@ def _check(response: requests.Response, *_: Any, **__: Any) -> None:
     if not isinstance(answer, dict) or "elements" not in answer:
         raise Refusal("answered in JSON, but without elements")
     if "error" in answer.get("remark", ""):
-        raise Refusal(f"gave an incomplete answer ({answer['remark']})")
+        raise Refusal(f"gave an incomplete answer ({excerpt(str(answer['remark']))})")
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -182,8 +183,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 def _said(page: str) -> str:
     """The beginning of a page's text, without its tags."""
-    text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
-    return text[:120] or "an empty page"
+    return excerpt(re.sub(r"<[^>]*>", " ", page), length=120) or "an empty page"
 
 
 def _network(error: requests.RequestException, timeout_s: float) -> str:
