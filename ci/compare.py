@@ -5,11 +5,13 @@ import sys
 
 from ci.revisions import WORKSPACE, Revision, compare
 from urbanseg.errors import PipelineError
+from urbanseg.io import redact
 from urbanseg.report import comparison
 
 
 def main() -> None:
     """Print the comparison as Markdown."""
+    redact.install()
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m ci.compare")
     about = "git revision, DVC experiment, or workspace; by default %(default)s"
     parser.add_argument("base", nargs="?", default="HEAD", help=about)

@@ -12,14 +12,17 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from ci import share
 from ci.revisions import WORKSPACE, Revision, compare
 from urbanseg import params, paths
 from urbanseg.errors import PipelineError
+from urbanseg.io.redact import install, redact
 from urbanseg.report import comparison
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,7 @@ def main() -> None:
     options = _options()
     # DVC, and the python of the stages' commands, are those beside this one.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    install()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         failures = retrain(options.base, options.branch, refresh=options.refresh, accept=options.accept)
@@ -196,24 +200,35 @@ def _output(*command: str) -> str:
 
 
 def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(redact(done.stderr))
+    return done.returncode == 0
 
 
 def _run(*command: str) -> str:
-    """Run a command of any length, showing what it prints; returns that, too.
+    """Run a command of any length, showing what it prints, redacted; returns its standard output.
 
     Raises:
         PipelineError: if it fails.
     """
     log.info("$ %s", " ".join(command))
-    lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        for line in running.stdout or ():
-            print(line, end="", flush=True)
-            lines.append(line)
+    lines: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        errors = threading.Thread(target=_show, args=(running.stderr, sys.stderr, []))
+        errors.start()
+        _show(running.stdout, sys.stdout, lines)
+        errors.join()
     if running.returncode:
         raise PipelineError(f"{' '.join(command)} failed with code {running.returncode}; its output is above")
     return "".join(lines)
+
+
+def _show(printed: IO[str] | None, stream: IO[str], lines: list[str]) -> None:
+    """Copy what a command prints to a stream, redacted, and add its lines to a list."""
+    for line in printed or ():
+        lines.append(redact(line))
+        stream.write(lines[-1])
+        stream.flush()
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from urbanseg.errors import PipelineError
+from urbanseg.io import redact
 
 
 def main() -> None:
     """Push, and exit with 1 and a sentence if that fails."""
+    redact.install()
     try:
         push()
     except PipelineError as error:
@@ -34,8 +36,7 @@ def push() -> None:
                 cached = [found for found in kept_by_git if found and repo.cache.local.exists(found.value)]
                 failed = repo.cloud.push(cached).failed
     except DvcException as error:
-        said = " ".join(str(error).split())
-        raise PipelineError(f"pushing to the DVC remote failed: {said}") from error
+        raise PipelineError(f"pushing to the DVC remote failed: {' '.join(str(error).split())}") from None
     if failed:
         raise PipelineError(f"the DVC remote did not take {len(failed)} metrics files; push again")
 
