@@ -35,8 +35,8 @@ from urbanseg.sections import ENCODER_STRIDE, NO_SECRET, NOT_SHOWN, Model, Share
 from urbanseg.train_params import TrainParams
 from urbanseg.vectorize_params import VectorizeParams
 
-QUOTED = r"""(["'])(?!<[a-z ]+>\1|.{0,2}\1).*\1"""
-"""A quotation of more than two characters that is no token of YAML, such as '<block end>'."""
+OWN_WORDS = re.compile(r"""(?:[^"'\n]|(["'])(?:.{1,2}|<[a-z ]+>)\1)*""")
+"""The beginning of what a YAML parser says, until it quotes more of a file than a character or a token."""
 
 RESERVED = {"training", "overall"}
 """Files in metrics/ that are no city's."""
@@ -221,15 +221,16 @@ def load(path: Path) -> Params:
 def _place(error: Exception) -> str:
     """What is wrong with a YAML file and where, without what stands there."""
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
-    # What it quotes is of the file, but for single characters and names of tokens.
-    said = f": {re.sub(QUOTED, HIDDEN, problem.splitlines()[0])}" if problem else ""
+    own = OWN_WORDS.match(problem or "")
+    said = f": {own[0].strip()}" if own and own[0] else ""
     return said + (f", line {mark.line + 1}, column {mark.column + 1}" if mark else "")
 
 
 def _secret(value: Any, key: str = "") -> str | None:
     """The key of the first text that holds a secret, in any section; None if there is none."""
-    if isinstance(value, str):
-        return key if holds_secret(value) else None
+    if isinstance(value, str | bytes):
+        text = value if isinstance(value, str) else value.decode(errors="replace")
+        return key if holds_secret(text) else None
     if isinstance(value, dict):
         parts = [(part, _joined(key, name)) for name, inner in value.items() for part in (name, inner)]
     elif isinstance(value, list | tuple | set):

@@ -44,7 +44,7 @@ def check_address(address: Any) -> Any:
 def check_url(url: Any) -> str:
     """An address of a server, without the slash at its end."""
     try:
-        TypeAdapter(AnyHttpUrl).validate_python(check_address(url))
+        TypeAdapter(AnyHttpUrl).validate_python(check_address(url), strict=True)
     except ValidationError:
         message = "must be an address that begins with https:// or http://"
         raise PydanticCustomError(NOT_SHOWN, message) from None

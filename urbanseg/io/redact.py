@@ -82,7 +82,7 @@ _SECRET_VARIABLE = re.compile(
     r"(SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|ACCESS_KEY_ID|ACCOUNT_KEY|CONNECTION_STRING|CLIENT_ID)$",
     re.IGNORECASE,
 )
-_PASSWORD = re.compile(rf"{_SCHEME}[^\s/?#:@]*:([^\s@]+)@", re.IGNORECASE)
+_PASSWORD = re.compile(rf"{_SCHEME}[^\s/?#:@]*:(?!\d+/)([^\s@]+)@", re.IGNORECASE)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
