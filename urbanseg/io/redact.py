@@ -130,11 +130,16 @@ def redact_values(value: Any) -> Any:
 
 
 def install() -> None:
-    """Redact from now on what this process logs, its warnings, and tracebacks of errors nobody caught."""
+    """Redact from now on what this process logs, its warnings, and tracebacks of errors nobody caught.
+
+    Hooks for such errors that are set already stay.
+    """
     logging.setLogRecordFactory(_Record)
     warnings.formatwarning = _format_warning
-    sys.excepthook = _print_traceback
-    threading.excepthook = _print_traceback_of_thread
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _print_traceback
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _print_traceback_of_thread
 
 
 @contextmanager

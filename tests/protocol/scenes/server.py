@@ -21,7 +21,7 @@ from tests.protocol.scenes.world import Product
 class Fault:
     """Something that goes wrong with requests whose path matches, `times` times after `skip` good ones.
 
-    - ``status``: answered with `code` and `headers`
+    - ``status``: answered with `code`, `headers` and `body`
     - ``expire``: all tokens run out, so the answer is 401
     - ``stall``: no answer for `seconds`
     - ``cut``: the connection ends in the middle of the body
@@ -37,6 +37,7 @@ class Fault:
     skip: int = 0
     code: int = 503
     headers: dict[str, str] = field(default_factory=dict)
+    body: str = '{"error": {"message": "told to fail"}}'
     seconds: float = 1.0
 
 
@@ -162,9 +163,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _spoilt(self, fault: Fault | None) -> Response | None:
         if fault and fault.kind == "status":
-            return Response(
-                b'{"error": {"message": "told to fail"}}', status=fault.code, headers=fault.headers
-            )
+            return Response(fault.body.encode(), status=fault.code, headers=fault.headers)
         if fault and fault.kind == "expire":
             self.archive.tokens.clear()
             self.archive.sas_token += "0"

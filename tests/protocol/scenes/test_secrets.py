@@ -1,14 +1,25 @@
 """Planted secrets appear nowhere: not in what is delivered or kept, not in logs, not in sentences."""
 
+import json
 import logging
+import os
+import socket
+import subprocess
+import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 import stages.scene
-from tests.protocol.scenes.conftest import Town
+from tests.protocol.scenes.conftest import PROJECT, Town
+from tests.protocol.scenes.nominatim import TOWN
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
+from urbanseg.imagery.patience import AnswerError
+from urbanseg.imagery.stac import Stac
+from urbanseg.params import load
 
 FATES = [
     ("cdse", None, {}),
@@ -98,3 +109,119 @@ def test_credentials_come_from_the_packages_own_profile_file(
     monkeypatch.setenv("SH_PROFILE", "village")
     with pytest.raises(SystemExit, match=r"config\.toml: Profile `village` not found.*; correct SH_PROFILE"):
         town.run("cdse")
+
+
+PLANTED = "pl4nted-77aa"
+ECHOES = [
+    f"see https://bob:{PLANTED}@127.0.0.1/api",
+    f"no such key: https://{PLANTED}@127.0.0.1/api?key={PLANTED}",
+    json.dumps({"code": "Forbidden", "description": "no", "api_key": PLANTED}),
+    f"Authorization: Bearer {PLANTED}",
+    f"the value {PLANTED} is unknown",  # known from the environment
+]
+
+
+@pytest.fixture
+def closed() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("echo", ECHOES, ids=range(len(ECHOES)))
+def test_a_secret_that_a_catalogue_repeats_is_not_shown(
+    town: Town,
+    echo: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PLANTED)
+    town.archive.fail("/search", "status", code=400, body=echo, times=99)
+    town.write(town.scene("earth_search", patience={"attempts": 2, "wait_s": 0.01, "timeout_s": 5}))
+    text = shown(town, caplog, capfd)
+    assert "its catalogue does not answer properly" in text
+    assert len(town.archive.met()) >= 2
+    assert PLANTED not in text
+
+
+def test_an_unreachable_catalogue_is_named_without_the_query(town: Town, closed: str) -> None:
+    """The client is given the address that parameters cannot have, so that urllib3's sentence holds it."""
+    town.write(town.scene("earth_search", patience={"attempts": 1, "wait_s": 0, "timeout_s": 5}))
+    scene: Any = load(Path("params.yaml")).cities["town"].scene
+    area = stages.scene.area.find(scene.area, scene.patience)
+    for address in (
+        f"{closed}/stac?key={PLANTED}",
+        f"{closed}/stac?{PLANTED}",
+        f"http://{PLANTED}@{closed[7:]}",
+    ):
+        archive = Stac(scene.model_copy(update={"url": address}))
+        with pytest.raises(AnswerError, match="Max retries exceeded") as caught:
+            archive.search(area)
+        assert PLANTED not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+
+
+def test_what_an_archive_says_enters_the_item_without_secrets() -> None:
+    grid = stages.scene.area.grid(stages.scene.area.Area("x", TOWN), "EPSG:32632", 10.0)
+    properties = {
+        "source:archive": {"url": f"https://{PLANTED}@127.0.0.1/stac?key={PLANTED}"},
+        "source:products": [{"id": f"https://bob:{PLANTED}@127.0.0.1/S2A", "baseline": "05.09"}],
+        "providers": [{"name": f"token={PLANTED}"}],
+    }
+    text = json.dumps(stages.scene.item.describe("town", grid, ["B02"], None, properties, []))
+    assert PLANTED not in text
+    assert '"url": "https://127.0.0.1/stac"' in text
+    assert '"baseline": "05.09"' in text
+
+
+def repro(town: Town) -> tuple[int, str]:
+    """`dvc repro` of the scene stage alone; its exit code, and all it shows or writes but params.yaml."""
+    scene = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]["scene"]
+    (town.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"scene": scene}}, sort_keys=False))
+    for name in ("stages", "urbanseg"):
+        (town.folder / name).symlink_to(PROJECT / name)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    said = ""
+    for command in (["init", "--no-scm", "--quiet"], ["repro", "--verbose", "scene@town"]):
+        done = subprocess.run(
+            ["dvc", *command], cwd=town.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        said += done.stdout + done.stderr
+    written = [path for path in town.folder.rglob("*") if path.is_file() and path.name != "params.yaml"]
+    return done.returncode, said + "".join(path.read_bytes().decode("latin-1") for path in written)
+
+
+def with_inputs(town: Town, scene: dict[str, Any]) -> None:
+    """params.yaml with this scene, of a city that watches one file."""
+    (town.folder / "inputs.txt").write_text("x")
+    town.write(scene)
+    path = town.folder / "params.yaml"
+    path.write_text(path.read_text().replace("inputs: .\n", "inputs: inputs.txt\n"))
+
+
+def test_dvc_records_a_scene_without_the_credentials_it_was_fetched_with(town: Town) -> None:
+    town.side = 64
+    with_inputs(town, town.scene("planetary_computer"))
+    code, text = repro(town)
+    assert code == 0, text
+    lock = (town.folder / "dvc.lock").read_text()
+    assert "scene@town" in lock
+    assert f"{town.url}/sas" in lock
+    assert '"source:products"' in text
+    for secret in (CLIENT_ID, CLIENT_SECRET, SAS_TOKEN.removeprefix("sig=")):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "form", ["http://bob:{}@127.0.0.1/x", "http://{}@127.0.0.1/x", "http://127.0.0.1/?key={}"]
+)
+def test_dvc_runs_no_stage_with_a_secret_in_its_parameters_and_records_nothing(town: Town, form: str) -> None:
+    address = form.format(PLANTED)
+    with_inputs(town, town.scene("planetary_computer", sas_url=address))
+    assert PLANTED in (town.folder / "params.yaml").read_text()
+    code, text = repro(town)
+    assert code != 0
+    assert "error: params.yaml: cities.town.scene.sas_url: must not hold a user name or password" in text
+    assert not (town.folder / "dvc.lock").exists()
+    assert PLANTED not in text
