@@ -1,29 +1,23 @@
 """Compare the scores of two revisions: ``python -m ci.compare HEAD workspace``."""
 
 import argparse
-import sys
 
 from ci.revisions import WORKSPACE, Revision, compare
-from urbanseg.errors import PipelineError
-from urbanseg.io import redact
+from urbanseg.cli.guard import guarded
 from urbanseg.report import comparison
 
 
 def main() -> None:
     """Print the comparison as Markdown."""
-    redact.install()
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m ci.compare")
     about = "git revision, DVC experiment, or workspace; by default %(default)s"
     parser.add_argument("base", nargs="?", default="HEAD", help=about)
     parser.add_argument("new", nargs="?", default=WORKSPACE, help=about)
     sides = parser.parse_args()
-    try:
-        changes = compare(Revision(sides.base), Revision(sides.new))
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
+    changes = compare(Revision(sides.base), Revision(sides.new))
     print(f"`{sides.base}` (base) against `{sides.new}` (new)\n")
     print(comparison.table(changes))
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -20,9 +20,10 @@ from typing import IO
 
 from ci import share
 from ci.revisions import WORKSPACE, Revision, compare
-from urbanseg import params, paths
+from urbanseg import files, params, paths
+from urbanseg.cli.guard import guarded
 from urbanseg.errors import PipelineError
-from urbanseg.io.redact import install, redact
+from urbanseg.io.redact import redact
 from urbanseg.report import comparison
 
 log = logging.getLogger(__name__)
@@ -39,12 +40,7 @@ def main() -> None:
     options = _options()
     # DVC, and the python of the stages' commands, are those beside this one.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    install()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        failures = retrain(options.base, options.branch, refresh=options.refresh, accept=options.accept)
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
+    failures = retrain(options.base, options.branch, refresh=options.refresh, accept=options.accept)
     for failure in failures:
         print(f"gate: {failure}", file=sys.stderr)
     sys.exit(1 if failures and not options.accept else 0)
@@ -85,8 +81,8 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
     after = Revision(WORKSPACE)
     changes = compare(before, after)
     failures = comparison.drops(changes, after.metrics)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(report(base, stages, comparison.table(changes), failures, after.cities, accept=accept))
+    page = report(base, stages, comparison.table(changes), failures, after.cities, accept=accept)
+    files.write_text(REPORT, page)
     log.info("the report is %s", REPORT)
 
     if shared:
@@ -214,10 +210,14 @@ def _run(*command: str) -> str:
     log.info("$ %s", " ".join(command))
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        errors = threading.Thread(target=_show, args=(running.stderr, sys.stderr, []))
-        errors.start()
-        _show(running.stdout, sys.stdout, lines)
-        errors.join()
+        try:
+            errors = threading.Thread(target=_show, args=(running.stderr, sys.stderr, []))
+            errors.start()
+            _show(running.stdout, sys.stdout, lines)
+            errors.join()
+        except BaseException:
+            running.terminate()  # and with DVC the stage that it runs ends
+            raise
     if running.returncode:
         raise PipelineError(f"{' '.join(command)} failed with code {running.returncode}; its output is above")
     return "".join(lines)
@@ -232,4 +232,4 @@ def _show(printed: IO[str] | None, stream: IO[str], lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

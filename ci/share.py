@@ -4,22 +4,16 @@
 here is the metrics; but DVC takes a stage from the run cache only if it gets all its outputs.
 """
 
-import sys
-
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from urbanseg.cli.guard import guarded
 from urbanseg.errors import PipelineError
-from urbanseg.io import redact
 
 
 def main() -> None:
     """Push, and exit with 1 and a sentence if that fails."""
-    redact.install()
-    try:
-        push()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
+    guarded(push)
 
 
 def push() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from urbanseg import files, processes
 from urbanseg.errors import PipelineError
-from urbanseg.io import locks
+from urbanseg.io import locks, redact
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -17,6 +17,7 @@ def guarded(work: Callable[[], None]) -> None:
 
     A signal is one line, and exit code 130 (Ctrl-C) or 143 (SIGTERM).
     """
+    redact.install()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     try:
