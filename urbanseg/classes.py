@@ -14,11 +14,17 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class LandClass:
-    """One class: pixel value, name, and colour as ``#rrggbb``."""
+    """One class: pixel value, name, colour as ``#rrggbb``, and what people call it, if not by its name."""
 
     id: int
     name: str
     color: str
+    title: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The title, or else the name: for legends."""
+        return self.title or self.name
 
     @property
     def rgb(self) -> tuple[int, int, int]:
@@ -47,6 +53,16 @@ class ClassTable:
     def names(self) -> list[str]:
         """Class names; the position is the id."""
         return [c.name for c in self.classes]
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the classes; the position is the id."""
+        return [c.label for c in self.classes]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles by name, of the classes that have one."""
+        return {c.name: c.title for c in self.classes if c.title}
 
     def id_of(self, name: str) -> int:
         """Pixel value of the class called `name`.

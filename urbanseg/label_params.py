@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from urbanseg.names import LayerName
 from urbanseg.remaps import TABLES
 from urbanseg.sections import Metres, Model, Positive, Share, Url
 
@@ -252,7 +253,7 @@ class LayeredLabels(Model):
     """Several sources: a pixel has the class of the first layer that knows it."""
 
     layers: list[str] = Field(min_length=1)
-    sources: dict[str, Layer]
+    sources: dict[LayerName, Layer]
 
     @model_validator(mode="after")
     def _named(self) -> Self:

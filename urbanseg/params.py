@@ -29,6 +29,7 @@ from urbanseg.label_params import (
     label_sources,
     named_classes,
 )
+from urbanseg.names import CityName, ClassName, Title
 from urbanseg.predict_params import PredictParams
 from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 from urbanseg.sections import ENCODER_STRIDE, NO_SECRET, NOT_SHOWN, Model, Share, check_window
@@ -38,13 +39,11 @@ from urbanseg.vectorize_params import VectorizeParams
 OWN_WORDS = re.compile(r"""(?:[^"'\n]|(["'])(?:.{1,2}|<[a-z ]+>)\1)*""")
 """The beginning of what a YAML parser says, until it quotes more of a file than a character or a token."""
 
-RESERVED = {"training", "overall"}
-"""Files in metrics/ that are no city's."""
-
 
 class ClassParams(Model):
     id: int = Field(ge=0, le=254)
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+    title: Title | None = Field(default=None, exclude_if=lambda title: title is None)
 
 
 class SplitShares(Model):
@@ -85,7 +84,7 @@ Scene = Annotated[
 
 
 class CityParams(Model):
-    title: str
+    title: Title
     role: Literal["train", "target"]
     inputs: Path
     scene: Scene
@@ -110,8 +109,8 @@ class Params(Model):
     """All of params.yaml."""
 
     seed: int = Field(ge=0)
-    classes: dict[str, ClassParams] = Field(min_length=2, max_length=64)
-    cities: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CityParams] = Field(min_length=1)
+    classes: dict[ClassName, ClassParams] = Field(min_length=2, max_length=64)
+    cities: dict[CityName, CityParams] = Field(min_length=1)
     osm: OsmParams
     labels: LabelParams
     tiles: TileParams
@@ -131,13 +130,15 @@ class Params(Model):
             raise ValueError(f"ids must be 0 to {len(ids) - 1} in order, got {ids}")
         return classes
 
-    @field_validator("cities")
+    @field_validator("classes")
     @classmethod
-    def _free_names(cls, cities: dict[str, CityParams]) -> dict[str, CityParams]:
-        for name in cities:
-            if name in RESERVED:
-                raise ValueError(f"a city can't be called {name}: metrics/{name}.json is another file")
-        return cities
+    def _titles(cls, classes: dict[str, ClassParams]) -> dict[str, ClassParams]:
+        named: dict[str, str] = {}
+        for name, c in classes.items():
+            title = c.title or name.replace("_", " ")
+            if (other := named.setdefault(title, name)) != name:
+                raise ValueError(f"{other} and {name} are both shown as {title!r}; change a title")
+        return classes
 
     @model_validator(mode="after")
     def _class_names(self) -> Self:
@@ -178,7 +179,7 @@ class Params(Model):
     @property
     def class_table(self) -> ClassTable:
         """The classes as the library knows them."""
-        return ClassTable(tuple(LandClass(c.id, name, c.color) for name, c in self.classes.items()))
+        return ClassTable(tuple(LandClass(c.id, name, c.color, c.title) for name, c in self.classes.items()))
 
     def city(self, name: str) -> CityParams:
         """Parameters of one city.
@@ -255,12 +256,15 @@ def _is_shown(value: object) -> bool:
 def _sentence(error: ValidationError) -> str:
     """The first error as ``key: what is wrong``, and how many more there are."""
     first, *rest = error.errors()
-    parts = [str(part) if _is_shown(part) else HIDDEN for part in first["loc"] if part != "[key]"]
+    parts = [str(part) if _is_shown(part) else HIDDEN for part in first["loc"]]
+    names_key = parts[-1:] == ["[key]"] and first["type"] == "value_error"  # of `names`: says which
+    if parts[-1:] == ["[key]"]:
+        del parts[-2 if names_key else -1 :]
     if parts[:1] == ["cities"]:
         del parts[3:4]  # the provider or source, by which pydantic chose the model
         if parts[2:4] == ["labels", "sources"]:
             del parts[5:6]
-    key = ".".join(parts) or "the file"
+    key = ".".join(part if part.isprintable() else repr(part) for part in parts) or "the file"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if first["type"] == "missing":
@@ -269,7 +273,7 @@ def _sentence(error: ValidationError) -> str:
         message = "is not a parameter; remove it or correct its spelling"
     elif not _is_shown(tag := first.get("ctx", {}).get("tag")):
         message = message.replace(str(tag), HIDDEN)
-    elif first["type"] != NOT_SHOWN and _is_shown(first["input"]):
+    elif first["type"] != NOT_SHOWN and _is_shown(first["input"]) and not names_key:
         message += f", got {first['input']!r}"
     more = f" (and {len(rest)} more)" if rest else ""
     return f"{key}: {message}{more}"

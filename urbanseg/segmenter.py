@@ -8,6 +8,7 @@ imports torch: only training and inference do.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -28,6 +29,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.files import atomic
 from urbanseg.merged import Member, Merged
 from urbanseg.model_card import Card, markdown
+from urbanseg.names import check_name
 
 CLIP = 4.0
 """Normalised pixels are clipped to this many standard deviations: a cloud edge or a
@@ -37,6 +39,10 @@ MERGED = "Merged"
 
 FILES = ("README.md", "config.json", "model.safetensors", "segmenter.json")
 """What a model's folder holds."""
+
+MEMBER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+LONGEST_MEMBER_NAME = 200
+"""Folder of a member inside a merged model's: its classes, as far as a file system takes such names."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ class Spec:
     """How many times finer than the scene's pixels the network works."""
     made_with: dict[str, str] = field(default_factory=dict)
     """Versions of the libraries that made the weights."""
+
+    def __post_init__(self) -> None:
+        for name in self.classes:
+            check_name(name, "class")
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"a model has two classes at least, all different, not {self.classes}")
 
     def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Standard scores of ``(bands, height, width)`` pixels of any dtype, clipped to ±`CLIP`."""
@@ -159,7 +171,7 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
             if name in owners:
                 raise PipelineError(f"{path} and {owners[name]} both know {name}; merge one of them")
             owners[name] = path
-    names = {path: "-".join(spec.classes[1:]) for path, spec in specs.items()}
+    names = {path: _member_name(spec.classes[1:]) for path, spec in specs.items()}
     whole = replace(first, classes=list(classes), arch=MERGED, encoder="", upsample=1, made_with=made_with())
     for path, name in names.items():
         shutil.copytree(path, folder / name)
@@ -170,9 +182,17 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
     return whole
 
 
+def _member_name(classes: Sequence[str]) -> str:
+    name = "-".join(classes)
+    return name if len(name) <= LONGEST_MEMBER_NAME else f"{classes[0]}-and-{len(classes) - 1}-more"
+
+
 def _network(folder: Path, spec: Spec) -> nn.Module:
     config = json.loads((folder / "config.json").read_text())
     if config["_model_class"] == MERGED:
+        for name in config["members"]:
+            if not MEMBER_NAME.fullmatch(name):
+                raise ValueError(f"a member can't be called {name!r}")
         loaded = [load(folder / name) for name in config["members"]]
         members = [Member(network, own.classes, own.mean, own.std) for network, own in loaded]
         return Merged(members, spec.classes)

@@ -171,5 +171,62 @@ def test_members_that_do_not_go_together_are_refused(tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+HOSTILE_CLASSES = [
+    ["other", "a/../../x"],
+    ["other", "../x"],
+    ["other", "/x"],
+    ["..", "road"],
+    ["other", "road\n"],
+    ["other", "<script>"],
+    ["other", "ignore"],
+    ["other", "export"],
+    ["other", "x" * 65],
+    ["other", 1],
+    ["other", "road", "road"],
+    ["other"],
+    [],
+]
+
+
+@pytest.mark.parametrize("classes", HOSTILE_CLASSES)
+def test_a_model_folder_cannot_name_a_class_as_no_parameter_may(tmp_path, classes):
+    save(tmp_path / "model", SPEC)
+    file = tmp_path / "model" / "segmenter.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"classes": classes}))
+    before = sorted(tmp_path.rglob("*"))
+    for read in (
+        segmenter.load,
+        segmenter.read_spec,
+        lambda folder: segmenter.merge(tmp_path / "m", [folder, folder], ["other", *classes]),
+    ):
+        with pytest.raises(PipelineError, match="holds no complete model") as caught:
+            read(tmp_path / "model")
+        assert str(caught.value).isprintable()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../water", "/water", "a/b", "..", "", ".", "road\n", "-h", 1, None])
+def test_a_merged_model_reads_no_member_from_elsewhere(tmp_path, name):
+    member("water", tmp_path)
+    member("road", tmp_path)
+    folder = tmp_path / "m"
+    segmenter.merge(folder, [tmp_path / "water", tmp_path / "road"], ["other", "road", "water"])
+    config = json.loads((folder / "config.json").read_text())
+    if isinstance(name, str) and name.startswith("/"):
+        name = str(tmp_path / "water")  # a whole model, which would be loaded
+    (folder / "config.json").write_text(json.dumps(config | {"members": ["road", name]}))
+    with pytest.raises(PipelineError, match="holds no complete model"):
+        segmenter.load(folder)
+
+
+def test_a_member_of_many_classes_is_a_folder_with_a_name_that_a_file_system_takes(tmp_path):
+    many = [f"{letter * 60}" for letter in "abcdef"]
+    save(tmp_path / "many", replace(SPEC, classes=["other", *many]))
+    member("road", tmp_path)
+    classes = ["other", *many, "road"]
+    segmenter.merge(tmp_path / "m", [tmp_path / "many", tmp_path / "road"], classes)
+    assert segmenter.load(tmp_path / "m")[1].classes == classes
+
+
 def test_normalised_pixels_are_clipped():
     assert abs(SPEC.normalise(torch.full((4, 2, 2), 60000).numpy())).max() == CLIP
