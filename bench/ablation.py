@@ -18,6 +18,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+DVC = [sys.executable, "-m", "ci.check_params", "dvc"]
 DATA = ROOT / "../shared/data"
 STUDY = {
     "train.encoder_weights": "null",
@@ -67,7 +68,7 @@ def prepare(folder: Path, settings: list[str]) -> None:
 def results(folder: Path) -> dict[str, dict[str, Any]]:
     """Metrics of each finished experiment in `folder`, by its name."""
     shown = subprocess.run(
-        ["dvc", "exp", "show", "--json"], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+        [*DVC, "exp", "show", "--json"], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
     )
     found = {}
     for baseline in json.loads(shown.stdout):
@@ -116,10 +117,10 @@ def main() -> None:
     missing = [name for name in options.only if name not in results(options.folder)]
     for name in missing:
         changes = [part for key, value in ROWS[name].items() for part in ("--set-param", f"{key}={value}")]
-        command = ["dvc", "exp", "run", "--queue", "--name", name, *changes, *TARGETS]
+        command = [*DVC, "exp", "run", "--queue", "--name", name, *changes, *TARGETS]
         subprocess.run(command, cwd=options.folder, check=True)
     if missing:
-        subprocess.run(["dvc", "exp", "run", "--run-all"], cwd=options.folder, check=True)
+        subprocess.run([*DVC, "exp", "run", "--run-all"], cwd=options.folder, check=True)
     found = results(options.folder)
     print(table(found, options.only))
     print(

@@ -12,12 +12,14 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+DVC = [sys.executable, "-m", "ci.check_params", "dvc"]
 RECIPE = {
     "learning_rate": 0.001,
     "epochs": 8,
@@ -83,7 +85,7 @@ def main() -> None:
         shutil.copytree(options.model, start, dirs_exist_ok=True)
     elif not start.exists():
         prepare(options.folder, params, [options.first])
-        subprocess.run(["dvc", "repro", "train"], cwd=options.folder, check=True)
+        subprocess.run([*DVC, "repro", "train"], cwd=options.folder, check=True)
         shutil.copytree(options.folder / "models/segmenter", start)
 
     params["train"] |= RECIPE | {"init_from": "models/first", "fraction": options.fraction}
@@ -91,7 +93,7 @@ def main() -> None:
         params["tiles"] |= {"block": options.block, "size": options.block, "overlap": options.block // 2}
         params["train"]["crop"] = min(options.block, params["train"]["crop"])
     prepare(options.folder, params, [options.second])
-    subprocess.run(["dvc", "repro", "train"], cwd=options.folder, check=True)
+    subprocess.run([*DVC, "repro", "train"], cwd=options.folder, check=True)
     told = json.loads((options.folder / "metrics/training.json").read_text())["transfer"][options.second]
     print(json.dumps({"from": options.first, "to": options.second, "fraction": options.fraction, **told}))
 

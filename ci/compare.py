@@ -3,6 +3,7 @@
 import argparse
 
 from ci.revisions import WORKSPACE, Revision, compare
+from urbanseg import params, paths
 from urbanseg.cli.guard import guarded
 from urbanseg.report import comparison
 
@@ -14,6 +15,7 @@ def main() -> None:
     parser.add_argument("base", nargs="?", default="HEAD", help=about)
     parser.add_argument("new", nargs="?", default=WORKSPACE, help=about)
     sides = parser.parse_args()
+    params.load(paths.PARAMS)  # before DVC reads it
     changes = compare(Revision(sides.base), Revision(sides.new))
     print(f"`{sides.base}` (base) against `{sides.new}` (new)\n")
     print(comparison.table(changes))

@@ -59,8 +59,10 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
         A sentence for each headline figure that drops by more than its interval.
 
     Raises:
-        PipelineError: if the tree is not clean, the base has no such revision, or a step fails.
+        PipelineError: if params.yaml is wrong, the tree is not clean, the base has no such revision,
+            or a step fails.
     """
+    params.load(paths.PARAMS)  # before DVC reads it
     branch = branch or _current_branch()
     if _git("status", "--porcelain", "--untracked-files=no"):
         raise PipelineError("there are changes that are not committed; commit them, so that results fit them")
@@ -158,6 +160,7 @@ def _record(branch: str) -> None:
         return
     # Someone pushed meanwhile. If that changed nothing the pipeline reads, the results still hold.
     _run("git", *_identity(), "pull", "--rebase", "origin", branch)
+    params.load(paths.PARAMS)
     if not _succeeds("dvc", "status", "--quiet"):
         raise PipelineError(
             f"{branch} has moved on and changes what the pipeline reads; run again, "

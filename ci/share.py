@@ -7,6 +7,7 @@ here is the metrics; but DVC takes a stage from the run cache only if it gets al
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
+from urbanseg import params, paths
 from urbanseg.cli.guard import guarded
 from urbanseg.errors import PipelineError
 
@@ -20,8 +21,9 @@ def push() -> None:
     """Push the results of the workspace and the run cache to the default remote.
 
     Raises:
-        PipelineError: if there is no remote, or it does not take everything.
+        PipelineError: if params.yaml is wrong, there is no remote, or it does not take everything.
     """
+    params.load(paths.PARAMS)  # before DVC reads it
     try:
         with Repo() as repo:
             repo.push(run_cache=True)

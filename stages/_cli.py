@@ -104,5 +104,6 @@ def _city(params: Params) -> str:
         raise PipelineError(
             f"this stage takes one city of {', '.join(params.cities)}; got {len(words)} words"
         )
+    words[0] = words[0].rpartition("@")[2]  # DVC hands over the whole stage, scene@demo
     params.city(words[0])
     return words[0]

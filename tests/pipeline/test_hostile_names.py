@@ -1,0 +1,207 @@
+"""Keys of params.yaml that are shell code or paths: nothing that starts DVC runs them."""
+
+import shutil
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.pipeline.project import Project, small_params
+
+RUNS_CODE = [
+    "x;touch PWNED",
+    "$(touch PWNED)",
+    "`touch PWNED`",
+    "a|touch PWNED",
+    "a&&touch PWNED",
+    "a&touch PWNED",
+    "a\ntouch PWNED\n",
+    "a>PWNED",
+]
+"""Each of these makes a file if a shell reads it."""
+
+HOSTILE = [
+    *RUNS_CODE,
+    "a||touch PWNED",
+    "a';touch PWNED;'",
+    "a\\';touch PWNED;'",
+    'a";touch PWNED;"',
+    'a"$(touch PWNED)"',
+    "a'b",
+    'a"b',
+    "a b",
+    "-h",
+    "--help",
+    "~",
+    "#x",
+    "$HOME",
+    "${seed}",
+    "é",
+    "a/b",
+    "/home",
+    "Demo",
+    "demo\n",
+    "1x",
+    "_x",
+    "x" * 65,
+]
+REFUSED_BY_DVC = ["../x", "a.b", "a@b", "", "a\x00b"]
+
+STUB = """
+from pathlib import Path
+from stages._cli import city_stage
+
+@city_stage
+def main(city, params):
+    Path("data/scene", city).mkdir(parents=True)
+    Path("data/scene", city, "made").write_text(city)
+
+if __name__ == "__main__":
+    main()
+"""
+"""A scene stage that makes nothing but a file with the city's name."""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The project, with a scene stage that takes no time."""
+    made = Project(tmp_path, small_params())
+    (tmp_path / "stages" / "scene.py").write_text(STUB)
+    return made
+
+
+def call_cities(project, *names):
+    demo = next(iter(project.params["cities"].values()))
+    project.params["cities"] = {name: deepcopy(demo) for name in names}
+    project.write_params()
+
+
+def make_dvc_read(project, command):
+    """Let the scene stage's command be `command`, as it would be without any care."""
+    pipeline = yaml.safe_load((project.folder / "dvc.yaml").read_text())
+    pipeline["stages"]["scene"]["do"]["cmd"] = command
+    (project.folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
+
+
+@pytest.mark.parametrize("key", RUNS_CODE)
+def test_a_key_in_a_command_would_be_run(project, key):
+    call_cities(project, key)
+    make_dvc_read(project, "true ${key}")
+    project.run("dvc", "repro", "scene", check=False)
+    assert (project.folder / "PWNED").exists()
+
+
+def test_dvc_hands_keys_over_without_running_them_and_the_stage_refuses_them(project):
+    call_cities(project, *HOSTILE)
+    done = project.run("dvc", "repro", "--keep-going", "scene", check=False)
+    assert done.stdout.count("Running stage 'scene@") == len(HOSTILE)
+    assert done.stderr.count("error: params.yaml: cities: a city can't be called") == len(HOSTILE)
+    assert done.returncode != 0
+    assert not (project.folder / "PWNED").exists()
+    assert not (project.folder / "data" / "scene").exists()
+
+
+@pytest.mark.parametrize("key", REFUSED_BY_DVC)
+def test_keys_that_dvc_cannot_read_end_there(project, key):
+    call_cities(project, key)
+    done = project.run("dvc", "repro", "scene", check=False)
+    assert done.returncode != 0
+    assert not (project.folder / "data" / "scene").exists()
+
+
+def test_each_city_is_a_stage_of_its_own(project):
+    call_cities(project, "demo", "b2")
+    assert "scene@b2" in project.dvc("repro", "scene@demo", "scene@b2")
+    made = [(project.folder / f"data/scene/{city}/made").read_text() for city in ("demo", "b2")]
+    assert made == ["demo", "b2"]
+    project.set("cities.b2.scene.noise", 0.01)
+    assert project.dvc("repro", "scene").count("Running stage") == 1
+
+
+def test_no_command_holds_what_dvc_reads_from_params(project):
+    stages = yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"].values()
+    commands = [stage.get("do", stage)["cmd"] for stage in stages]
+    assert len(commands) > 10
+    assert not [command for command in commands if "${" in command]
+
+
+def wrapped(folder):
+    """`.venv` of a project whose python is this one, and whose dvc only notes that it was called."""
+    tools = folder / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    (folder / "requirements.txt").write_text("")
+    (folder / ".venv" / ".ready").write_text("")
+    (tools / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tools / "dvc").write_text('#!/bin/sh\necho "$@" > dvc_was_called\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A folder with the project, in which make finds its tools."""
+    made = Project(tmp_path_factory.mktemp("started"), small_params())
+    wrapped(made.folder)
+    return made
+
+
+def make(project, *words):
+    """Run make; what it leaves of DVC's is gone before."""
+    (project.folder / "dvc_was_called").unlink(missing_ok=True)
+    shutil.rmtree(project.folder / ".dvc" / "tmp", ignore_errors=True)
+    return project.run("make", *words, check=False)
+
+
+def has_used_dvc(project):
+    return (project.folder / "dvc_was_called").exists() or (project.folder / ".dvc" / "tmp").exists()
+
+
+TARGETS = ["repro", "experiments", "compare", "push", "retrain"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_bad_key_is_refused_before_make_starts_dvc(started, target):
+    good = started.params["cities"]
+    try:
+        for key in ("x;touch PWNED", "$(touch PWNED)", "demo\n", "../x", "export"):
+            call_cities(started, key)
+            done = make(started, target)
+            assert done.returncode != 0
+            said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+            assert len(said) == 1
+            assert said[0].startswith("error: params.yaml: cities: a city can't be called")
+            assert "Traceback" not in done.stderr
+            assert not has_used_dvc(started)
+            assert not (started.folder / "PWNED").exists()
+    finally:
+        started.params["cities"] = good
+        started.write_params()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_good_keys_are_let_through_to_dvc(started, target):
+    done = make(started, target, "RETRAIN=--base=nowhere")
+    assert "can't be called" not in done.stderr
+    assert has_used_dvc(started)
+
+
+@pytest.mark.parametrize("key", HOSTILE[:3])
+def test_the_check_without_a_command_is_one_sentence(started, key, tmp_path, monkeypatch):
+    demo = next(iter(started.params["cities"].values()))
+    bad = started.params | {"cities": {key: demo}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(bad))
+    monkeypatch.setenv("PYTHONPATH", str(started.folder))
+    command = [sys.executable, "-m", "ci.check_params", "touch", "RAN"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert not Path(tmp_path, "RAN").exists()
+
+
+def test_the_image_checks_before_it_starts_dvc():
+    lines = Path(__file__).parents[2].joinpath("Dockerfile").read_text().splitlines()
+    (command,) = (line for line in lines if line.startswith("CMD"))
+    assert command == 'CMD ["python", "-m", "ci.check_params", "dvc", "repro"]'
