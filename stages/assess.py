@@ -44,7 +44,7 @@ def main(asked: Namespace, params: Params) -> None:
         found,
         checked.counts,
         checked.area_ha,
-        names,
+        params.class_table.labels,
         title=params.city(city).title,
         unknown=checked.unknown,
     )

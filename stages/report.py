@@ -11,6 +11,7 @@ from urbanseg.mapping.export import map_files
 from urbanseg.params import CityParams, Params
 from urbanseg.report import curves, page, quality, scores, views
 from urbanseg.report.page import CityReport
+from urbanseg.report.pictures import wording
 from urbanseg.report.provenance import Artefact, fingerprint, require
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ MAP_FORMATS = {
 @stage(writes=paths.REPORT)
 def main(params: Params) -> None:
     training = files.read_json(require(paths.TRAINING, "train"))
-    training_curves = curves.read_curves(require(paths.CURVES, "train"))
+    training_curves = curves.read_curves(require(paths.CURVES, "train"), wording(params.class_table))
     cities = [
         gather(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
     ]
@@ -55,7 +56,9 @@ def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
         params=params,
         views=views.read_views(rasters, table),
         metrics=files.read_json(require(paths.metrics(name), f"evaluate@{name}")),
-        confusion=scores.read_confusion(require(tables / "confusion.csv", f"evaluate@{name}")),
+        confusion=scores.read_confusion(
+            require(tables / "confusion.csv", f"evaluate@{name}"), wording(table)
+        ),
         quality=quality.read_quality(tables, rasters, raster.describe(rasters.labels).grid, table),
         item=files.read_json(require(paths.item(name), f"scene@{name}")),
         artefacts=[

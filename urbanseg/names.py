@@ -7,6 +7,7 @@ that the project uses there itself. What is published under another name has a t
 
 import re
 from functools import partial
+from html import escape
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -60,6 +61,15 @@ def check_title(text: str) -> str:
     if text != text.strip() or not all(c.isprintable() or c in NOT_PRINTED for c in text):
         raise ValueError("a title is one line of printable characters, without spaces around it")
     return text
+
+
+def in_markdown(text: str) -> str:
+    """A name or title as Markdown that shows it as it is: no mark-up, no HTML, no end of a table's cell.
+
+    >>> in_markdown("Snow|ice <b>"), in_markdown("bare_soil")
+    ('Snow\\\\|ice &lt;b&gt;', 'bare_soil')
+    """
+    return re.sub(r"[\\`*\[\]|~]|\b_|_\b", r"\\\g<0>", escape(text, quote=False))
 
 
 CityName = Annotated[str, AfterValidator(partial(check_name, what="city"))]

@@ -192,7 +192,7 @@ class Layer(TypedDict, total=False):
     nodata: float | None
     descriptions: Sequence[str]
     classes: ClassTable
-    """Their colour table goes into it, and their names into a ``.aux.xml`` beside it, for GDAL and QGIS."""
+    """Their colour table goes into it, and their labels into a ``.aux.xml`` beside it, for GDAL and QGIS."""
     resampling: str
     """The rule for overviews: ``nearest``, ``average`` or ``mode``."""
 
@@ -284,7 +284,7 @@ def _to_cog(source: Path, target: Path, resampling: str) -> None:
 
 
 def _write_category_names(path: Path, classes: ClassTable) -> None:
-    names = [*classes.names, *[""] * (IGNORE - len(classes)), "ignore"]
+    names = [*classes.labels, *[""] * (IGNORE - len(classes)), "ignore"]
     items = "".join(f"      <Category>{escape(name)}</Category>\n" for name in names)
     text = (
         '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
@@ -292,7 +292,7 @@ def _write_category_names(path: Path, classes: ClassTable) -> None:
     )
     sidecar = path.with_name(f"{path.name}.aux.xml")
     with atomic(sidecar) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _info(path: Path, dataset: DatasetReader, elsewhere: CRS | None) -> RasterInfo:

@@ -10,10 +10,11 @@ imports torch: only training and inference do.
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,12 @@ def read_spec(folder: Path) -> Spec:
         raise _incomplete(folder, error) from error
 
 
-def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
+def merge(
+    folder: Path,
+    members: Sequence[Path],
+    classes: Sequence[str],
+    titles: Mapping[str, str] = MappingProxyType({}),
+) -> Spec:
     """Write a model that is made of others, each for some of the classes; see `merged`.
 
     Args:
@@ -147,6 +153,7 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
         members: folders of models whose first class is the background, as `train.only_class` makes them.
         classes: of the merged model, in order, the background first. One that no member
             knows is never predicted.
+        titles: of the classes by name, for the card; may lack some.
 
     Raises:
         PipelineError: if a member is no model, has other bands than the first, or tells apart

@@ -128,7 +128,7 @@ def read_checkpoints(path: Path, classes: ClassTable) -> Checked:
 def points_qml(classes: ClassTable) -> str:
     """Dots in the colour of the class that was filled in, and the form to fill in."""
     root, renderer = document("categorizedSymbol", attr="reference", categories="Symbology|Fields|Forms")
-    choices = [(c.name, str(c.id), c.color) for c in classes] + [(CANNOT_TELL, str(IGNORE), "#000000")]
+    choices = [(c.label, str(c.id), c.color) for c in classes] + [(CANNOT_TELL, str(IGNORE), "#000000")]
     listed = ET.SubElement(renderer, "categories")
     for label, value, _ in [*choices, ("not filled in", "", "")]:
         symbol = value or "open"

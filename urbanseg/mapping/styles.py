@@ -55,7 +55,7 @@ def style_table(styles: Mapping[str, str]) -> pd.DataFrame:
 
 def land_cover_qml(class_table: ClassTable) -> str:
     """Fills by `class_id`; a hairline of the same colour hides the seams between polygons."""
-    categories = [(str(c.id), c.name, _fill(c.color)) for c in class_table]
+    categories = [(str(c.id), c.label, _fill(c.color)) for c in class_table]
     root, renderer = document("categorizedSymbol", attr="class_id")
     listed = ET.SubElement(renderer, "categories")
     for value, label, _ in categories:

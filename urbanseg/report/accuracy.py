@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.metrics.olofsson import Accuracy, Z
+from urbanseg.names import in_markdown
 from urbanseg.report.scores import DASH
 
 DIGITS = 6
@@ -49,7 +50,7 @@ def accuracy_page(
     found: Accuracy,
     counts: NDArray[np.int64],
     mapped_ha: NDArray[np.float64],
-    names: Sequence[str],
+    labels: Sequence[str],
     *,
     title: str,
     unknown: int,
@@ -60,10 +61,11 @@ def accuracy_page(
         found: the estimates.
         counts: ``(n, n)`` int64, points by mapped class (rows) and reference class.
         mapped_ha: ``(n,)`` area of each class that the points were drawn from.
-        names: of the classes.
+        labels: of the classes, as people read them.
         title: what was mapped.
         unknown: points where nobody could tell.
     """
+    names = [in_markdown(label) for label in labels]
     weight = mapped_ha / mapped_ha.sum()
     shares = weight[:, np.newaxis] * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     left_out = f"; at {unknown} more nobody could tell, and they count nowhere" if unknown else ""
@@ -85,7 +87,7 @@ def accuracy_page(
         for i, name in enumerate(names)
     ]
     parts = [
-        f"# Accuracy of {title}",
+        f"# Accuracy of {in_markdown(title)}",
         f"{checked} Overall accuracy: **{overall}**. ± is half a 95 % interval.",
         "## Shares of the area (%)",
         _table(["mapped as", *names, "all", "points"], [*matrix, total]),

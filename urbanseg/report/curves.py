@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from urbanseg.report.pictures import humanize
+from urbanseg.report.pictures import Wording, humanize
 
 Series = Sequence[tuple[float, float]]
 """Points ``(step, value)`` in the order of the steps."""
@@ -30,11 +30,12 @@ STEPS = (1, 2, 2.5, 5, 10)
 """Distances between ticks that read as round, times a power of ten."""
 
 
-def read_curves(folder: Path) -> dict[str, dict[str, Series]]:
+def read_curves(folder: Path, wording: Wording = humanize) -> dict[str, dict[str, Series]]:
     """Curves under `folder`, by what they measure, then by whose they are: ``{"loss": {"training": …}}``.
 
     DVCLive writes ``plots/metrics/<where>/<what>.tsv`` with the columns step (from 0; the
-    epochs of the page count from 1) and value. ``iou_<class>`` is the IoU of that class.
+    epochs of the page count from 1) and value. ``iou_<class>`` is the IoU of that class, which
+    is named by `wording`.
     Values that are not finite are left out, and curves that have no others.
     """
     root = folder / "plots" / "metrics"
@@ -46,7 +47,7 @@ def read_curves(folder: Path) -> dict[str, dict[str, Series]]:
         if finite := [point for point in points if math.isfinite(point[1])]:
             of_class = path.stem.startswith("iou_")
             what, whose = path.stem.split("_", 1) if of_class else (path.stem, path.parent.name)
-            curves[what][WHOSE.get(whose, humanize(whose))] = finite
+            curves[what][wording(whose) if of_class else WHOSE.get(whose, humanize(whose))] = finite
     return dict(curves)
 
 

@@ -17,7 +17,7 @@ from urbanseg.grid import Grid, Window
 from urbanseg.metrics.evidence import Evidence
 from urbanseg.raster import reading
 from urbanseg.report import pictures
-from urbanseg.report.pictures import Rgb, humanize
+from urbanseg.report.pictures import Rgb, Wording, humanize
 from urbanseg.report.views import RasterFiles, rgb_bands
 
 MOST = 6
@@ -50,8 +50,15 @@ class Failure:
     mistake: str
 
 
-def worst(found: Evidence, grid: Grid, most: int = MOST) -> list[Failure]:
-    """The cells with the lowest share of right pixels, worst first; none that is all right."""
+def worst(found: Evidence, grid: Grid, most: int = MOST, wording: Wording = humanize) -> list[Failure]:
+    """The cells with the lowest share of right pixels, worst first; none that is all right.
+
+    Args:
+        found: counts of the cells.
+        grid: of the city's rasters.
+        most: how many cells, at most.
+        wording: of the classes.
+    """
     pixels = found.pixels.sum(axis=(1, 2))
     sizes = np.array([cell.height * cell.width for cell in found.cells])
     right = np.trace(found.pixels, axis1=1, axis2=2)
@@ -71,7 +78,7 @@ def worst(found: Evidence, grid: Grid, most: int = MOST) -> list[Failure]:
                 latitude,
                 float(accuracy[i]),
                 int(pixels[i]),
-                _mistake(found.pixels[i], found.classes),
+                _mistake(found.pixels[i], [wording(name) for name in found.classes]),
             )
         )
     return failures
@@ -118,4 +125,4 @@ def _mistake(matrix: NDArray[np.int64], names: Sequence[str]) -> str:
     wrong = matrix * (1 - np.eye(len(names), dtype=np.int64))
     actual, mapped = divmod(int(wrong.argmax()), len(names))
     share = wrong[actual, mapped] / matrix.sum()
-    return f"{share:.0%} are {humanize(names[actual])} taken for {humanize(names[mapped])}"
+    return f"{share:.0%} are {names[actual]} taken for {names[mapped]}"

@@ -6,7 +6,7 @@ bytes hold no metadata and no date, so equal arrays give equal files. No file is
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -19,6 +19,8 @@ from urbanseg.grid import SPLITS
 
 RGBA = tuple[int, int, int, int]
 Rgb = NDArray[np.uint8]
+Wording = Callable[[str], str]
+"""Turns a class's name into what people read."""
 
 STRETCH = (2.0, 98.0)
 """Percentiles of the valid pixels that become black and white."""
@@ -102,7 +104,7 @@ def colorize(classes: NDArray[np.uint8], table: ClassTable) -> Paletted:
     lookup = np.full(256, nothing, dtype=np.uint8)
     lookup[: len(table)] = np.arange(len(table))
     colors = (*((*c.rgb, 255) for c in table), TRANSPARENT)
-    names = (*(humanize(name) for name in table.names), "no data")
+    names = (*map(wording(table), table.names), "no data")
     return Paletted(lookup[classes], colors, names)
 
 
@@ -163,7 +165,7 @@ def overlay(base: Rgb, top: Paletted, opacity: float) -> Rgb:
 
 
 def sheet(panels: Sequence[tuple[str, Rgb]], legend: Paletted, width: int = 480, gap: int = 12) -> Rgb:
-    """Pictures side by side with their titles, and a legend strip under them.
+    """Pictures side by side with their titles, and a legend under them.
 
     Args:
         panels: title and ``(height, width, 3)`` uint8 of each picture, all of one shape.
@@ -175,23 +177,39 @@ def sheet(panels: Sequence[tuple[str, Rgb]], legend: Paletted, width: int = 480,
         ``(height, width, 3)`` uint8.
     """
     height = round(panels[0][1].shape[0] * width / panels[0][1].shape[1])
-    head = foot = 34
-    size = (len(panels) * (width + gap) + gap, head + height + foot)
+    head = line = 34
+    whole = len(panels) * (width + gap) + gap
+    font = ImageFont.load_default(16)
+    places = _legend(legend, font, whole, gap)
+    size = (whole, head + height + line * (1 + max((row for *_, row in places), default=0)))
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(16)
     for column, (title, pixels) in enumerate(panels):
         left = gap + column * (width + gap)
         draw.text((left, 8), title, fill="#1f2933", font=font)
         small = Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX)
         canvas.paste(small, (left, head))
-    left, middle = gap, head + height + foot // 2
+    for color, name, left, row in places:
+        middle = head + height + line * row + line // 2
+        draw.rectangle((left, middle - 7, left + 20, middle + 7), fill=color[:3])
+        draw.text((left + 27, middle), name, fill="#1f2933", font=font, anchor="lm")
+    return np.asarray(canvas)
+
+
+def _legend(
+    legend: Paletted, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, gap: int
+) -> list[tuple[RGBA, str, int, int]]:
+    """Colour, name, left edge and row of each entry: a row goes on below where it is full."""
+    places = []
+    left, row = gap, 0
     for color, name in zip(legend.colors, legend.names, strict=True):
         if color[3]:
-            draw.rectangle((left, middle - 7, left + 20, middle + 7), fill=color[:3])
-            draw.text((left + 27, middle), name, fill="#1f2933", font=font, anchor="lm")
-            left += 27 + round(draw.textlength(name, font)) + 22
-    return np.asarray(canvas)
+            length = 27 + round(font.getlength(name))
+            if left > gap and left + length > width:
+                left, row = gap, row + 1
+            places.append((color, name, left, row))
+            left += length + 22
+    return places
 
 
 def png(picture: Paletted | Rgb) -> bytes:
@@ -212,6 +230,11 @@ def webp(picture: Rgb, quality: int = 85) -> bytes:
 def humanize(name: str) -> str:
     """An identifier as words: ``bare_soil`` → ``bare soil``."""
     return name.replace("_", " ")
+
+
+def wording(table: ClassTable) -> Wording:
+    """What turns a class's name into what people read: its title, or else its words."""
+    return lambda name: table.titles.get(name, humanize(name))
 
 
 def _encode(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -14,7 +14,7 @@ from urbanseg.metrics import evidence
 from urbanseg.report import failures
 from urbanseg.report.curves import Series, chart
 from urbanseg.report.failures import Failure
-from urbanseg.report.pictures import Rgb, humanize
+from urbanseg.report.pictures import Rgb, Wording, wording
 from urbanseg.report.views import RasterFiles
 
 UNIT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -49,9 +49,9 @@ def read_quality(folder: Path, files: RasterFiles, grid: Grid, table: ClassTable
         PipelineError: if a table is missing or damaged.
     """
     reliability = _series(folder / "reliability.csv", "confidence", "accuracy")
-    by_class = _series(folder / "precision_recall.csv", "recall", "precision", "class")
+    by_class = _series(folder / "precision_recall.csv", "recall", "precision", "class", wording(table))
     diagonal = {"ideal": [(0.0, 0.0), (1.0, 1.0)]}
-    found = failures.worst(evidence.read(folder), grid)
+    found = failures.worst(evidence.read(folder), grid, wording=wording(table))
     return Quality(
         charts=[
             _chart("share of right pixels by confidence", "confidence", diagonal | {"map": reliability[""]}),
@@ -66,13 +66,13 @@ def _chart(title: str, across: str, series: Mapping[str, Series]) -> tuple[str, 
     return title, across, list(series), chart(title, series, by=across, xs=UNIT, ys=UNIT)
 
 
-def _series(path: Path, x: str, y: str, key: str | None = None) -> dict[str, Series]:
-    """Points of a table, by the value of the column `key`."""
+def _series(path: Path, x: str, y: str, key: str | None = None, wording: Wording = str) -> dict[str, Series]:
+    """Points of a table, by the value of the column `key`, in words."""
     found: dict[str, list[tuple[float, float]]] = {}
     try:
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
-                name = humanize(row[key]) if key else ""
+                name = wording(row[key]) if key else ""
                 found.setdefault(name, []).append((float(row[x]), float(row[y])))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise PipelineError(f"{path} is no table of {x} and {y}; run the evaluate stage again") from error

@@ -12,7 +12,7 @@ from typing import Any
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.evaluate_params import Target
-from urbanseg.report.pictures import humanize
+from urbanseg.report.pictures import Wording, humanize
 
 HEADLINE = (
     ("miou", "mean IoU", "overlap of map and labels, averaged over the classes"),
@@ -88,7 +88,7 @@ def class_rows(
     scores = metrics["classes"]
     return [
         ClassRow(
-            humanize(c.name),
+            c.title or humanize(c.name),
             c.color,
             scores[c.name],
             targets.get(c.name),
@@ -114,8 +114,10 @@ def road_rows(roads: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def read_confusion(path: Path) -> Confusion:
+def read_confusion(path: Path, wording: Wording = humanize) -> Confusion:
     """Read the table of the evaluate stage: a row ``actual, predicted, pixels, share`` per cell.
+
+    The classes are named by `wording`.
 
     Raises:
         PipelineError: if the file is no such table.
@@ -127,7 +129,7 @@ def read_confusion(path: Path) -> Confusion:
         rows = [[(int(cells[a, p]["pixels"]), float(cells[a, p]["share"])) for p in names] for a in names]
     except (KeyError, TypeError, ValueError) as error:
         raise PipelineError(f"{path} is no confusion table; run the evaluate stage again") from error
-    return Confusion([humanize(name) for name in names], rows)
+    return Confusion([wording(name) for name in names], rows)
 
 
 def interval(metrics: Mapping[str, Any], name: str) -> str:

@@ -1,0 +1,29 @@
+"""Titles of classes go from the parameters to the model's card and to GIS through the stages."""
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from stages.train import training_set
+from tests.pipeline.test_bad_input import Town, prepare
+from urbanseg import params
+
+
+@pytest.mark.parametrize("titles", [{}, {"road": "Ways & <paths>"}])
+def test_the_stages_hand_titles_on_beside_the_names(tmp_path, monkeypatch, titles):
+    town = Town(tmp_path)
+    for name, title in titles.items():
+        town.params["classes"][name]["title"] = title
+    prepare(town, "scene", "osm", "labels", "tiles", "dataset")
+    summary = json.loads((tmp_path / "data/dataset.json").read_text())
+    assert summary.get("titles", {}) == titles
+    assert ("titles" in summary) == bool(titles)
+    names = list(town.params["classes"])
+    assert summary["classes"] == names
+    drawn = ET.parse(tmp_path / "data/labels/town.tif.aux.xml").iter("Category")  # noqa: S314
+    assert [category.text for category in drawn][: len(names)] == [titles.get(name, name) for name in names]
+
+    monkeypatch.chdir(tmp_path)
+    data = training_set(summary, params.load(tmp_path / "params.yaml"))
+    assert data.spec.classes == names
