@@ -39,7 +39,6 @@ def main(params: Params) -> None:
         "bands": scenes[cities[0]].descriptions,
         "dtype": scenes[cities[0]].dtype,
         "classes": names,
-        **({"titles": titles} if (titles := params.class_table.titles) else {}),
         "mean": [round(m, 6) for m in statistics.mean],
         "std": [round(s, 6) for s in statistics.std],
         "tiles": {split: int((tiles["split"] == split).sum()) for split in grid.SPLITS},

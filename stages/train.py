@@ -48,7 +48,6 @@ def main(params: Params) -> None:
         tiles={"train": len(data.train), "val": len(data.val)},
         shares=assembly.class_shares(data),
         scores=best,
-        titles=summary.get("titles", {}),
         recipe=recipe.model_dump(mode="json"),
         start=str(recipe.start) if recipe.start else None,
     )

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from urbanseg.names import in_markdown
-
 LIMITS = """\
 - The validation scores choose the best epoch, so they are a little too good; scores on test blocks,
   and on cities the model never saw, are in `metrics/<city>.json`.
@@ -35,8 +33,6 @@ class Card:
     """Validation scores of the best epoch by name."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The `train` section of params.yaml."""
-    titles: Mapping[str, str] = field(default_factory=dict)
-    """What people call the classes, as far as not by their names."""
     start: str | None = None
     """The earlier model, or weights, that training started from."""
 
@@ -72,11 +68,7 @@ def markdown(
         + _table(
             ("value", "class", "share of the training pixels"),
             [
-                (
-                    str(index),
-                    _called(name, card.titles),
-                    f"{card.shares[name]:.1%}" if name in card.shares else "–",
-                )
+                (str(index), name, f"{card.shares[name]:.1%}" if name in card.shares else "–")
                 for index, name in enumerate(classes)
             ],
         ),
@@ -87,10 +79,6 @@ def markdown(
         "## Made with\n\n" + _bullets(f"{name} {version}" for name, version in made_with.items()),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _called(name: str, titles: Mapping[str, str]) -> str:
-    return f"{in_markdown(titles[name])} (`{name}`)" if name in titles else name
 
 
 def _data(card: Card) -> list[str]:

@@ -10,11 +10,10 @@ imports torch: only training and inference do.
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -140,12 +139,7 @@ def read_spec(folder: Path) -> Spec:
         raise _incomplete(folder, error) from error
 
 
-def merge(
-    folder: Path,
-    members: Sequence[Path],
-    classes: Sequence[str],
-    titles: Mapping[str, str] = MappingProxyType({}),
-) -> Spec:
+def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
     """Write a model that is made of others, each for some of the classes; see `merged`.
 
     Args:
@@ -153,7 +147,6 @@ def merge(
         members: folders of models whose first class is the background, as `train.only_class` makes them.
         classes: of the merged model, in order, the background first. One that no member
             knows is never predicted.
-        titles: of the classes by name, for the card; may lack some.
 
     Raises:
         PipelineError: if a member is no model, has other bands than the first, or tells apart

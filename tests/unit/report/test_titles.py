@@ -16,7 +16,6 @@ from urbanseg.grid import Grid
 from urbanseg.mapping.checkpoints import points_qml
 from urbanseg.mapping.styles import land_cover_qml
 from urbanseg.metrics.olofsson import accuracy
-from urbanseg.model_card import Card, markdown
 from urbanseg.params import Params
 from urbanseg.raster import writing
 from urbanseg.report import curves, pictures, scores
@@ -120,22 +119,6 @@ def test_the_accuracy_page_shows_titles_and_its_values_have_names(table: ClassTa
     rows = [line.replace("\\|", "") for line in page.splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {len(table) + 4, 6}
     assert list(accuracy_values(found, counts, area, table.names)["classes"]) == table.names
-
-
-def test_the_card_of_a_model_shows_titles_beside_the_names(table: ClassTable) -> None:
-    text = markdown(
-        Card(cities=["demo"], titles=table.titles),
-        make="X.",
-        bands=["red"],
-        classes=table.names,
-        normalisation=[(0, 1)],
-        made_with={},
-    )
-    assert "| 0 | other | – |" in text
-    assert "| 4 | Snow/ice (`water`) | – |" in text
-    assert "| 3 | A &amp; B (`vegetation`) | – |" in text
-    assert "<script" not in text
-    assert "\\|'quoted'" in text
 
 
 def test_a_legend_that_is_too_long_for_one_row_goes_on_below(table: ClassTable) -> None:
