@@ -29,4 +29,4 @@ RUN if id ubuntu > /dev/null 2>&1; then userdel --remove ubuntu; fi \
 USER ${USER_ID}:${GROUP_ID}
 WORKDIR /project
 ENV PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv
-CMD ["python", "-m", "ci.check_params", "dvc", "repro"]
+CMD ["python", "-m", "ci.before_dvc", "dvc", "repro"]

@@ -14,10 +14,10 @@ DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$
 .PHONY: repro experiments compare push retrain test test-slow check setup lock clean
 
 repro: setup            ## run what is out of date, end to end
-	python -m ci.check_params dvc repro
+	python -m ci.before_dvc dvc repro
 
 experiments: setup      ## what each experiment changed, and its headline figures
-	python -m ci.check_params dvc exp show --only-changed --drop '$(DETAILS)'
+	python -m ci.before_dvc dvc exp show --only-changed --drop '$(DETAILS)'
 
 compare: setup          ## scores of B against A: make compare A=main B=better-loss
 	python -m ci.compare $(A) $(B)

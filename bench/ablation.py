@@ -18,7 +18,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-DVC = [sys.executable, "-m", "ci.check_params", "dvc"]
+DVC = [sys.executable, "-m", "ci.before_dvc", "dvc"]
 DATA = ROOT / "../shared/data"
 STUDY = {
     "train.encoder_weights": "null",

@@ -35,7 +35,7 @@ def ask(trial: optuna.Trial) -> dict[str, float]:
 
 def command(name: str, changes: dict[str, float], fixed: list[str]) -> list[str]:
     """The experiment of a trial, under its name; `fixed` are further ``key=value``."""
-    dvc = [sys.executable, "-m", "ci.check_params", shutil.which("dvc") or "dvc"]
+    dvc = [sys.executable, "-m", "ci.before_dvc", shutil.which("dvc") or "dvc"]
     settings = [f"{key}={value:.6g}" for key, value in changes.items()] + fixed
     return [*dvc, "exp", "run", "--name", name, *(word for s in settings for word in ("-S", s)), "train"]
 

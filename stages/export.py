@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stages._cli import stage
 from urbanseg import files, paths, raster, segmenter, tables, tiles
 from urbanseg.classes import IGNORE
-from urbanseg.infer import backends, export
+from urbanseg.infer import export
 from urbanseg.infer.backends.pixels import as_input
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.learn.data import pad
@@ -31,7 +31,7 @@ def main(params: Params) -> None:
     formats = [*options.formats, params.predict.backend]
     metrics: dict[str, Any] = {}
 
-    with files.atomic(paths.EXPORT, export.WRITTEN) as folder:
+    with files.atomic(paths.EXPORT, [f"{name}/*" for name in paths.EXPORT_FILES]) as folder:
         folder.mkdir()
         export.write(
             folder,
@@ -41,7 +41,7 @@ def main(params: Params) -> None:
             spec,
             calibration=lambda: [p for p, _ in _read(table, "train", options.calibration_tiles, size)],
         )
-        checked = [name for name in backends.FILES if name in formats and name != "torch"]
+        checked = [name for name in paths.EXPORT_FILES if name in formats and name != "torch"]
         validation = _read(table, "val", options.check_tiles, size) if checked else []
         labels = [labels for _, labels in validation]
         torch_predict = TorchPredictor(network, spec, torch.device("cpu"), threads, "float32")

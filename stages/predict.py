@@ -26,7 +26,7 @@ def main(city: str, params: Params) -> None:
                 strip.hide(under_cloud(strip.window))
                 yield strip
 
-        with files.atomic(paths.prediction_dir(city), outputs.FILES) as folder:
+        with files.atomic(paths.prediction_dir(city), paths.PREDICTION_FILES) as folder:
             folder.mkdir()
             outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
 

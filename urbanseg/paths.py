@@ -1,6 +1,28 @@
 """Where each artefact of a city lies. The one place that knows data/, models/ and metrics/."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+SCENE_FILES = ("scene.tif", "scl.tif", "pictures.parquet", "city.osm.pbf", "item.json")
+PREDICTION_FILES = ("classes.tif", "confidence.tif", "probabilities.tif", "entropy.tif", "margin.tif")
+MAP_ENDINGS = {
+    "gpkg": ".gpkg",
+    "fgb": ".fgb",
+    "geojson": ".geojson",
+    "shapefile": "_shapefile.zip",
+    "pmtiles": ".pmtiles",
+}
+"""How the file of each format of the map ends."""
+
+MODEL_FILES = ("README.md", "config.json", "model.safetensors", "segmenter.json")
+EXPORT_FILES = {
+    "torch": "",
+    "torch_export": "segmenter.pt2",
+    "onnx": "segmenter.onnx",
+    "openvino": "segmenter.xml",
+    "openvino_int8": "segmenter.xml",
+}
+"""The file of each format of the model, in the format's own folder; PyTorch runs the segmenter as it is."""
 
 PARAMS = Path("params.yaml")
 DATASET = Path("data/dataset.parquet")
@@ -13,10 +35,6 @@ EXPORT = Path("models/export")
 EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
-
-
-SCENE_FILES = ("scene.tif", "scl.tif", "pictures.parquet", "city.osm.pbf", "item.json")
-"""What the scene stage writes into a city's folder."""
 
 
 def scene_dir(city: str) -> Path:
@@ -117,3 +135,25 @@ def evaluation_dir(city: str) -> Path:
 def previews(city: str) -> Path:
     """Folder with PNG previews of a city."""
     return Path("reports/previews") / city
+
+
+def map_files(city: str) -> list[str]:
+    """Names of the files of the vector map that there may be."""
+    return [f"{city}{ending}" for ending in MAP_ENDINGS.values()]
+
+
+def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
+    """Folders that DVC removes before it runs the stage that writes them, and patterns of what is in them."""
+    folders: dict[Path, Sequence[str]] = {
+        MODEL: [*MODEL_FILES, *(f"*/{name}" for name in MODEL_FILES)],  # of a merged model
+        EXPORT: [f"{name}/*" for name in EXPORT_FILES],
+        CURVES: ["metrics.json", "plots/metrics/*.tsv"],
+    }
+    for city in cities:
+        folders |= {
+            scene_dir(city): SCENE_FILES,
+            prediction_dir(city): PREDICTION_FILES,
+            map_dir(city): map_files(city),
+            previews(city): ["*.png"],
+        }
+    return folders

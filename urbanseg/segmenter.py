@@ -30,15 +30,13 @@ from urbanseg.files import atomic
 from urbanseg.merged import Member, Merged
 from urbanseg.model_card import Card, markdown
 from urbanseg.names import check_name
+from urbanseg.paths import MODEL_FILES
 
 CLIP = 4.0
 """Normalised pixels are clipped to this many standard deviations: a cloud edge or a
 glinting roof must not dominate a batch."""
 
 MERGED = "Merged"
-
-FILES = ("README.md", "config.json", "model.safetensors", "segmenter.json")
-"""What a model's folder holds."""
 
 MEMBER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 LONGEST_MEMBER_NAME = 200
@@ -102,7 +100,7 @@ def made_with() -> dict[str, str]:
 
 def save(folder: Path, segmenter: Segmenter, spec: Spec, card: Card) -> None:
     """Write a model's folder with its card, atomically."""
-    with atomic(folder, FILES) as temporary:
+    with atomic(folder, MODEL_FILES) as temporary:
         temporary.mkdir(parents=True)
         _describe(
             temporary,

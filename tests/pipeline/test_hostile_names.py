@@ -194,7 +194,7 @@ def test_the_check_without_a_command_is_one_sentence(started, key, tmp_path, mon
     bad = started.params | {"cities": {key: demo}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(bad))
     monkeypatch.setenv("PYTHONPATH", str(started.folder))
-    command = [sys.executable, "-m", "ci.check_params", "touch", "RAN"]
+    command = [sys.executable, "-m", "ci.before_dvc", "touch", "RAN"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
@@ -204,4 +204,4 @@ def test_the_check_without_a_command_is_one_sentence(started, key, tmp_path, mon
 def test_the_image_checks_before_it_starts_dvc():
     lines = Path(__file__).parents[2].joinpath("Dockerfile").read_text().splitlines()
     (command,) = (line for line in lines if line.startswith("CMD"))
-    assert command == 'CMD ["python", "-m", "ci.check_params", "dvc", "repro"]'
+    assert command == 'CMD ["python", "-m", "ci.before_dvc", "dvc", "repro"]'

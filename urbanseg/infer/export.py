@@ -21,15 +21,13 @@ from torch.export import Dim, ExportedProgram
 
 from urbanseg import files
 from urbanseg.errors import PipelineError
-from urbanseg.infer.backends import FILES, MANIFEST, digest, openvino
+from urbanseg.infer.backends import MANIFEST, digest, openvino
 from urbanseg.infer.backends.onnx import OnnxPredictor
 from urbanseg.infer.backends.pixels import INPUT, OUTPUT, as_input
 from urbanseg.infer.strips import Predictor
+from urbanseg.paths import EXPORT_FILES
 from urbanseg.sections import ENCODER_STRIDE
 from urbanseg.segmenter import CLIP, Segmenter, Spec
-
-WRITTEN = [f"{name}/*" for name in FILES]
-"""Patterns of all that `write` may leave in its folder."""
 
 
 class Portable(nn.Module):
@@ -105,7 +103,7 @@ def write(
 
     Args:
         folder: an existing folder.
-        formats: names from `backends.FILES`.
+        formats: names from `paths.EXPORT_FILES`.
         model: the segmenter's folder, for its digest.
         network: the segmenter, on the CPU.
         spec: what it was trained for.
@@ -114,9 +112,9 @@ def write(
     Raises:
         PipelineError: if the architecture can't be captured.
     """
-    wanted = [name for name in FILES if name in set(formats)]
+    wanted = [name for name in EXPORT_FILES if name in set(formats)]
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part") as name:
-        path = {made: Path(name) / made / file for made, file in FILES.items()}
+        path = {made: Path(name) / made / file for made, file in EXPORT_FILES.items()}
         makers: dict[str, Callable[[], None]] = {
             "torch": lambda: None,
             "torch_export": lambda: torch.export.save(program, path["torch_export"]),
@@ -166,7 +164,7 @@ def predictor(folder: Path, threads: int) -> Predictor:
     Raises:
         PipelineError: if the file is damaged.
     """
-    path = folder / FILES[folder.name]
+    path = folder / EXPORT_FILES[folder.name]
     if folder.name == "torch_export":
         return ProgramPredictor(path)
     return (

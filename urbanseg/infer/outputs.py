@@ -13,9 +13,6 @@ from urbanseg.infer.cleaning import cleaned
 from urbanseg.infer.strips import Strip
 from urbanseg.predict_params import PredictParams
 
-FILES = ("classes.tif", "confidence.tif", "probabilities.tif", "entropy.tif", "margin.tif")
-"""The rasters that there may be."""
-
 
 def write(
     folder: Path, grid: Grid, strips: Iterable[Strip], classes: ClassTable, options: PredictParams

@@ -18,6 +18,7 @@ from urbanseg.infer.cluster import Job
 from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.strips import Predictor, Strip
+from urbanseg.paths import EXPORT_FILES
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Spec
 
@@ -69,7 +70,7 @@ def facts(job: Job) -> dict[str, str]:
         code.update(path.read_bytes())
     runtime = {"onnx": "onnxruntime", "openvino": "openvino", "openvino_int8": "openvino"}
     libraries = ("numpy", "rasterio", "torch", runtime.get(job.options.backend, "torch"))
-    exported = job.exported / job.options.backend / backends.FILES[job.options.backend]
+    exported = job.exported / job.options.backend / EXPORT_FILES[job.options.backend]
     known = [job.model / "model.safetensors", job.model / "segmenter.json"]
     if exported.is_file():
         known.append(exported)

@@ -16,6 +16,7 @@ import pandas as pd
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
+from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic
 from urbanseg.mapping.styles import GEOMETRY
@@ -25,15 +26,6 @@ CLOCK = "2000-01-01T00:00:00.000Z"
 
 GEOMETRY_TYPES = {"land_cover": "Polygon", "road_edges": "LineString", "road_nodes": "Point"}
 """Layers of the map in the order they are written."""
-
-FILES = {
-    "gpkg": ".gpkg",
-    "fgb": ".fgb",
-    "geojson": ".geojson",
-    "shapefile": "_shapefile.zip",
-    "pmtiles": ".pmtiles",
-}
-"""How the file of each format ends."""
 
 
 def write_map(
@@ -52,25 +44,24 @@ def write_map(
         name: of the city.
         layers: a table for each of `GEOMETRY_TYPES`; may be empty but for the land cover.
         styles: as `urbanseg.mapping.styles.layer_styles` makes it.
-        formats: keys of `FILES`.
+        formats: keys of `paths.MAP_ENDINGS`.
 
     Raises:
         PipelineError: if the disk is full, GDAL cannot write, or the folder holds other files.
     """
-    own = [path.name for path in map_files(folder, name).values()]
-    with atomic(folder, own) as temporary, steady(folder):
+    with atomic(folder, paths.map_files(name)) as temporary, steady(folder):
         temporary.mkdir()
-        paths = map_files(temporary, name)
+        targets = map_files(temporary, name)
         if "gpkg" in formats:
-            write_geopackage(paths["gpkg"], layers, styles)
+            write_geopackage(targets["gpkg"], layers, styles)
         for format_name, write in LAND_COVER_WRITERS.items():
             if format_name in formats:
-                write(paths[format_name], layers["land_cover"])
+                write(targets[format_name], layers["land_cover"])
 
 
 def map_files(folder: Path, name: str) -> dict[str, Path]:
     """Where the map of a city lies, by format."""
-    return {format_name: folder / f"{name}{ending}" for format_name, ending in FILES.items()}
+    return {format_name: folder / f"{name}{ending}" for format_name, ending in paths.MAP_ENDINGS.items()}
 
 
 def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:

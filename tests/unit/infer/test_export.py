@@ -9,7 +9,7 @@ import segmentation_models_pytorch as smp
 import torch
 from pydantic import ValidationError
 
-from urbanseg import segmenter
+from urbanseg import paths, segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends, export
 from urbanseg.infer.predictor import TorchPredictor
@@ -127,7 +127,7 @@ def test_a_format_that_was_not_exported_or_is_of_another_model_is_refused(model,
 def test_a_damaged_file_is_one_sentence(exported, tmp_path, name):
     path = tmp_path / name
     path.mkdir()
-    file = backends.FILES[name]
+    file = paths.EXPORT_FILES[name]
     (path / file).write_bytes((exported / name / file).read_bytes()[:1000])
     with pytest.raises(PipelineError, match=f"{file} is damaged .*; run the export stage again"):
         export.predictor(path, 1)

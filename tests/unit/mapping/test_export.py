@@ -13,11 +13,12 @@ from scipy import ndimage
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.mapping.export import FILES, map_files, write_map
+from urbanseg.mapping.export import map_files, write_map
 from urbanseg.mapping.polygons import polygonise
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.network import road_graph
+from urbanseg.paths import MAP_ENDINGS
 
 TABLE = ClassTable(
     (LandClass(0, "other", "#bdc3c7"), LandClass(1, "Gebäude", "#c0392b"), LandClass(2, "road", "#7f8c8d"))
@@ -42,7 +43,7 @@ def layers(with_roads=True):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("map") / "town"
-    write_map(folder, "town", layers(), layer_styles(TABLE), FILES)
+    write_map(folder, "town", layers(), layer_styles(TABLE), MAP_ENDINGS)
     return folder
 
 
@@ -127,7 +128,7 @@ def test_the_shapefile_has_all_its_parts_and_short_field_names(written):
 
 def test_writing_twice_gives_the_same_bytes(written, tmp_path):
     folder = tmp_path / "elsewhere" / "town"
-    write_map(folder, "town", layers(), layer_styles(TABLE), FILES)
+    write_map(folder, "town", layers(), layer_styles(TABLE), MAP_ENDINGS)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
         p.name: p.read_bytes() for p in written.iterdir()
     }

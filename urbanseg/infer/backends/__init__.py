@@ -12,20 +12,12 @@ from urbanseg import files, segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.infer.strips import Predictor
+from urbanseg.paths import EXPORT_FILES
 from urbanseg.predict_params import PredictParams
 from urbanseg.segmenter import Spec
 
 MANIFEST = "export.json"
 """Beside each exported file: its format, and of which segmenter it was made."""
-
-FILES = {
-    "torch": "",
-    "torch_export": "segmenter.pt2",
-    "onnx": "segmenter.onnx",
-    "openvino": "segmenter.xml",
-    "openvino_int8": "segmenter.xml",
-}
-"""The file of each format, in the format's own folder; PyTorch runs the segmenter as it is."""
 
 
 def load(model: Path, exported: Path, options: PredictParams) -> tuple[Predictor, Spec]:
@@ -55,7 +47,7 @@ def exported_file(folder: Path, model: Path) -> Path:
     Raises:
         PipelineError: if it is missing or was made of another.
     """
-    path = folder / FILES[folder.name]
+    path = folder / EXPORT_FILES[folder.name]
     if not path.is_file():
         raise PipelineError(
             f"{path} does not exist; add {folder.name} to export.formats and run the export stage"

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from urbanseg import paths
+from urbanseg.params import load
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+def start(*command):
+    return subprocess.run(
+        [sys.executable, "-m", "ci.before_dvc", *command], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("folder", paths.output_folders(["demo"]), ids=str)
+def test_a_file_of_somebody_else_in_a_folder_that_dvc_would_remove_stops_it_first(project, folder):
+    (project / folder).mkdir(parents=True)
+    (project / folder / "thesis.txt").write_text("mine")
+    done = start("touch", "ran")
+    assert done.returncode == 1
+    assert f"error: {folder} would be replaced, but it holds thesis.txt" in done.stderr
+    assert not (project / "ran").exists()
+
+
+def test_without_such_a_file_the_command_runs_with_its_own_exit_code(project):
+    (project / "data/scene/demo").mkdir(parents=True)
+    (project / "data/scene/demo/scene.tif").touch()
+    (project / "data/scene/demo/scene.tif.aux.xml").touch()
+    assert start("touch", "ran").returncode == 0
+    assert (project / "ran").exists()
+    assert start("sh", "-c", "exit 7").returncode == 7
+
+
+def test_every_folder_that_a_stage_writes_is_checked():
+    """All folders among the outputs in dvc.yaml, for the cities of params.yaml."""
+    from dvc.repo import Repo  # noqa: PLC0415, takes a second to import
+
+    with Repo(str(ROOT)) as repo:
+        outs = {out.def_path for out in repo.index.outs}
+    folders = {out for out in outs if "." not in out.rpartition("/")[2]}
+    checked = {str(folder) for folder in paths.output_folders(load(ROOT / "params.yaml").cities)}
+    assert len(folders) > 5
+    assert {
+        f for f in folders if f not in checked and not any(c.startswith(f"{f}/") for c in checked)
+    } == set()
