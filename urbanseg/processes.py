@@ -54,8 +54,8 @@ def is_further_process() -> bool:
 
 
 def stop_while_importing() -> None:
-    """End at once on a signal, as long as there is nothing to clean up."""
-    _handle(lambda number, _: _end(Stopped(number)))
+    """End at once on a signal, as long as there is nothing to clean up; a program calls this first."""
+    _handle(_end_at_once)
 
 
 @contextmanager
@@ -88,7 +88,8 @@ def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
     finally:
         done.set()
         for each, handler in before.items():
-            signal.signal(each, handler)
+            # A program whose work is done has but to exit, with the code that is known by now.
+            signal.signal(each, signal.SIG_IGN if handler is _end_at_once else handler)
 
 
 @contextmanager
@@ -141,6 +142,10 @@ def follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _end_at_once(number: int, _: FrameType | None) -> None:
+    _end(Stopped(number))
 
 
 def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:

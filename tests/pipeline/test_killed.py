@@ -67,11 +67,19 @@ def by_hand(stage):
 
 
 def digests(project):
+    """The bytes of all outputs, but for the curves, which grow while a training runs."""
     return {
         path: path.read_bytes()
-        for name in ("data", "models", "metrics", "reports")
-        for path in sorted((project.folder / name).rglob("*"))
-        if path.is_file() and ".fetch" not in path.parts and ".resume" not in path.parts
+        for name in (
+            "data",
+            "models",
+            "metrics",
+            "reports/evaluation",
+            "reports/previews",
+            "reports/index.html",
+        )
+        for path in (project.folder / name, *sorted((project.folder / name).rglob("*")))
+        if path.is_file() and not {".fetch", ".resume"} & set(path.parts)
     }
 
 
