@@ -27,7 +27,8 @@ TALKATIVE = ("odc", "oauthlib", "requests_oauthlib", "rasterio", "sentinelhub", 
 SHORTEST_SECRET = 6
 """Shorter values of environment variables are words such as ``true`` that occur anywhere."""
 
-_SCHEME = r"[a-z][a-z0-9+.-]*://"
+_SCHEME = r"[a-z0-9]://"
+"""The end of a scheme; looking for its beginning takes time quadratic in the length of a word."""
 _WORD = r"[^\s\"'<>]"
 """A character of an address, which ends at a space, a quote or an angle bracket."""
 
@@ -39,7 +40,7 @@ _USERINFO = [
     # A slash or question mark in a user name or password, and then a host with a dot or a port.
     rf"(https?://)(?!localhost\b)[^\s/?#@:.\"'<>]+(?::\d*)?[/?#]{_WORD}*@(?=[\w-]+(?:\.\w|:\d))",
     # user:password@host.org without a scheme.
-    r"((?<![\w/@:.]))(?!mailto:)[\w.%+~-]+:[^\s/@\"'<>:]+@(?=[\w-]+(?:\.\w|:\d)|localhost\b)",
+    r"((?<![\w/@:.%+~-]))(?!mailto:)[\w.%+~-]+:[^\s/@\"'<>:]+@(?=[\w-]+(?:\.\w|:\d)|localhost\b)",
 ]
 _QUERY = [
     rf"({_SCHEME}[^\s?#\"'<>]*)[?#](?={_WORD}*\w)(?:{_WORD}|[\"'<>](?=[\w%&=+]))*",

@@ -4,6 +4,7 @@ import doctest
 import logging
 import subprocess
 import sys
+import time
 from itertools import count
 from pathlib import Path
 
@@ -197,6 +198,13 @@ def test_secrets_of_the_environment_are_removed_wherever_they_stand(
 
 def test_secrets_that_the_caller_knows_are_removed() -> None:
     assert redact.redact("abc and abcd", ["abc", "abcd", ""]) == "[hidden] and [hidden]"
+
+
+@pytest.mark.parametrize("part", ["a", "a.", "-", "http", "?a=", "a:b@", "//", "secret=a,", 'token="', "a/"])
+def test_long_text_takes_a_time_in_proportion_to_its_length(part: str) -> None:
+    started = time.process_time()
+    redact.redact(part * (100_000 // len(part)))
+    assert time.process_time() - started < 5
 
 
 def test_an_excerpt_is_redacted_before_it_is_cut() -> None:
