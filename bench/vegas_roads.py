@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.evaluate_params import RoadScoreParams
+from urbanseg.io import vector_files
 from urbanseg.metrics.apls import control_points
 from urbanseg.metrics.roads import RoadScores, compare
 from urbanseg.network import RoadGraph, line_graph
@@ -54,6 +55,7 @@ class Area:
 
 def read_lines(path: Path, highways: Sequence[str] | None = None) -> np.ndarray:
     """Centre lines of a GeoJSON file in UTM; those of certain `highway` values, if given."""
+    vector_files.require_plain(path)
     table = gpd.read_file(path).to_crs(UTM)
     if highways is not None:
         table = table[table["highway"].isin(highways)]

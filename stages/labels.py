@@ -48,12 +48,12 @@ def _labelled(
     city: str, params: Params, scene: raster.Reader, inputs: ExitStack
 ) -> Iterator[tuple[Window, labels.Labels]]:
     """The windows of the scene and their labels."""
-    sources = list(label_sources(params.city(city).labels).values())
+    sources, trusted = list(label_sources(params.city(city).labels).values()), [params.city(city).inputs]
     if isinstance(sources[0], MaskLabels):
         laid = pictures.from_table(tables.read(paths.pictures(city)))
         files = pictures.find(sources[0].masks)
         yield from labels.masks(
-            tqdm(laid, desc=city, unit="mask"), files, sources[0].remap, params.class_table
+            tqdm(laid, desc=city, unit="mask"), files, sources[0].remap, params.class_table, trusted
         )
         return
     label = labels.stacked([_layer(city, source, params, scene, inputs) for source in sources])
@@ -81,7 +81,7 @@ def _layer(
             ground, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN
         )
     assert isinstance(source, RasterLabels)  # noqa: S101, masks are no layer
-    classified = inputs.enter_context(raster.reading(source.path))
+    classified = inputs.enter_context(raster.reading(source.path, trusted=[params.city(city).inputs]))
     if source.same_grid:
         raster.require_same_grid(classified.path, classified.grid, scene.path, grid)
     return inputs.enter_context(labels.classified(classified, grid, source.remap, classes))

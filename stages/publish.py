@@ -9,6 +9,7 @@ import geopandas as gpd
 from stages._cli import command
 from urbanseg import files, paths
 from urbanseg.errors import PipelineError
+from urbanseg.io import vector_files
 from urbanseg.mapping.export import GEOMETRY_TYPES
 from urbanseg.mapping.publishing import engine, publish
 from urbanseg.params import Params
@@ -32,6 +33,7 @@ def main(asked: Namespace, params: Params) -> None:  # noqa: ARG001, every city'
     source = paths.geopackage(city)
     if not source.exists():
         raise PipelineError(f"{source} does not exist; run vectorize@{city} first")
+    vector_files.require_plain(source)
     layers = {name: gpd.read_file(source, layer=name) for name in GEOMETRY_TYPES}
     schema, run = os.environ.get("DATABASE_SCHEMA", SCHEMA), files.sha256(source)[:12]
     database = engine(os.environ.get("DATABASE_URL", ""))

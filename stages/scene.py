@@ -17,15 +17,15 @@ from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, 
 
 @city_stage(writes=paths.scene_dir)
 def main(city: str, params: Params) -> None:
-    scene = params.city(city).scene
+    scene, trusted = params.city(city).scene, [params.city(city).inputs]
     with files.atomic(paths.scene_dir(city), paths.SCENE_FILES) as folder:
         folder.mkdir()
         if isinstance(scene, SimulatedScene):
             described = _simulated(city, scene, folder)
         elif isinstance(scene, FolderScene):
-            described = _laid_out(city, scene, folder)
+            described = _laid_out(city, scene, folder, trusted)
         elif isinstance(scene, LocalScene):
-            described = _copied(city, scene, folder)
+            described = _copied(city, scene, folder, trusted)
         else:
             described = _fetched(city, scene, folder)
         files.write_json(folder / paths.item(city).name, described)
@@ -44,9 +44,9 @@ def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]
     return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets)
 
 
-def _copied(city: str, scene: LocalScene, folder: Path) -> dict[str, Any]:
+def _copied(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
     bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
-    grid = local.copy(scene, bands, scl)
+    grid = local.copy(scene, bands, scl, trusted)
     properties = {"simulated": False, "source:provider": "local"} | item.source(scene.path)
     assets = [bands, scl] if scl.exists() else [bands]
     return item.describe(city, grid, list(scene.bands), scene.datetime, properties, assets)
@@ -72,10 +72,10 @@ def _archive(scene: SentinelHubScene | StacScene) -> satellite.Archive:
     return SentinelHub(scene)
 
 
-def _laid_out(city: str, scene: FolderScene, folder: Path) -> dict[str, Any]:
-    laid, images = folder_of_images.plan(scene)
+def _laid_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
+    laid, images = folder_of_images.plan(scene, trusted)
     bands = folder / paths.scene(city).name
-    grid = folder_of_images.copy(laid, images, scene, bands)
+    grid = folder_of_images.copy(laid, images, scene, bands, trusted)
     tables.write(folder / paths.pictures(city).name, pictures.to_table(laid))
     return item.describe(city, grid, list(scene.bands), None, folder_of_images.provenance(images), [bands])
 

@@ -6,7 +6,6 @@ another; the sheet lies nowhere on Earth.
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import rasterio
 from affine import Affine
 from pyproj import CRS
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, Window
+from urbanseg.io import gdal_access
+from urbanseg.io.references import UnreadableError
 
 GUTTER = 32
 """Pixels between pictures on the sheet."""
@@ -147,28 +147,24 @@ def split_values(laid: Sequence[Picture]) -> list[int]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[DatasetReader]:
+def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
     """Open a picture, which needs no CRS.
 
     Raises:
-        PipelineError: if it is missing or damaged.
+        PipelineError: if it is missing or damaged, or names files outside its folder and `trusted`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            with rasterio.open(path) as dataset:
-                yield dataset
-        except RasterioIOError as error:
-            raise PipelineError(
-                f"{path} is missing, damaged or no picture; fetch or copy it again"
-            ) from error
+    try:
+        with gdal_access.opened(path, trusted) as dataset:
+            yield dataset
+    except (UnreadableError, RasterioIOError) as error:
+        raise PipelineError(f"{path} is missing, damaged or no picture; fetch or copy it again") from error
 
 
-def sizes(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+def sizes(files: Mapping[str, Path], trusted: Sequence[Path] = ()) -> dict[str, tuple[int, int]]:
     """Height and width of each picture in pixels."""
     found = {}
     for name, path in files.items():
-        with opened(path) as picture:
+        with opened(path, trusted) as picture:
             found[name] = (picture.height, picture.width)
     return found
 

@@ -5,7 +5,6 @@ plain tiled GeoTIFF under a temporary name and converts it to a COG when it is c
 so memory is bounded by the window and a half-written raster never appears.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from affine import Affine
 from numpy.typing import DTypeLike, NDArray
 from pyproj import CRS
 from rasterio.enums import MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
@@ -29,6 +28,7 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic, remove
 from urbanseg.grid import Grid, Window
+from urbanseg.io import gdal_access
 
 BLOCK = 256
 """Side of a tile inside a GeoTIFF, in pixels."""
@@ -118,27 +118,19 @@ class Reader:
 
 
 @contextmanager
-def reading(path: Path, elsewhere: CRS | None = None) -> Iterator[Reader]:
+def reading(path: Path, elsewhere: CRS | None = None, trusted: Sequence[Path] = ()) -> Iterator[Reader]:
     """Open a raster. One without a CRS is taken for `elsewhere`, a pixel a metre, if that is given.
 
     Raises:
-        PipelineError: if the file is missing, is no raster, or has no CRS.
+        PipelineError: if it is missing, is no raster, has no CRS, or names files outside `trusted`.
     """
-    if not path.exists():
-        raise PipelineError(f"{path} does not exist; check the path, or run the stage that makes it")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
-    except RasterioIOError as error:
-        raise PipelineError(f"{path} is not a raster that GDAL can open; it may be damaged") from error
-    with dataset:
+    with gdal_access.opened(path, trusted) as dataset:
         yield Reader(path, dataset, elsewhere)
 
 
-def describe(path: Path) -> RasterInfo:
+def describe(path: Path, trusted: Sequence[Path] = ()) -> RasterInfo:
     """What the raster at `path` says of itself; raises as `reading` does."""
-    with reading(path) as raster:
+    with reading(path, trusted=trusted) as raster:
         return raster.info
 
 

@@ -19,7 +19,7 @@ from affine import Affine
 from geopy.exc import GeopyError
 from geopy.geocoders import Nominatim
 from numpy.typing import NDArray
-from pyogrio.errors import DataSourceError
+from pyogrio.errors import CRSError, DataSourceError
 from pyproj import CRS, Transformer
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
@@ -27,6 +27,7 @@ from shapely.geometry.base import BaseGeometry
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, utm_crs
 from urbanseg.imagery.patience import GARBLED, AnswerError, persist
+from urbanseg.io import vector_files
 from urbanseg.scene_params import AreaParams, Patience
 
 MAX_SIDE_PX = 60_000
@@ -104,9 +105,10 @@ def _project(shape: BaseGeometry, crs: CRS) -> BaseGeometry:
 def _polygons(path: Path) -> BaseGeometry:
     if not path.exists():
         raise PipelineError(f"{path} does not exist; correct area.file")
+    vector_files.require_plain(path)
     try:
         frame = gpd.read_file(path)
-    except (DataSourceError, ValueError) as error:
+    except (CRSError, DataSourceError, ValueError) as error:
         raise PipelineError(f"{path} is not a vector file that GDAL can open; it may be damaged") from error
     if not isinstance(frame, gpd.GeoDataFrame) or frame.crs is None:
         raise PipelineError(f"{path} holds no shapes with a coordinate reference system; correct area.file")

@@ -6,7 +6,7 @@ present ones at least 1.
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from urbanseg.pictures import Picture
 log = logging.getLogger(__name__)
 
 
-def plan(params: FolderScene) -> tuple[list[Picture], dict[str, Path]]:
+def plan(params: FolderScene, trusted: Sequence[Path] = ()) -> tuple[list[Picture], dict[str, Path]]:
     """Where each image of the data set's splits lies on the sheet, and its file.
+
+    Images may name files in their own folders and in `trusted`.
 
     Raises:
         PipelineError: if there is no image, or a split's list doesn't fit them.
@@ -32,14 +34,27 @@ def plan(params: FolderScene) -> tuple[list[Picture], dict[str, Path]]:
     lists = {name: _entries(getattr(params.splits, name), name) for name in SPLITS}
     splits = pictures.split(list(files), lists)
     used = {name: path for name, path in files.items() if name in splits}
-    laid = pictures.lay_out(pictures.sizes(used), splits)
+    laid = pictures.lay_out(pictures.sizes(used, trusted), splits)
     counts = ", ".join(f"{list(splits.values()).count(name)} {name}" for name in SPLITS)
     log.info("%s: %s images, %d in no split", params.images, counts, len(files) - len(used))
     return laid, used
 
 
-def copy(laid: list[Picture], files: Mapping[str, Path], params: FolderScene, target: Path) -> Grid:
+def copy(
+    laid: list[Picture],
+    files: Mapping[str, Path],
+    params: FolderScene,
+    target: Path,
+    trusted: Sequence[Path] = (),
+) -> Grid:
     """Copy the images onto the sheet, one at a time, in their own dtype.
+
+    Args:
+        laid: the images.
+        files: of each, by its name.
+        params: bands and resolution.
+        target: where to write the sheet.
+        trusted: files and folders that the images may name, besides their own folders.
 
     Returns:
         The sheet's grid.
@@ -50,7 +65,7 @@ def copy(laid: list[Picture], files: Mapping[str, Path], params: FolderScene, ta
     """
     grid = pictures.sheet(laid, params.resolution_m)
     first = files[laid[0].name]
-    with pictures.opened(first) as picture:
+    with pictures.opened(first, trusted) as picture:
         dtype = picture.dtypes[0]
     if np.dtype(dtype).kind not in "ui":
         raise PipelineError(f"{first} holds {dtype} values; convert the images to whole numbers")
@@ -65,7 +80,7 @@ def copy(laid: list[Picture], files: Mapping[str, Path], params: FolderScene, ta
     ) as out:
         for place in tqdm(laid, desc="images", unit="image"):
             path = files[place.name]
-            with pictures.opened(path) as picture:
+            with pictures.opened(path, trusted) as picture:
                 if picture.dtypes[0] != dtype:
                     raise PipelineError(f"{path} holds {picture.dtypes[0]} values, but {first} {dtype}")
                 if (highest := max(params.bands.values())) > picture.count:

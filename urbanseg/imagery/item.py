@@ -15,6 +15,7 @@ from pyproj import Transformer
 from urbanseg.files import sha256
 from urbanseg.grid import Grid
 from urbanseg.io.redact import redact_values
+from urbanseg.io.addresses import address
 
 EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -76,7 +77,9 @@ def describe(
 
 
 def source(path: Path) -> dict[str, str]:
-    """What a scene's source is, wherever it lies: the file's name and the SHA-256 of its bytes."""
+    """What a scene's source is: a file's name and the SHA-256 of its bytes, or the address."""
+    if url := address(path):
+        return {"source:href": url}
     return {"source:file": path.name, "source:sha256": sha256(path)}
 
 

@@ -7,7 +7,7 @@ says it, missing pixels become 0 and present ones at least 1 (whole numbers), or
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class _Source:
         return pixels, present
 
 
-def copy(params: LocalScene, scene: Path, scl: Path) -> Grid:
+def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = ()) -> Grid:
     """Copy the chosen bands and area of a raster, window by window.
 
     The dtype stays, unless `params.scale` or `params.offset` turn the numbers into
@@ -79,24 +79,25 @@ def copy(params: LocalScene, scene: Path, scl: Path) -> Grid:
             degrees); the crop is by whole pixels, all that the area touches.
         scene: where to write the bands, described by their names.
         scl: where to write the scene classes, if the parameters name a mask of clouds.
+        trusted: files and folders that the rasters may name, besides their own folders.
 
     Returns:
         The grid of the copy.
 
     Raises:
-        PipelineError: if the file is missing, damaged or lacks a band, if the area lies
-            outside it, or if nothing in it is data.
+        PipelineError: if the file is missing, damaged or lacks a band, if it names files that
+            it may not, if the area lies outside it, or if nothing in it is data.
     """
     with ExitStack() as inputs:
-        opened = inputs.enter_context(raster.reading(params.path))
+        opened = inputs.enter_context(raster.reading(params.path, trusted=trusted))
         bands = _bands(opened, params)
         missing = _missing(opened, params)
-        image = inputs.enter_context(warping.onto_metric_grid(opened, params))
+        image = inputs.enter_context(warping.onto_metric_grid(opened, params, trusted))
         if image is not opened and missing.by == "nothing":  # warping leaves corners without data
             missing = Missing(missing.value or 0.0, by="mask")
         window = _area(image.grid, params)
         grid = image.grid.window(window)
-        mask = inputs.enter_context(masks.opened(params.mask, grid)) if params.mask else None
+        mask = inputs.enter_context(masks.opened(params.mask, grid, trusted)) if params.mask else None
         if mask and mask.kind == "valid" and missing.value is None:
             missing = Missing(0.0, missing.by)
         source = _Source(image, bands, missing, window, mask.valid if mask and mask.kind == "valid" else None)

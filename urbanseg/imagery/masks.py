@@ -5,7 +5,7 @@ reach, its value is 0. Clouds are delivered as scene classes (SCL), as for Senti
 that what comes after needs to know one kind of mask.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +45,18 @@ class Mask:
 
 
 @contextmanager
-def opened(params: MaskParams, grid: Grid) -> Iterator[Mask]:
+def opened(params: MaskParams, grid: Grid, trusted: Sequence[Path] = ()) -> Iterator[Mask]:
     """The mask that the parameters name, on the scene's grid.
 
+    Args:
+        params: file, band and values.
+        grid: the scene's.
+        trusted: files and folders that the mask may name, besides its own folder.
+
     Raises:
-        PipelineError: if the file is missing or damaged, or lacks the band.
+        PipelineError: if the file is missing or damaged, lacks the band, or names files that it may not.
     """
-    with raster.reading(params.path) as source:
+    with raster.reading(params.path, trusted=trusted) as source:
         if params.band > source.info.count:
             raise PipelineError(
                 f"{params.path} has {source.info.count} bands, but mask.band asks for band {params.band}; "

@@ -71,7 +71,7 @@ def _digest(part: Part) -> str:
 def _whole(path: Path, grid: Grid) -> bool:
     """Whether a part lies there in full; a damaged one is fetched again."""
     try:
-        with rasterio.open(path) as dataset:
+        with rasterio.open(path, driver="GTiff") as dataset:
             return bool((dataset.height, dataset.width) == grid.shape)
     except RasterioError:
         return False

@@ -4,8 +4,9 @@ A scene needs a metric, north-up grid. Rasters that have one are left alone unle
 owner asks for another grid; the rest goes to the UTM zone of its centre.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,20 @@ from urbanseg.scene_params import LocalScene
 
 
 @contextmanager
-def onto_metric_grid(source: raster.Reader, params: LocalScene) -> Iterator[raster.Reader]:
+def onto_metric_grid(
+    source: raster.Reader, params: LocalScene, trusted: Sequence[Path] = ()
+) -> Iterator[raster.Reader]:
     """The raster on the grid that the parameters ask for; itself, if it needs no warping.
+
+    Args:
+        source: the raster.
+        params: the grid, and how to resample.
+        trusted: files and folders that ``like`` may name, besides its own folder.
 
     Raises:
         PipelineError: if the grid to take over (``like``) is not metric and north-up.
     """
-    grid = _wanted(source, params)
+    grid = _wanted(source, params, trusted)
     if grid is None or grid.same_as(source.grid):
         yield source
         return
@@ -56,10 +64,10 @@ def warped(
         yield raster.Reader(source.path, view)
 
 
-def _wanted(source: raster.Reader, params: LocalScene) -> Grid | None:
+def _wanted(source: raster.Reader, params: LocalScene, trusted: Sequence[Path]) -> Grid | None:
     """The grid to warp to; None to stay on the raster's own."""
     if params.like is not None:
-        grid = raster.describe(params.like).grid
+        grid = raster.describe(params.like, trusted).grid
         if not (grid.is_metric and _is_north_up(grid)):
             raise PipelineError(f"{params.like} is no metric, north-up raster; choose another file for like")
         return grid

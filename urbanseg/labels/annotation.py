@@ -9,11 +9,12 @@ import base64
 import io
 import json
 import math
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
+from xml.parsers.expat import ExpatError
 
 import numpy as np
 import shapely
@@ -23,6 +24,7 @@ from rasterio.features import shapes as outlines
 from shapely.geometry.base import BaseGeometry
 
 from urbanseg.errors import PipelineError
+from urbanseg.io import xml_files
 
 Drawing = tuple[str, BaseGeometry]
 """Label and shape, in pixels."""
@@ -66,7 +68,7 @@ def read_cvat(path: Path, name: str | None) -> Picture:
         PipelineError: if the file is something else or damaged, or lacks the picture.
     """
     try:
-        root = ET.parse(path).getroot()  # noqa: S314, the user's own file
+        root = xml_files.root(path)
         pictures = {image.get("name", ""): image for image in root.iter("image")}
         if name is None and len(pictures) == 1:
             (name,) = pictures
@@ -78,7 +80,7 @@ def read_cvat(path: Path, name: str | None) -> Picture:
         image = pictures[name]
         drawings = [(shape.attrib["label"], _cvat_shape(shape)) for shape in image if "label" in shape.attrib]
         return Picture(int(image.attrib["height"]), int(image.attrib["width"]), drawings)
-    except (ET.ParseError, KeyError, ValueError) as error:
+    except (ExpatError, KeyError, ValueError) as error:
         raise PipelineError(
             f'{path} is not an XML file as CVAT writes it ({error!r}); export it as "CVAT for images 1.1"'
         ) from error

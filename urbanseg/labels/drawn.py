@@ -14,11 +14,12 @@ import geopandas as gpd
 import numpy as np
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 from pyproj import CRS
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.io import vector_files
 from urbanseg.label_params import VectorLabels
 from urbanseg.labels.annotation import Picture, read_cvat, read_labelme
 
@@ -41,11 +42,13 @@ def read_drawn(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
         annotation in pixels.
 
     Raises:
-        PipelineError: if the file is missing or damaged, has no CRS, lacks the layer or
+        PipelineError: if the file is missing or damaged, names others, has no CRS, lacks the layer or
             attribute, or holds no feature with a class in the scene.
     """
     if not params.path.exists():
         raise PipelineError(f"{params.path} does not exist; check the path of the annotation")
+    if params.format == "ogr":
+        vector_files.require_plain(params.path)
     frame = _from_ogr(params, grid) if params.format == "ogr" else _from_pixels(params, grid)
     names = frame["kind"].map(params.classes) if isinstance(params.classes, dict) else params.classes
     frame = frame.assign(**{"class": names})
@@ -80,7 +83,7 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
     except DataLayerError as error:
         layers = ", ".join(name for name, _ in pyogrio.list_layers(path))
         raise PipelineError(f"{path} has no layer {params.layer}; it has {layers}") from error
-    except DataSourceError as error:
+    except (CRSError, DataSourceError) as error:
         raise PipelineError(
             f"{path} is not a vector file that GDAL can open; it may be damaged: {error}"
         ) from error

@@ -1,6 +1,6 @@
 """Labels from mask files, each beside its image: pixel values or colours to our classes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ def masks(
     files: Mapping[str, Path],
     table: Mapping[int | str, str],
     classes: ClassTable,
+    trusted: Sequence[Path] = (),
 ) -> Iterator[tuple[Window, Labels]]:
     """The labels of each picture, and where they lie on the sheet.
 
@@ -29,6 +30,7 @@ def masks(
         table: class name, or ``ignore``, of each pixel value or colour (``#rrggbb``);
             others are ignored.
         classes: the class table.
+        trusted: files and folders that the masks may name, besides their own folders.
 
     Raises:
         PipelineError: if a mask is missing, damaged, of another size than its image, or
@@ -40,7 +42,7 @@ def masks(
         if place.name not in files:
             raise PipelineError(f"the picture {place.name} has no mask; correct labels.masks, or add it")
         path = files[place.name]
-        with pictures.opened(path) as mask:
+        with pictures.opened(path, trusted) as mask:
             if (mask.height, mask.width) != place.window[2:]:
                 raise PipelineError(
                     f"{path} has {mask.width} × {mask.height} pixels, but its image has "

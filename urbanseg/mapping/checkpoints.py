@@ -16,12 +16,13 @@ import pandas as pd
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.files import atomic
 from urbanseg.grid import Grid
+from urbanseg.io import vector_files
 from urbanseg.mapping.export import steady, write_layer
 from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
 
@@ -100,11 +101,12 @@ def read_checkpoints(path: Path, classes: ClassTable) -> Checked:
     if not path.exists():
         raise PipelineError(f"{path} does not exist; draw a sample with python -m stages.sample <city>")
     try:
+        vector_files.require_plain(path)
         points = pyogrio.read_dataframe(path, layer=POINTS, read_geometry=False)
         strata = pyogrio.read_dataframe(path, layer=STRATA)
         names, area_ha = strata["name"].tolist(), strata["area_ha"].to_numpy(np.float64)
         mapped, reference = points["mapped"].to_numpy(np.int64), points["reference"]
-    except (DataLayerError, DataSourceError, KeyError) as error:
+    except (PipelineError, CRSError, DataLayerError, DataSourceError, KeyError) as error:
         raise PipelineError(f"{path} is no sample that python -m stages.sample wrote ({error})") from error
     if names != classes.names:
         raise PipelineError(

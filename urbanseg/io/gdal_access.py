@@ -1,0 +1,81 @@
+"""The one way to open rasters from outside: by allowed drivers, after a check of what they name.
+
+A path may be an address that the user gave: then GDAL asks for that one file, and waits
+as long as `drivers` says.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import RasterioIOError
+from rasterio.io import DatasetReader
+
+from urbanseg.errors import PipelineError
+from urbanseg.io import references
+from urbanseg.io.addresses import address
+from urbanseg.io.drivers import REMOTE, SINGLE_FILE, open_with
+from urbanseg.io.references import UnreadableError
+from urbanseg.scene_params import _check_url
+
+
+@contextmanager
+def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
+    """Open a raster.
+
+    Args:
+        path: a file, or an address of http or https.
+        trusted: folders and files that the file may name, besides its own folder.
+
+    Raises:
+        PipelineError: if it is missing, names what it may not, or is no raster of the
+            allowed formats.
+    """
+    url = address(path)
+    dataset = _local(path, trusted) if url is None else _remote(url)
+    with dataset:
+        yield dataset
+
+
+def _local(path: Path, trusted: Sequence[Path]) -> DatasetReader:
+    if not path.exists():
+        raise UnreadableError(f"{path} does not exist; check the path, or run the stage that makes it")
+    if not path.is_file():
+        raise UnreadableError(f"{path} is not a raster that GDAL can open: name a file in the folder")
+    checked = references.require_contained(path, trusted)
+    name = os.path.abspath(path)  # noqa: PTH100, so that no driver takes the name for something else
+    try:
+        dataset = open_with(name, ("VRT",) if references.is_vrt(path) else SINGLE_FILE)
+    except RasterioIOError as error:
+        raise UnreadableError(f"{path} is not a raster that GDAL can open; it may be damaged") from error
+    allowed = references.places(path, trusted)
+    for file in dataset.files:
+        if os.path.abspath(file) not in checked and not references.contains(allowed, file):  # noqa: PTH100
+            dataset.close()
+            raise PipelineError(
+                f"{path} makes GDAL open {file}, which lies in another folder; put it beside {path}, "
+                "or into the inputs of the city"
+            )
+    return dataset
+
+
+def _remote(url: str) -> DatasetReader:
+    try:
+        _check_url(url)
+    except ValueError as error:
+        raise PipelineError(f"the address of the raster {error}") from None
+    try:
+        # Otherwise GDAL asks the server for what may lie beside the file.
+        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+            dataset = open_with(url, REMOTE)
+    except RasterioIOError as error:
+        raise PipelineError(
+            f"{url} does not answer with a raster ({', '.join(REMOTE)}); check the address and the network, "
+            "or download the file"
+        ) from error
+    if any(dataset.tags(ns=domain) for domain in references.NAMING_METADATA.values()):
+        dataset.close()
+        raise PipelineError(f"{url} names other files in its metadata; download it and convert it to GeoTIFF")
+    return dataset
