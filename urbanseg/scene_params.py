@@ -12,7 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from urbanseg.sections import Model, Positive, Share, Url, check_bbox, check_datetime
+from urbanseg.io.addresses import address, plain_host
+from urbanseg.sections import Model, Positive, Share, Url, check_address, check_bbox, check_datetime
 
 SENTINEL2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
@@ -82,6 +83,11 @@ class MaskParams(Model):
     band: int = Field(default=1, ge=1)
     values: list[int] | None = None
 
+    @field_validator("path")
+    @classmethod
+    def _address(cls, path: Path) -> Path | None:
+        return _check_file_or_url(path)
+
     @model_validator(mode="after")
     def _scl_has_its_own_values(self) -> Self:
         if self.kind == "scl" and self.values is not None:
@@ -90,7 +96,7 @@ class MaskParams(Model):
 
 
 class LocalScene(Model):
-    """Any raster on this machine that GDAL opens."""
+    """A raster on this machine, or at an address of http or https."""
 
     provider: Literal["local"]
     path: Path
@@ -105,6 +111,11 @@ class LocalScene(Model):
     mask: MaskParams | None = None
     datetime: str | None = None
     bbox: tuple[float, float, float, float] | None = None
+
+    @field_validator("path", "like")
+    @classmethod
+    def _address(cls, path: Path | None) -> Path | None:
+        return _check_file_or_url(path)
 
     @field_validator("datetime")
     @classmethod
@@ -233,6 +244,12 @@ class StacScene(SatelliteScene):
     assets: dict[str, str] | None = None
     scaling: Literal["earth_search", "baseline", "metadata"] | None = None
     sas_url: Url | None = None
+    hosts: list[str] = Field(default_factory=list)
+
+    @field_validator("hosts")
+    @classmethod
+    def _plain_hosts(cls, hosts: list[str]) -> list[str]:
+        return [plain_host(name) for name in hosts]
 
     @model_validator(mode="after")
     def _described(self) -> Self:
@@ -255,3 +272,9 @@ def _check_crs(text: str | None) -> str | None:
     if crs.to_epsg() is None:
         raise ValueError("must be a system with an EPSG code, such as EPSG:32632")
     return text
+
+
+def _check_file_or_url(path: Path | None) -> Path | None:
+    if path is not None and (url := address(path)):
+        check_address(url)
+    return path

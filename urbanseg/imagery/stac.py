@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pystac_client import Client
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 from rasterio.errors import RasterioError
 from urllib3 import Retry
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery.area import Area
+from urbanseg.imagery.hrefs import Allowed, CatalogueIO, Images
 from urbanseg.imagery.overflights import Overflight, Product
 from urbanseg.imagery.patience import GARBLED, AnswerError
 from urbanseg.imagery.scaling import SCALINGS, baseline, harmonise
@@ -50,6 +50,8 @@ class Profile:
     assets: Mapping[str, str]
     scaling: str
     sas_url: str | None = None
+    hosts: tuple[str, ...] = ()
+    """Where its images lie."""
 
 
 PROFILES = {
@@ -63,6 +65,10 @@ PROFILES = {
             "B09": "nir09", "B11": "swir16", "B12": "swir22", "SCL": "scl",
         },
         "earth_search",
+        hosts=(
+            "sentinel-cogs.s3.us-west-2.amazonaws.com",
+            "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",  # of collection 1
+        ),
     ),
     "planetary_computer": Profile(
         "Planetary Computer",
@@ -71,6 +77,7 @@ PROFILES = {
         {band: band for band in (*SENTINEL2_BANDS, "SCL")},
         "baseline",
         "https://planetarycomputer.microsoft.com/api/sas/v1/token",
+        hosts=("sentinel2l2a01.blob.core.windows.net",),
     ),
 }  # fmt: skip
 
@@ -82,6 +89,8 @@ class Stac:
         self.params = params
         self.profile = _profile(params)
         self.name = self.profile.title
+        self.allowed = Allowed(self.name, self.profile.url, self.profile.hosts)
+        self.images = Images(self.allowed, params.patience.timeout_s)
         self.signer = _Signer(self.profile, params.patience) if self.profile.sas_url else None
         self.identity: Mapping[str, Any] = {
             "provider": "stac",
@@ -102,7 +111,7 @@ class Stac:
         )
         try:
             client = Client.open(
-                self.profile.url, stac_io=StacApiIO(max_retries=retry), timeout=patience.timeout_s
+                self.profile.url, stac_io=CatalogueIO(self.allowed, retry), timeout=patience.timeout_s
             )
             found = client.search(
                 collections=[self.profile.collection],
@@ -140,7 +149,6 @@ class Stac:
     def _load(self, items: Sequence[pystac.Item], assets: Sequence[str], grid: Grid) -> NDArray[np.uint16]:
         """Digital numbers, ``(assets, height, width)`` uint16; the first product with data wins."""
         box = GeoBox(grid.shape, grid.transform, grid.crs.to_wkt())
-        sign = self.signer.sign if self.signer else _as_it_is
         secrets = self.signer.secrets if self.signer else []
         with rasterio.Env(**_gdal(self.params.patience)):
             try:
@@ -153,7 +161,7 @@ class Stac:
                     resampling="nearest",
                     dtype="uint16",
                     nodata=0,
-                    patch_url=sign,
+                    patch_url=self._checked,
                     fail_on_error=True,
                 )
             except (RasterioError, OSError) as error:
@@ -162,6 +170,13 @@ class Stac:
                 raise AnswerError(f"its images cannot be read ({excerpt(str(error), secrets)})") from None
         return np.stack([loaded[asset].to_numpy()[0] for asset in assets])
 
+    def _checked(self, href: str) -> str:
+        """The address that GDAL asks for, with the token where there is one."""
+        self.allowed.require(href, f"a STAC Item of {self.name}")  # before the token is added
+        signed = self.signer.sign(href) if self.signer else href
+        self.images.probe(href, signed)
+        return signed
+
     def _product(self, item: pystac.Item) -> Product:
         wanted = [self.profile.assets[band] for band in (*self.params.bands, "SCL")]
         if lacking := [asset for asset in wanted if asset not in item.assets]:
@@ -169,6 +184,7 @@ class Stac:
                 f"the STAC Item {item.id} of {self.name} has no asset {', '.join(lacking)}; it has "
                 f"{', '.join(sorted(item.assets))}; correct assets or bands"
             )
+        self.images.require(item, wanted)
         properties = item.properties
         code = properties.get("grid:code") or properties.get("s2:mgrs_tile")
         named = re.search(r"_T?(\d{2}[A-Z]{3})_", item.id)
@@ -210,7 +226,7 @@ class _Signer:
 
     def _renew(self) -> None:
         try:
-            response = requests.get(self.address, timeout=self.patience.timeout_s)
+            response = requests.get(self.address, timeout=self.patience.timeout_s, allow_redirects=False)
             response.raise_for_status()
             answer = response.json()
             self.token, self.expiry = answer["token"], datetime.fromisoformat(answer["msft:expiry"])
@@ -229,16 +245,13 @@ def _profile(params: StacScene) -> Profile:
         assets=params.assets or (base.assets if base else {}),
         scaling=params.scaling or (base.scaling if base else ""),
         sas_url=params.sas_url or (base.sas_url if base else None),
+        hosts=(*(base.hosts if base else ()), *params.hosts),
     )
 
 
 def _together(*_: object) -> int:
     """One group for all products: odc-stac fuses them, the first with data first."""
     return 0
-
-
-def _as_it_is(href: str) -> str:
-    return href
 
 
 def _gdal(patience: Patience) -> dict[str, Any]:

@@ -45,6 +45,21 @@ def host(href: str) -> str:
     return name if parts.port in {None, PORTS[parts.scheme]} else f"{name}:{parts.port}"
 
 
+def plain_host(name: str) -> str:
+    """A host of an allow list as `host` writes it.
+
+    Raises:
+        ValueError: if it is something else than a host and perhaps its port.
+    """
+    try:
+        plain = host(f"https://{name}")
+    except ValueError:
+        plain = ""
+    if not plain or re.search(r"[/?#*]", name):
+        raise ValueError("must be a host, such as data.example.org or data.example.org:8443")
+    return plain
+
+
 def require_allowed(href: str, hosts: Collection[str], schemes: Collection[str], who: str) -> None:
     """Refuse an address that a server sent, unless its host and scheme are allowed.
 

@@ -62,7 +62,6 @@ OFFLINE = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
     "GDAL_HTTP_PROXY": "none://",
     "GML_DOWNLOAD_SCHEMA": "NO",
-    "GML_DOWNLOAD_WFS_SCHEMA": "NO",
 }
 """Vector files are on this machine, so the GDAL that reads them needs no network."""
 

@@ -86,11 +86,16 @@ class Archive:
         self.tokens: list[str] = []
         self.sas_token = SAS_TOKEN
         self.faults: list[Fault] = []
+        self.images = self.pages = ""
         self.asked: list[Request] = []
 
     def fail(self, path: str, kind: str, **how: object) -> None:
         """Add a fault; `path` is a regular expression."""
         self.faults.append(Fault(path, kind, **how))
+
+    def point(self, images: str = "", pages: str = "") -> None:
+        """Let hrefs of images, and the link to the next page, begin with another address."""
+        self.images, self.pages = images, pages
 
     def count(self, path: str) -> int:
         """How many requests matched `path`."""

@@ -61,7 +61,7 @@ def search(archive: Archive, request: Request) -> Response:
     links = []
     if start + archive.page < len(found):
         body = {**query, "token": str(start + archive.page)}
-        href = f"{archive.url}{request.path}"
+        href = f"{archive.pages or archive.url}{request.path}"
         links.append({"rel": "next", "href": href, "method": "POST", "body": body})
     items = [_item(archive, flavour, product) for product in found[start : start + archive.page]]
     answer = {"type": "FeatureCollection", "features": items, "links": links}
@@ -103,7 +103,7 @@ def _item(archive: Archive, flavour: str, product: world.Product) -> dict[str, A
         properties["s2:mgrs_tile"] = product.granule
     assets = {
         asset: {
-            "href": f"{archive.url}/cogs/{flavour}/{product.id}/{asset}.tif",
+            "href": f"{archive.images or archive.url}/cogs/{flavour}/{product.id}/{asset}.tif",
             "type": COG,
             "roles": ["data"],
             **(_raster(product) if flavour != "planetary_computer" and asset != "scl" else {}),

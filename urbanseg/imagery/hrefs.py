@@ -1,0 +1,103 @@
+"""Addresses that a STAC API sends: which of them are asked for.
+
+An Item comes from a server, and names any address it likes: of a file on this machine, of
+a machine in the local network, or of somebody who wants the token. So only hosts are
+asked that the profile or the parameters allow, for links and redirects alike.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pystac
+import requests
+from pystac_client.stac_api_io import StacApiIO
+from urllib3 import Retry
+
+from urbanseg.errors import PipelineError
+from urbanseg.io.addresses import host, require_allowed
+
+HEAD_BYTES = 4096
+
+
+class Allowed:
+    """The hosts and schemes that a catalogue may name."""
+
+    def __init__(self, title: str, url: str, hosts: Collection[str]) -> None:
+        self.title = title
+        self.hosts = {host(url), *hosts}
+        self.schemes = ("https",) if urlsplit(url).scheme == "https" else ("https", "http")
+
+    def require(self, href: str, who: str) -> None:
+        """Raises PipelineError unless `href`, which `who` names, may be asked for."""
+        require_allowed(href, self.hosts, self.schemes, who)
+
+    def redirect(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Check where a response points to; a hook of requests."""
+        if response.is_redirect:
+            place = urljoin(response.url, response.headers["location"])
+            self.require(place, f"a redirect of {self.title}")
+
+
+class CatalogueIO(StacApiIO):
+    """Requests of pystac-client, to allowed hosts alone, whatever the API's links say."""
+
+    def __init__(self, allowed: Allowed, retry: Retry) -> None:
+        super().__init__(max_retries=retry)
+        self.allowed = allowed
+        self.session.hooks["response"].append(allowed.redirect)
+
+    def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
+        """The text at a link; a name of a file is none, though pystac-client would open it."""
+        href = source.href if isinstance(source, pystac.Link) else str(source)
+        self.allowed.require(href, f"a link of {self.allowed.title}")
+        return str(super().read_text(source, *args, **kwargs))
+
+
+class Images:
+    """Checks the address of an image before GDAL, which follows redirects, asks for it."""
+
+    def __init__(self, allowed: Allowed, timeout_s: float) -> None:
+        self.allowed, self.timeout_s = allowed, timeout_s
+        self.checked: set[str] = set()
+
+    def require(self, item: pystac.Item, assets: Collection[str]) -> None:
+        """Raises PipelineError unless the Item's assets lie on allowed hosts."""
+        for name in assets:
+            asset: pystac.Asset = item.assets[name]
+            # pystac makes slashes of backslashes
+            href = asset.href if "\\" in asset.href else asset.get_absolute_href() or asset.href
+            self.allowed.require(href, f"the asset {name} of the STAC Item {item.id}")
+
+    def probe(self, href: str, signed: str) -> None:
+        """Ask for the first bytes of an image, once: they may lead elsewhere, or be a VRT.
+
+        Args:
+            href: the address as the Item names it.
+            signed: the same with the token.
+
+        Raises:
+            PipelineError: if the server redirects to a host that is not allowed, or sends a VRT.
+        """
+        self.allowed.require(href, f"a STAC Item of {self.allowed.title}")
+        if href in self.checked:
+            return
+        wanted: Mapping[str, str] = {"Range": f"bytes=0-{HEAD_BYTES - 1}"}
+        try:
+            with requests.get(
+                signed,
+                headers=wanted,
+                timeout=self.timeout_s,
+                stream=True,
+                hooks={"response": self.allowed.redirect},
+            ) as response:
+                head = next(response.iter_content(HEAD_BYTES), b"")
+        except requests.RequestException:
+            return  # GDAL asks again, and says what is wrong
+        if b"<vrt" in head.lower():
+            raise PipelineError(
+                f"{href} of {self.allowed.title} is a VRT, which names other files, and no GeoTIFF; "
+                "take another collection or other assets"
+            )
+        if response.ok:
+            self.checked.add(href)
