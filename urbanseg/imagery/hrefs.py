@@ -65,8 +65,7 @@ class Images:
         """Raises PipelineError unless the Item's assets lie on allowed hosts."""
         for name in assets:
             asset: pystac.Asset = item.assets[name]
-            # pystac makes slashes of backslashes
-            href = asset.href if "\\" in asset.href else asset.get_absolute_href() or asset.href
+            href = asset.get_absolute_href() or asset.href
             self.allowed.require(href, f"the asset {name} of the STAC Item {item.id}")
 
     def probe(self, href: str, signed: str) -> None:

@@ -51,7 +51,7 @@ def read_labelme(path: Path) -> Picture:
         content = json.loads(path.read_text(encoding="utf-8"))
         drawings = [(str(shape["label"]), _labelme_shape(shape)) for shape in content["shapes"]]
         return Picture(int(content["imageHeight"]), int(content["imageWidth"]), drawings)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(
             f"{path} is not a JSON file as Labelme writes it ({error!r}); export it again"
         ) from error
@@ -96,7 +96,7 @@ def _labelme_shape(shape: dict[str, Any]) -> BaseGeometry:
         circle: BaseGeometry = shapely.Point(points[0]).buffer(math.dist(*points), quad_segs=ARC_SEGMENTS)
         return circle
     if kind == "mask":
-        picture = Image.open(io.BytesIO(base64.b64decode(shape["mask"])))
+        picture = Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"])
         return _outline(np.asarray(np.asarray(picture) > 0), points[0])
     return _drawn(points, is_area=kind == "polygon")
 

