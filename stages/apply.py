@@ -19,7 +19,9 @@ PREVIEW_PX = 1200
 
 def main() -> None:
     parser = Parser(prog="python -m stages.apply", description=__doc__)
-    parser.add_argument("image", type=Path, help="GeoTIFF, JPEG, PNG, or what else GDAL opens")
+    parser.add_argument(
+        "image", type=Path, help="GeoTIFF, JPEG, PNG or the like; a file, or an address (https://…)"
+    )
     parser.add_argument("folder", type=Path, help="for classes.tif, confidence.tif and preview.png")
     parser.add_argument("--model", type=Path, default=paths.MODEL, help="default: %(default)s")
     parser.add_argument("--bands", help="red=1,green=2,blue=3; default: as the image names them")

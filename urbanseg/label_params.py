@@ -169,7 +169,7 @@ class RasterLabels(Model):
 
 
 class VectorLabels(Model):
-    """Labels drawn by hand or surveyed: any OGR format, Labelme JSON or CVAT XML.
+    """Labels drawn by hand or surveyed: a file of docs/security.md, Labelme JSON or CVAT XML.
 
     Lines are as wide as the attribute `width` (metres) says, else the attribute `lanes`,
     else `labels.default_line_width_m`.

@@ -35,6 +35,7 @@ class Allowed:
     def redirect(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Check where a response points to; a hook of requests."""
         if response.is_redirect:
+            response.close()
             place = urljoin(response.url, response.headers["location"])
             self.require(place, f"a redirect of {self.title}")
 

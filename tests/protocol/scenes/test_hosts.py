@@ -91,6 +91,17 @@ def test_a_redirect_to_another_host_is_not_followed(
     assert stranger.asked() == []
 
 
+@pytest.mark.parametrize(
+    ("path", "place"), [("/search", "/stac/earth_search/search"), ("/stac/[^/]+$", None)]
+)
+def test_a_redirect_on_the_same_host_is_followed(path: str, place: str | None, town: Town) -> None:
+    where = f"{town.url}{place or '/stac/earth_search'}"
+    town.archive.fail(path, "status", code=307, headers={"Location": where})
+    town.run("earth_search")
+    assert town.archive.met() == ["status"]
+    assert (town.delivered()[0] == town.expected(PRODUCTS[1])).all()
+
+
 def test_a_redirect_of_the_token_is_not_followed(town: Town, stranger: Counter) -> None:
     place = {"Location": f"{stranger.url}/token"}
     town.archive.fail("/sas/", "status", times=9999, code=302, headers=place)

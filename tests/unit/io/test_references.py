@@ -297,6 +297,18 @@ def test_mosaics_nested_masks_and_overviews_beside_a_file_are_read(tmp_path: Pat
         assert file.read().shape == (1, SIDE, SIDE)
 
 
+def test_links_as_dvc_makes_them_are_read(tmp_path: Path) -> None:
+    tif(tmp_path / "cache/aa/1", 5)
+    (tmp_path / "cache/bb").mkdir()
+    (tmp_path / "cache/bb/2").write_text("<PAMDataset/>")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.tif").symlink_to(tmp_path / "cache/aa/1")
+    (tmp_path / "data/a.tif.aux.xml").symlink_to(tmp_path / "cache/bb/2")
+    with raster.reading(tmp_path / "data/a.tif") as file:
+        assert len(file.dataset.files) == 2
+        assert (file.read() == 5).all()
+
+
 def test_a_source_may_be_named_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +337,26 @@ def test_a_picture_of_a_data_set_is_checked(tmp_path: Path) -> None:
         pass
     with pictures.opened(path, [tmp_path / "x.tif"]) as picture:
         assert (picture.read() == 7).all()
+
+
+def test_a_file_that_only_gdal_knows_to_belong_to_a_raster_is_refused_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    shape = {"count": 1, "height": SIDE, "width": SIDE, "dtype": "uint8"}
+    with rasterio.open(
+        folder / "long_name.img", "w", driver="HFA", USE_SPILL="YES", **shape, **PLACE
+    ) as file:
+        file.write(np.full((1, SIDE, SIDE), 7, np.uint8))
+    with raster.reading(folder / "long_name.img") as image:
+        assert (image.read() == 7).all()
+    (tmp_path / "e").mkdir()
+    (folder / "long_name.ige").rename(tmp_path / "e/name.ige")
+    content = (folder / "long_name.img").read_bytes()
+    (folder / "long_name.img").write_bytes(content.replace(b"long_name.ige", b"../e/name.ige"))
+    with pytest.raises(PipelineError, match=r"makes GDAL open .*name\.ige, which lies in another folder"):
+        read_all(folder / "long_name.img")
+    with raster.reading(folder / "long_name.img", trusted=[tmp_path / "e"]) as image:
+        assert (image.read() == 7).all()
 
 
 def test_gdal_has_no_driver_but_the_listed_ones() -> None:
