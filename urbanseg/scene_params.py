@@ -13,7 +13,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from urbanseg.io.addresses import address, plain_host
-from urbanseg.sections import Model, Positive, Share, Url, check_address, check_bbox, check_datetime
+from urbanseg.sections import Model, Positive, Share, Url, check_bbox, check_datetime, check_url
 
 SENTINEL2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
@@ -276,5 +276,5 @@ def _check_crs(text: str | None) -> str | None:
 
 def _check_file_or_url(path: Path | None) -> Path | None:
     if path is not None and (url := address(path)):
-        check_address(url)
+        check_url(url)
     return path

@@ -18,7 +18,7 @@ from urbanseg.io import references
 from urbanseg.io.addresses import address
 from urbanseg.io.drivers import REMOTE, SINGLE_FILE, open_with
 from urbanseg.io.references import UnreadableError
-from urbanseg.scene_params import _check_url
+from urbanseg.sections import check_url
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _local(path: Path, trusted: Sequence[Path]) -> DatasetReader:
 
 def _remote(url: str) -> DatasetReader:
     try:
-        _check_url(url)
+        check_url(url)
     except ValueError as error:
         raise PipelineError(f"the address of the raster {error}") from None
     try:
