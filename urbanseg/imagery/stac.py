@@ -6,6 +6,7 @@ Planetary Computer differ: names of assets, signed addresses, and the offset of 
 numbers since processing baseline 04.00.
 """
 
+import math
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -261,5 +262,6 @@ def _gdal(patience: Patience) -> dict[str, Any]:
         "GDAL_HTTP_MAX_RETRY": patience.attempts - 1,
         "GDAL_HTTP_RETRY_DELAY": patience.wait_s,
         "GDAL_HTTP_TIMEOUT": patience.timeout_s,
+        "GDAL_HTTP_LOW_SPEED_TIME": math.ceil(patience.timeout_s),
         "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
     }

@@ -107,10 +107,9 @@ class _Check:
                 "it may be damaged, or must be converted to GeoTIFF"
             ) from error
         with dataset:
-            for item, domain in NAMING_METADATA.items():
+            for domain in set(NAMING_METADATA.values()):
                 for key, value in dataset.tags(ns=domain).items():
-                    if key.lower() == item:
-                        self._name(path, value, "")
+                    self._item(path, key.lower(), value)
 
     def _xml(self, path: Path) -> None:
         """Check what a VRT or PAM file names."""
@@ -128,8 +127,7 @@ class _Check:
         if tag == "ooi" and key not in HARMLESS_OPTIONS:
             raise _refusal(path, key, "is an option for opening a source that may name another file")
         if tag == "mdi":
-            if key in NAMING_METADATA:
-                self._named(path, element, element.text)
+            self._item(path, key, element.text, is_plain=element.is_plain)
             return
         if "metadata" in element.parents:
             return
@@ -142,6 +140,15 @@ class _Check:
                 raise _refusal(path, value, "lies on a network or inside another file")
         if tag not in FREE_TEXT and NETWORK.match(element.text):
             raise _refusal(path, element.text, "lies on a network or inside another file")
+
+    def _item(self, path: Path, key: str, value: str, *, is_plain: bool = True) -> None:
+        """Check an item of metadata; GDAL looks for the text of the item SRS in files and on the network."""
+        if key in NAMING_METADATA:
+            if not is_plain:
+                raise _refusal(path, value, "is mixed with other XML")
+            self._name(path, value, "")
+        elif key == "srs" and (NETWORK.match(value) or os.path.exists(value.strip())):  # noqa: PTH110, any text
+            raise _refusal(path, value, "is the place of a CRS instead of the CRS")
 
     def _named(self, path: Path, element: xml_files.Element, name: str) -> None:
         if not element.is_plain:

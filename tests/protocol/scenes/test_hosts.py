@@ -8,7 +8,7 @@ import pytest
 from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.server import SAS_TOKEN
 from tests.unit.io.counting import Counter, counting
-from tests.unit.io.test_references import source, vrt
+from tests.unit.io.hostile import source, vrt
 from urbanseg.imagery import stac
 from urbanseg.scene_params import StacScene
 

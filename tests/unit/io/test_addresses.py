@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.io.counting import counting
-from tests.unit.io.test_references import source, tagged, tif, vrt
+from tests.unit.io.hostile import source, tagged, tif, vrt
 from urbanseg import raster
 from urbanseg.errors import PipelineError
 from urbanseg.imagery import item, local

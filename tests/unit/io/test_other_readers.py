@@ -13,7 +13,7 @@ import stages.labels
 import stages.scene
 from tests.conftest import ROOT
 from tests.unit.io.counting import counting
-from tests.unit.io.test_references import source, tif, vrt
+from tests.unit.io.hostile import source, tif, vrt
 from urbanseg import paths, raster
 from urbanseg.errors import PipelineError
 from urbanseg.label_params import TagRule
