@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import trange
 
-from urbanseg import paths, segmenter
+from urbanseg import paths
 from urbanseg.infer import backends, export
 from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.model import segmenter
 
 SIDE, ROUNDS = 256, 5
 

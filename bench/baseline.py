@@ -23,12 +23,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from urbanseg import paths, raster
+from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params, load
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, strips
+from urbanseg.io import raster
 from urbanseg.metrics.segmentation import class_scores, confusion, counted, mean
-from urbanseg.params import Params, load
 
 TRAIN = SPLITS.index("train")
 ROWS = 512

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages import change
-from urbanseg import paths, raster
-from urbanseg.change import UNKNOWN
+from urbanseg import paths
+from urbanseg.config.params import load
 from urbanseg.grid import strips
-from urbanseg.params import load
+from urbanseg.io import raster
+from urbanseg.mapping.change import UNKNOWN
 
 NAIP = Path("../shared/data/naip")
 WATER_NDWI, GREEN_NDVI, SURE_MARGIN = 0.1, 0.05, 0.1

@@ -22,14 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.evaluate import plan
-from urbanseg import paths, raster, tiles
+from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params, load
+from urbanseg.dataset import tiles
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, strips
+from urbanseg.io import raster
+from urbanseg.metrics.accumulate import tally
 from urbanseg.metrics.counting import Files
 from urbanseg.metrics.summary import evaluation, summary
-from urbanseg.metrics.tally import tally
-from urbanseg.params import Params, load
 
 LIMIT_S = 120
 

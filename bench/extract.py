@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from bench import helsinki
 from urbanseg import osm, paths
-from urbanseg.params import load
+from urbanseg.config.params import load
 
 COLUMNS = 40
 STEP_DEGREES = 0.03, 0.02

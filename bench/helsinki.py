@@ -18,8 +18,8 @@ from pyproj import CRS
 
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.config.params import Params, load
 from urbanseg.grid import Grid
-from urbanseg.params import Params, load
 
 log = logging.getLogger(__name__)
 

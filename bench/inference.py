@@ -39,17 +39,19 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from bench.overlap import miou
 from bench.peers import PEERS, Case
-from urbanseg import paths, raster, segmenter
+from urbanseg import paths
 from urbanseg.classes import ClassTable, LandClass
-from urbanseg.cpu import use_cpu
+from urbanseg.config.params import load
+from urbanseg.config.predict import PredictParams
 from urbanseg.grid import strips
 from urbanseg.infer import export, outputs
 from urbanseg.infer.backends import BACKENDS
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.infer.scene import lattice_of, predict_scene
-from urbanseg.infer.strips import Predictor
-from urbanseg.params import load
-from urbanseg.predict_params import PredictParams
+from urbanseg.infer.stitching import Predictor
+from urbanseg.io import raster
+from urbanseg.model import segmenter
+from urbanseg.model.cpu import use_cpu
 
 THREADS = 2
 TILE = 256

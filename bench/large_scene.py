@@ -20,9 +20,9 @@ from tests.protocol.scenes.conftest import PROJECT, Town
 from tests.protocol.scenes.loopback import running
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET
 from tests.protocol.scenes.world import LEFT, TOP, Product, centres, day
-from urbanseg import raster
 from urbanseg.grid import Grid, strips
-from urbanseg.imagery import overflights
+from urbanseg.imagery.sentinel2 import acquisitions
+from urbanseg.io import raster
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -99,7 +99,7 @@ def _reference(products: list[Product], grid: Grid, folder: Path) -> None:
             pixels = np.stack([
                 [np.maximum(1, product.reflectance(band, x, y)) for band in BANDS] for product in products
             ]).astype(np.uint16)  # fmt: skip
-            merged = (pixels[0], codes[0]) if len(products) == 1 else overflights.median(pixels, codes)
+            merged = (pixels[0], codes[0]) if len(products) == 1 else acquisitions.median(pixels, codes)
             scene.write(merged[0], strip)
             scl.write(merged[1], strip)
 

@@ -22,10 +22,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from stages.train import training_set
-from urbanseg import files, paths
+from urbanseg import paths
+from urbanseg.config.params import load
+from urbanseg.io import files
 from urbanseg.learn import fabric, steps, training
 from urbanseg.learn.data import TileDataset
-from urbanseg.params import load
 
 
 class Plain:

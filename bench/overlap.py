@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from urbanseg import paths, raster, segmenter
+from urbanseg import paths
 from urbanseg.grid import SPLITS
 from urbanseg.infer.predictor import TorchPredictor, select_bands
-from urbanseg.infer.strips import Predictor, predict_strips
+from urbanseg.infer.stitching import Predictor, predict_strips
 from urbanseg.infer.windows import Lattice
+from urbanseg.io import raster
 from urbanseg.metrics.segmentation import class_scores, confusion, counted, mean
+from urbanseg.model import segmenter
 
 TEST = SPLITS.index("test")
 

@@ -17,7 +17,8 @@ import sys
 
 import optuna
 
-from urbanseg import files, paths
+from urbanseg import paths
+from urbanseg.io import files
 
 METRIC = "val_miou"
 

@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from scipy import ndimage
 
-from urbanseg import raster
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
-from urbanseg.mapping.mosaic import Read
+from urbanseg.io import raster
+from urbanseg.mapping.partition import Read
 from urbanseg.mapping.polygons import CleanUp, land_cover, pixel_cover
 
 CLASSES = 6

@@ -24,13 +24,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from urbanseg import paths
+from urbanseg.config.evaluate import RoadScoreParams
+from urbanseg.config.params import Params, load
 from urbanseg.errors import PipelineError
-from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.io import vector_files
 from urbanseg.metrics.apls import control_points
 from urbanseg.metrics.roads import RoadScores, compare
-from urbanseg.network import RoadGraph, line_graph
-from urbanseg.params import Params, load
+from urbanseg.roads.skeleton import RoadGraph, line_graph
 
 UTM = 32611
 RULES = RoadScoreParams(

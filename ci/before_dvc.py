@@ -9,8 +9,10 @@ docs/security.md. Without a command, the check is all.
 import os
 import sys
 
-from urbanseg import files, params, paths
+from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config import params
+from urbanseg.io import files
 
 
 def main() -> None:

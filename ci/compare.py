@@ -3,8 +3,9 @@
 import argparse
 
 from ci.revisions import WORKSPACE, Revision, compare
-from urbanseg import params, paths
+from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config import params
 from urbanseg.report import comparison
 
 

@@ -20,10 +20,12 @@ from typing import IO
 
 from ci import share
 from ci.revisions import WORKSPACE, Revision, compare
-from urbanseg import files, params, paths
+from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config import params
 from urbanseg.errors import PipelineError
-from urbanseg.io.redact import redact
+from urbanseg.io import files
+from urbanseg.redact import redact
 from urbanseg.report import comparison
 
 log = logging.getLogger(__name__)

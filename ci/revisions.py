@@ -10,8 +10,8 @@ from dvc.scm import RevError
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.metrics import bootstrap, evidence
-from urbanseg.metrics.evidence import Evidence
+from urbanseg.metrics import block_counts, bootstrap
+from urbanseg.metrics.block_counts import Evidence
 from urbanseg.report.comparison import Change, Interval, changes
 from urbanseg.report.scores import HEADLINE
 
@@ -62,15 +62,15 @@ class Revision:
         if city == OVERALL:
             parts = [self.evidence(name) for name in self.metrics[OVERALL]["cities"]]
             known = [part for part in parts if part is not None]
-            return evidence.pooled(known) if known and len(known) == len(parts) else None
+            return block_counts.pooled(known) if known and len(known) == len(parts) else None
         with TemporaryDirectory() as folder:
             try:
-                for name in evidence.FILES:
+                for name in block_counts.FILES:
                     data = self.files.read_bytes(str(paths.evaluation_dir(city) / name))
                     Path(folder, name).write_bytes(data)
             except FileNotFoundError:
                 return None
-            return evidence.read(Path(folder))
+            return block_counts.read(Path(folder))
 
     def _json(self, path: str) -> dict[str, Any]:
         try:
@@ -91,7 +91,7 @@ def _paired(city: str, base: Revision, new: Revision) -> dict[str, Interval]:
     if before is None or after is None:
         return {}
     try:
-        found = evidence.differences(before, after, SEED, bootstrap.SAMPLES)
+        found = block_counts.differences(before, after, SEED, bootstrap.SAMPLES)
     except ValueError:  # scored on other blocks: there is nothing to pair
         return {}
     return {figure: (low, high) for figure, (_, low, high) in found.items()}

@@ -7,8 +7,9 @@ here is the metrics; but DVC takes a stage from the run cache only if it gets al
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from urbanseg import params, paths
+from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config import params
 from urbanseg.errors import PipelineError
 
 

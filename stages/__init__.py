@@ -2,7 +2,7 @@
 
 import sys
 
-from urbanseg.processes import stop_while_importing
+from urbanseg.io.processes import stop_while_importing
 
 if sys.argv[0] == "-m":  # a stage is being started, and not one of its functions imported
     stop_while_importing()

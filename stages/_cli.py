@@ -10,10 +10,10 @@ from typing import NoReturn
 
 from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config.params import Params, load
 from urbanseg.errors import PipelineError
 from urbanseg.io.locks import locked
-from urbanseg.params import Params, load
-from urbanseg.processes import is_further_process
+from urbanseg.io.processes import is_further_process
 
 CityStage = Callable[[str, Params], None]
 Stage = Callable[[Params], None]

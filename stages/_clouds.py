@@ -4,9 +4,10 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from urbanseg import labels, paths, raster
+from urbanseg import labels, paths
+from urbanseg.config.labels import LabelParams
 from urbanseg.grid import Window
-from urbanseg.label_params import LabelParams
+from urbanseg.io import raster
 
 
 def clouded(city: str, params: LabelParams, scene: raster.Reader, inputs: ExitStack) -> labels.Masker:

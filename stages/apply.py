@@ -5,13 +5,14 @@ from argparse import Namespace
 from pathlib import Path
 
 from stages._cli import Parser
-from urbanseg import paths, pictures, raster
+from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config.params import Params, load
+from urbanseg.config.predict import PredictParams
 from urbanseg.infer import backends, images, outputs
 from urbanseg.infer.scene import predict_scene
+from urbanseg.io import image_sheet, raster
 from urbanseg.io.output_folder import output_folder
-from urbanseg.params import Params, load
-from urbanseg.predict_params import PredictParams
 from urbanseg.report.pictures import colorize, png
 
 PREVIEW_PX = 1200
@@ -44,7 +45,7 @@ def predicted(asked: Namespace, folder: Path, params: Params | None) -> None:
     predict, spec = backends.load(asked.model, paths.EXPORT, options)
     classes = images.class_table(spec.classes, params.class_table if params else None)
 
-    with raster.small_cache(), raster.reading(asked.image, elsewhere=pictures.NOWHERE) as image:
+    with raster.small_cache(), raster.reading(asked.image, elsewhere=image_sheet.NOWHERE) as image:
         bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)
         images.warn_of_other_units(image, bands, spec)
         strips = predict_scene(image, bands, predict, spec.classes, options)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from stages._cli import command
-from urbanseg import files
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
+from urbanseg.io import files
 from urbanseg.io.output_folder import require_free
 from urbanseg.mapping.checkpoints import read_checkpoints
-from urbanseg.metrics.olofsson import accuracy
-from urbanseg.params import Params
+from urbanseg.metrics.stratified_estimates import accuracy
 from urbanseg.report.accuracy import accuracy_page, accuracy_values
 
 

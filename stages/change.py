@@ -13,13 +13,14 @@ import numpy as np
 from tqdm import tqdm
 
 from stages._cli import command
-from urbanseg import paths, raster
-from urbanseg.change import UNKNOWN, Dated, change_codes, change_polygons, count, matrix_ha
+from urbanseg import paths
+from urbanseg.config.params import Params
 from urbanseg.grid import Grid, blocks
-from urbanseg.imagery.warping import warped
+from urbanseg.imagery.local.warping import warped
+from urbanseg.io import raster
 from urbanseg.io.output_folder import output_folder
+from urbanseg.mapping.change import UNKNOWN, Dated, change_codes, change_polygons, count, matrix_ha
 from urbanseg.mapping.export import steady, write_layer
-from urbanseg.params import Params
 
 BLOCK = 1024
 

@@ -5,10 +5,12 @@ import logging
 from tqdm import tqdm
 
 from stages._cli import stage
-from urbanseg import dataset, files, grid, paths, raster, tables
+from urbanseg import grid, paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params
+from urbanseg.dataset import statistics
 from urbanseg.errors import PipelineError
-from urbanseg.params import Params
+from urbanseg.io import files, raster, tables
 
 log = logging.getLogger(__name__)
 
@@ -21,26 +23,26 @@ def main(params: Params) -> None:
     names = params.class_table.names
 
     scenes = {city: raster.describe(paths.scene(city)) for city in cities}
-    dataset.require_same_bands({city: info.descriptions for city, info in scenes.items()})
-    tiles, left_out = dataset.assemble(
+    statistics.require_same_bands({city: info.descriptions for city, info in scenes.items()})
+    tiles, left_out = statistics.assemble(
         {city: tables.read(paths.tiles(city)) for city in cities}, params.tiles.min_valid_share
     )
-    dataset.require_splits(tiles)
+    statistics.require_splits(tiles)
 
-    statistics = dataset.BandStatistics()
+    bands = statistics.BandStatistics()
     for city in cities:
-        _add_train_pixels(statistics, city)
-    if not statistics.count:
+        _add_train_pixels(bands, city)
+    if not bands.count:
         raise PipelineError("no labelled pixel lies in a train block; check the labels and tiles.split")
 
-    shares = dataset.class_shares(tiles, names)
+    shares = statistics.class_shares(tiles, names)
     tables.write(paths.DATASET, tiles)
     summary = {
         "bands": scenes[cities[0]].descriptions,
         "dtype": scenes[cities[0]].dtype,
         "classes": names,
-        "mean": [round(m, 6) for m in statistics.mean],
-        "std": [round(s, 6) for s in statistics.std],
+        "mean": [round(m, 6) for m in bands.mean],
+        "std": [round(s, 6) for s in bands.std],
         "tiles": {split: int((tiles["split"] == split).sum()) for split in grid.SPLITS},
         "tiles_left_out": left_out,
         "class_shares": {s: {n: round(v, 6) for n, v in d.items()} for s, d in shares.items()},
@@ -53,7 +55,7 @@ def main(params: Params) -> None:
     _report(summary, left_out, params)
 
 
-def _add_train_pixels(statistics: dataset.BandStatistics, city: str) -> None:
+def _add_train_pixels(bands: statistics.BandStatistics, city: str) -> None:
     with (
         raster.reading(paths.scene(city)) as scene,
         raster.reading(paths.labels(city)) as labels,
@@ -62,7 +64,7 @@ def _add_train_pixels(statistics: dataset.BandStatistics, city: str) -> None:
         for window in tqdm(list(grid.strips(scene.grid.shape, raster.BLOCK)), desc=city, unit="strip"):
             train = (split.read_band(window) == 0) & (labels.read_band(window) != IGNORE)
             if train.any():
-                statistics.add(scene.read(window)[:, train])
+                bands.add(scene.read(window)[:, train])
 
 
 def _report(summary: dict, left_out: int, params: Params) -> None:  # type: ignore[type-arg]

@@ -3,13 +3,15 @@
 import logging
 
 from stages._cli import city_stage
-from urbanseg import files, paths, raster, tiles
+from urbanseg import paths
+from urbanseg.config.params import Params
+from urbanseg.dataset import tiles
 from urbanseg.grid import Grid
-from urbanseg.metrics import evidence, plots
+from urbanseg.io import files, raster
+from urbanseg.metrics import block_counts, plots
+from urbanseg.metrics.accumulate import tally
 from urbanseg.metrics.counting import Files, Plan
 from urbanseg.metrics.summary import evaluation, summary
-from urbanseg.metrics.tally import tally
-from urbanseg.params import Params
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ def main(city: str, params: Params) -> None:
     files.write_json(paths.metrics(city), figures)
     with files.atomic_files(paths.evaluation_dir(city)) as folder:
         plots.write_tables(folder, result)
-        evidence.write(folder, result.evidence)
+        block_counts.write(folder, result.evidence)
     low, high = result.intervals["miou"]
     log.info(
         "%s: mIoU %.3f (95 %% interval %.3f to %.3f) on %d test pixels",

@@ -10,14 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from stages._cli import stage
-from urbanseg import files, paths, raster, segmenter, tables, tiles
+from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params
+from urbanseg.dataset import tiles
 from urbanseg.infer import export
 from urbanseg.infer.backends.pixels import as_input
 from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.io import files, raster, tables
 from urbanseg.learn.data import pad
 from urbanseg.metrics.agreement import agreement, require_agreement
-from urbanseg.params import Params
+from urbanseg.model import segmenter
 
 log = logging.getLogger(__name__)
 logging.getLogger("onnx_ir").setLevel(logging.WARNING)  # it tells of each constant that it folds

@@ -9,12 +9,13 @@ from tqdm import tqdm
 
 from stages._cli import city_stage
 from stages._clouds import clouded
-from urbanseg import labels, osm, paths, pictures, raster, tables
+from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLabels, label_sources
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
-from urbanseg.label_params import MaskLabels, OsmLabels, RasterLabels, VectorLabels, label_sources
-from urbanseg.params import Params
+from urbanseg.io import image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ def _labelled(
     """The windows of the scene and their labels."""
     sources, trusted = list(label_sources(params.city(city).labels).values()), [params.city(city).inputs]
     if isinstance(sources[0], MaskLabels):
-        laid = pictures.from_table(tables.read(paths.pictures(city)))
-        files = pictures.find(sources[0].masks)
+        laid = image_sheet.from_table(tables.read(paths.pictures(city)))
+        files = image_sheet.find(sources[0].masks)
         yield from labels.masks(
             tqdm(laid, desc=city, unit="mask"), files, sources[0].remap, params.class_table, trusted
         )

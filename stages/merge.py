@@ -4,10 +4,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from stages._cli import command
-from urbanseg import segmenter
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.io.output_folder import output_folder
-from urbanseg.params import Params
+from urbanseg.model import segmenter
 
 
 def arguments(parser: ArgumentParser) -> None:

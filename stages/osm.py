@@ -6,11 +6,12 @@ from typing import Any
 import geopandas as gpd
 
 from stages._cli import city_stage
-from urbanseg import files, osm, paths, raster
+from urbanseg import osm, paths
+from urbanseg.config.labels import OverpassOsm, PbfOsm
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
-from urbanseg.label_params import OverpassOsm, PbfOsm
+from urbanseg.io import files, raster
 from urbanseg.osm import dates
-from urbanseg.params import Params
 
 log = logging.getLogger(__name__)
 

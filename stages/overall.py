@@ -3,10 +3,11 @@
 import logging
 
 from stages._cli import stage
-from urbanseg import files, paths
-from urbanseg.metrics import evidence
+from urbanseg import paths
+from urbanseg.config.params import Params
+from urbanseg.io import files
+from urbanseg.metrics import block_counts
 from urbanseg.metrics.summary import pooled_summary
-from urbanseg.params import Params
 
 log = logging.getLogger(__name__)
 
@@ -14,9 +15,9 @@ log = logging.getLogger(__name__)
 @stage(writes=paths.OVERALL)
 def main(params: Params) -> None:
     """Read the evidence of every city and write the scores of all of it."""
-    found = {city: evidence.read(paths.evaluation_dir(city)) for city in params.cities}
+    found = {city: block_counts.read(paths.evaluation_dir(city)) for city in params.cities}
     figures = pooled_summary(
-        evidence.pooled(list(found.values())),
+        block_counts.pooled(list(found.values())),
         params.class_table,
         params.evaluate.targets,
         seed=params.seed,

@@ -5,13 +5,14 @@ from contextlib import ExitStack
 
 from stages._cli import city_stage
 from stages._clouds import clouded
-from urbanseg import files, paths, raster
+from urbanseg import paths
+from urbanseg.config.params import Params
+from urbanseg.config.predict import PredictParams
 from urbanseg.infer import backends, outputs
 from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
-from urbanseg.infer.strips import Strip
-from urbanseg.params import Params
-from urbanseg.predict_params import PredictParams
+from urbanseg.infer.stitching import Strip
+from urbanseg.io import files, raster
 
 
 @city_stage(writes=paths.prediction_dir)

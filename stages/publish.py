@@ -7,12 +7,12 @@ from argparse import ArgumentParser, Namespace
 import geopandas as gpd
 
 from stages._cli import command
-from urbanseg import files, paths
+from urbanseg import paths
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
-from urbanseg.io import vector_files
+from urbanseg.io import files, vector_files
 from urbanseg.mapping.export import GEOMETRY_TYPES
 from urbanseg.mapping.publishing import engine, publish
-from urbanseg.params import Params
 
 SCHEMA = "urbanseg"
 """Where the tables go, unless the environment says otherwise (DATABASE_SCHEMA)."""

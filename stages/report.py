@@ -5,10 +5,11 @@ import logging
 from tqdm import tqdm
 
 from stages._cli import stage
-from urbanseg import files, paths, raster
+from urbanseg import paths
 from urbanseg.classes import ClassTable
+from urbanseg.config.params import CityParams, Params
+from urbanseg.io import files, raster
 from urbanseg.mapping.export import map_files
-from urbanseg.params import CityParams, Params
 from urbanseg.report import curves, page, quality, scores, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.pictures import wording

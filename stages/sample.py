@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages._cli import command
-from urbanseg import paths, raster
+from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Window, strips
+from urbanseg.io import raster
 from urbanseg.mapping.checkpoints import write_checkpoints
 from urbanseg.metrics.area import HECTARE_M2
 from urbanseg.metrics.sampling import draw
-from urbanseg.params import Params
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -4,15 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from stages._cli import city_stage
-from urbanseg import files, paths, pictures, tables
-from urbanseg.imagery import area, item, local, materials, satellite, simulated, surfaces
-from urbanseg.imagery import folder as folder_of_images
-from urbanseg.io.redact import quiet
-from urbanseg.label_params import FolderScene
+from urbanseg import paths
+from urbanseg.config.labels import FolderScene
+from urbanseg.config.params import Params
+from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
+from urbanseg.imagery import item
+from urbanseg.imagery.local import image_folder as folder_of_images
+from urbanseg.imagery.local import raster_copy
+from urbanseg.imagery.sentinel2 import area, satellite
+from urbanseg.imagery.simulated import materials, rendering, surfaces
+from urbanseg.io import files, image_sheet, tables
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
-from urbanseg.params import Params
-from urbanseg.scene_params import LocalScene, SentinelHubScene, SimulatedScene, StacScene
+from urbanseg.redact import quiet
 
 
 @city_stage(writes=paths.scene_dir)
@@ -35,18 +39,18 @@ def main(city: str, params: Params) -> None:
 def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]:
     extract = scene.osm_path or folder / paths.extract(city).name
     if scene.layout is not None:
-        plan = simulated.area(scene)
+        plan = rendering.area(scene)
         write(extract, lay_out(scene.layout.style, scene.layout.seed, plan.bounds), plan.crs)
     features = read_features(extract, surfaces.RULES, skip=surfaces.SKIP, keep_tags=surfaces.KEEP_TAGS)
-    grid = simulated.area(scene, features)
+    grid = rendering.area(scene, features)
     assets = folder / paths.scene(city).name, folder / paths.scl(city).name
-    properties = simulated.render(features, grid, scene, *assets) | item.source(extract)
+    properties = rendering.render(features, grid, scene, *assets) | item.source(extract)
     return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets)
 
 
 def _copied(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
     bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
-    grid = local.copy(scene, bands, scl, trusted)
+    grid = raster_copy.copy(scene, bands, scl, trusted)
     properties = {"simulated": False, "source:provider": "local"} | item.source(scene.path)
     assets = [bands, scl] if scl.exists() else [bands]
     return item.describe(city, grid, list(scene.bands), scene.datetime, properties, assets)
@@ -64,10 +68,10 @@ def _fetched(city: str, scene: SentinelHubScene | StacScene, folder: Path) -> di
 def _archive(scene: SentinelHubScene | StacScene) -> satellite.Archive:
     """The archive of a provider; its client takes seconds to import, so only where it is used."""
     if isinstance(scene, StacScene):
-        from urbanseg.imagery.stac import Stac  # noqa: PLC0415
+        from urbanseg.imagery.sentinel2.stac import Stac  # noqa: PLC0415
 
         return Stac(scene)
-    from urbanseg.imagery.sentinel_hub import SentinelHub  # noqa: PLC0415
+    from urbanseg.imagery.sentinel2.sentinel_hub import SentinelHub  # noqa: PLC0415
 
     return SentinelHub(scene)
 
@@ -76,7 +80,7 @@ def _laid_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) 
     laid, images = folder_of_images.plan(scene, trusted)
     bands = folder / paths.scene(city).name
     grid = folder_of_images.copy(laid, images, scene, bands, trusted)
-    tables.write(folder / paths.pictures(city).name, pictures.to_table(laid))
+    tables.write(folder / paths.pictures(city).name, image_sheet.to_table(laid))
     return item.describe(city, grid, list(scene.bands), None, folder_of_images.provenance(images), [bands])
 
 

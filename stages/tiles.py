@@ -6,9 +6,11 @@ import numpy as np
 from tqdm import tqdm
 
 from stages._cli import city_stage
-from urbanseg import grid, paths, pictures, raster, tables, tiles
+from urbanseg import grid, paths
+from urbanseg.config.params import Params
+from urbanseg.dataset import tiles
 from urbanseg.errors import PipelineError
-from urbanseg.params import Params
+from urbanseg.io import image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,9 @@ def main(city: str, params: Params) -> None:
         def histogram(window: grid.Window) -> np.ndarray:
             return tiles.histogram(labels.read_band(window), len(names))
 
-        own = pictures.from_table(tables.read(paths.pictures(city))) if paths.pictures(city).exists() else []
+        own = (
+            image_sheet.from_table(tables.read(paths.pictures(city))) if paths.pictures(city).exists() else []
+        )
         laid = [picture.window for picture in own] or tiles.lay_blocks(area.shape, params.tiles.block)
         counts = np.array([histogram(block) for block in tqdm(laid, desc="blocks", unit="block")])
         if not counts.any():
@@ -30,7 +34,7 @@ def main(city: str, params: Params) -> None:
                 f"{paths.labels(city)} holds no labelled pixel; check clouds, AOI and label source"
             )
         if own:
-            splits = pictures.split_values(own)
+            splits = image_sheet.split_values(own)
         elif params.city(city).role == "target":
             splits = [grid.SPLITS.index("test")] * len(laid)
         else:

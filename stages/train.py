@@ -5,11 +5,13 @@ from typing import Any
 from dvclive.live import Live
 
 from stages._cli import stage
-from urbanseg import files, paths, segmenter, tables
+from urbanseg import paths
+from urbanseg.config.params import Params
+from urbanseg.io import files, tables
 from urbanseg.learn import assembly, fabric, resume, training, validation
 from urbanseg.learn.data import Source, TrainingSet
-from urbanseg.model_card import Card
-from urbanseg.params import Params
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
 
 
 @stage(writes=paths.MODEL)

@@ -5,17 +5,18 @@ import logging
 import numpy as np
 
 from stages._cli import city_stage
-from urbanseg import paths, raster
+from urbanseg import paths
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
+from urbanseg.io import raster
 from urbanseg.mapping.export import write_map
-from urbanseg.mapping.mosaic import Pixels
+from urbanseg.mapping.partition import Pixels
 from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
-from urbanseg.network import road_graph
-from urbanseg.params import Params
-from urbanseg.road_repair import repaired
+from urbanseg.roads.repair import repaired
+from urbanseg.roads.skeleton import road_graph
 
 
 @city_stage(writes=paths.map_dir)

@@ -1,6 +1,6 @@
 """The one exception meant for a person to read."""
 
-from urbanseg.io.redact import redact
+from urbanseg.redact import redact
 
 
 class PipelineError(Exception):

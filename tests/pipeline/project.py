@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
 COPIED = (
     "dvc.yaml",
     ".dvcignore",

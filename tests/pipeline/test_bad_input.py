@@ -14,9 +14,10 @@ import yaml
 from affine import Affine
 from pyproj import CRS
 
-from tests.pipeline.project import ROOT, environment, small_params
-from urbanseg import raster
+from tests.conftest import ROOT
+from tests.pipeline.project import environment, small_params
 from urbanseg.grid import Grid
+from urbanseg.io import raster
 
 GRID = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 96, 160)
 BANDS = ["blue", "green", "red", "nir"]

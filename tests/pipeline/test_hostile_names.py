@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.pipeline.project import Project, small_params
 
 RUNS_CODE = [
@@ -202,6 +203,6 @@ def test_the_check_without_a_command_is_one_sentence(started, key, tmp_path, mon
 
 
 def test_the_image_checks_before_it_starts_dvc():
-    lines = Path(__file__).parents[2].joinpath("Dockerfile").read_text().splitlines()
+    lines = ROOT.joinpath("Dockerfile").read_text().splitlines()
     (command,) = (line for line in lines if line.startswith("CMD"))
     assert command == 'CMD ["python", "-m", "ci.before_dvc", "dvc", "repro"]'

@@ -10,7 +10,7 @@ import pyogrio
 import pytest
 import rasterio
 
-from tests.pipeline.project import ROOT
+from tests.conftest import ROOT
 
 CITIES = ("demo", "oasis")
 AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {

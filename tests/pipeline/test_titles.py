@@ -7,7 +7,7 @@ import pytest
 
 from stages.train import training_set
 from tests.pipeline.test_bad_input import Town, prepare
-from urbanseg import params
+from urbanseg.config import params
 
 
 @pytest.mark.parametrize("titles", [{}, {"road": "Ways & <paths>"}])

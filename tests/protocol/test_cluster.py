@@ -17,15 +17,16 @@ from pydantic import ValidationError
 from pyproj import CRS
 
 from tests.conftest import ROOT
-from urbanseg import raster, segmenter
 from urbanseg.classes import ClassTable, LandClass
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import backends, cluster, outputs, worker
 from urbanseg.infer.scene import lattice_of, predict_scene
-from urbanseg.model_card import Card
-from urbanseg.predict_params import PredictParams
-from urbanseg.segmenter import Segmenter, Spec
+from urbanseg.io import raster
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.segmenter import Segmenter, Spec
 
 GRID = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 700, 90)
 ENCODER = "timm-tf_efficientnet_lite0"

@@ -21,14 +21,15 @@ import stages.labels
 import stages.osm
 import stages.scene
 import stages.tiles
+from tests.conftest import ROOT
 from tests.protocol.overpass import serving
 from tests.protocol.test_overpass import town
-from urbanseg import osm, paths, raster
+from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import SPLITS, Grid, utm_grid
+from urbanseg.io import raster
 
-PROJECT = Path(__file__).parents[2]
-PAGE = (PROJECT / "docs/labels.md").read_text()
+PAGE = (ROOT / "docs/labels.md").read_text()
 SNIPPETS = {
     next(iter(parsed["cities"])): parsed
     for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -264,7 +265,7 @@ def test_the_snippet_runs_as_it_stands(city: str, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["stage", city])
     snippet = SNIPPETS[city]
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["cities"] = snippet["cities"]
     params["labels"] |= snippet.get("labels", {})
     source = params["cities"][city]

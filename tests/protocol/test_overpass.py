@@ -15,11 +15,13 @@ import shapely
 import yaml
 
 import stages.osm
+from tests.conftest import ROOT
 from tests.protocol.overpass import STATE, Database, Fault, Overpass, serving
-from urbanseg import osm, paths, raster
+from urbanseg import osm, paths
+from urbanseg.config.labels import OverpassOsm, TagRule
 from urbanseg.errors import PipelineError
 from urbanseg.grid import utm_grid
-from urbanseg.label_params import OverpassOsm, TagRule
+from urbanseg.io import raster
 from urbanseg.osm import overpass_client
 from urbanseg.osm.overpass import fetch_features, pieces
 
@@ -295,7 +297,7 @@ def test_a_stage_that_fails_leaves_nothing_half_written_and_the_next_run_goes_on
     grid = utm_grid(10.03, 50.02, 3800, 3800, 10)
     with raster.writing(paths.scene("town"), grid, dtype="uint8", nodata=0) as scene:
         scene.write(np.ones(grid.shape, np.uint8))
-    params = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     source = {
         "provider": "overpass",
         "address": server.address,

@@ -10,22 +10,23 @@ import osmnx
 import pytest
 
 from bench import helsinki
+from tests.conftest import ROOT
 from tests.protocol.overpass import STATE, Database, serving
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.labels import OverpassOsm
+from urbanseg.config.params import Params, load
 from urbanseg.grid import Grid, Window
-from urbanseg.label_params import OverpassOsm
 from urbanseg.osm import overpass, overpass_client
-from urbanseg.osm.gathering import Gathering
+from urbanseg.osm.collect import Gathering
 from urbanseg.osm.overpass import fetch_features
-from urbanseg.params import Params, load
 
 City = tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]
 
 
 @pytest.fixture(scope="module")
 def params() -> Params:
-    return load(paths.PARAMS if paths.PARAMS.exists() else Path(__file__).parents[2] / paths.PARAMS)
+    return load(paths.PARAMS if paths.PARAMS.exists() else ROOT / paths.PARAMS)
 
 
 @pytest.fixture(scope="module")

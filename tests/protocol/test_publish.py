@@ -11,6 +11,7 @@ import shapely
 import sqlalchemy as sa
 
 from stages import publish as stage
+from tests.conftest import ROOT
 from tests.protocol import postgis
 from urbanseg import paths
 from urbanseg.errors import PipelineError
@@ -123,7 +124,7 @@ def test_a_publish_that_fails_or_is_cut_off_in_the_middle_leaves_the_previous_on
 def test_the_stage_publishes_the_map_and_never_says_the_address(
     server, database, tmp_path, monkeypatch, caplog
 ):
-    root = Path(__file__).parents[2]
+    root = ROOT
     monkeypatch.chdir(tmp_path)
     shutil.copy(root / paths.PARAMS, paths.PARAMS)
     target = paths.geopackage("demo")

@@ -12,16 +12,15 @@ import pytest
 
 import stages.publish
 from ci import retrain
+from tests.conftest import ROOT
 from tests.protocol.overpass import Database, Fault, serving
-from urbanseg import paths
+from urbanseg import paths, redact
+from urbanseg.config.labels import OverpassOsm, TagRule
 from urbanseg.errors import PipelineError
-from urbanseg.io import redact
-from urbanseg.label_params import OverpassOsm, TagRule
 from urbanseg.mapping.publishing import engine, publish
 from urbanseg.osm import overpass_client
 from urbanseg.osm.overpass import fetch_features
 
-ROOT = Path(__file__).parents[2]
 PLANTED = "pl4nted-77aa"
 RULES = {"building": [TagRule(geometry="area", tags={"building": "*"})]}
 TOWN = (10.0, 50.0, 10.01, 50.01)

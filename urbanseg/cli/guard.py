@@ -5,9 +5,9 @@ import logging
 import sys
 from collections.abc import Callable
 
-from urbanseg import files, processes
+from urbanseg import redact
 from urbanseg.errors import PipelineError
-from urbanseg.io import locks, redact
+from urbanseg.io import files, locks, processes
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -12,10 +12,10 @@ import pystac
 import shapely
 from pyproj import Transformer
 
-from urbanseg.files import sha256
 from urbanseg.grid import Grid
 from urbanseg.io.addresses import address
-from urbanseg.io.redact import redact_values
+from urbanseg.io.files import sha256
+from urbanseg.redact import redact_values
 
 EO = "https://stac-extensions.github.io/eo/v1.1.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"

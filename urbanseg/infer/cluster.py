@@ -18,11 +18,11 @@ from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, LocalCluster
 
-from urbanseg import raster
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer.scene import lattice_of
-from urbanseg.infer.strips import Strip
-from urbanseg.predict_params import PredictParams
+from urbanseg.infer.stitching import Strip
+from urbanseg.io import raster
 
 ROWS_PER_PART = 8
 """Rows of windows in a part; one more is predicted twice at each seam between parts."""

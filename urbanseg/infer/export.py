@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from urbanseg import files
+from urbanseg.config.base import ENCODER_STRIDE
 from urbanseg.errors import PipelineError
 from urbanseg.infer.backends import MANIFEST, digest, openvino
 from urbanseg.infer.backends.onnx import OnnxPredictor
 from urbanseg.infer.backends.pixels import INPUT, OUTPUT, as_input
-from urbanseg.infer.strips import Predictor
+from urbanseg.infer.stitching import Predictor
+from urbanseg.io import files
+from urbanseg.model.segmenter import CLIP, Segmenter, Spec
 from urbanseg.paths import EXPORT_FILES
-from urbanseg.sections import ENCODER_STRIDE
-from urbanseg.segmenter import CLIP, Segmenter, Spec
 
 
 class Portable(nn.Module):

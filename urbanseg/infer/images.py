@@ -11,8 +11,8 @@ import numpy as np
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
-from urbanseg.raster import Reader
-from urbanseg.segmenter import Spec
+from urbanseg.io.raster import Reader
+from urbanseg.model.segmenter import Spec
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from urbanseg import raster
 from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.config.predict import PredictParams
 from urbanseg.grid import Grid
-from urbanseg.infer.ahead import ahead
-from urbanseg.infer.cleaning import cleaned
-from urbanseg.infer.strips import Strip
-from urbanseg.predict_params import PredictParams
+from urbanseg.infer.majority_filter import cleaned
+from urbanseg.infer.prefetch import ahead
+from urbanseg.infer.stitching import Strip
+from urbanseg.io import raster
 
 
 def write(

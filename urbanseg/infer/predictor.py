@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from urbanseg.cpu import use_cpu
 from urbanseg.errors import PipelineError
-from urbanseg.infer.folding import folded
-from urbanseg.segmenter import CLIP, Spec, native_bf16
+from urbanseg.infer.fuse_batchnorm import folded
+from urbanseg.model.cpu import use_cpu
+from urbanseg.model.segmenter import CLIP, Spec, native_bf16
 
 
 class TorchPredictor:

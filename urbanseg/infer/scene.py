@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from urbanseg import raster
-from urbanseg.infer.answers import Answer, kept_classes, least_by_class
-from urbanseg.infer.strips import Predictor, Strip, predict_strips
+from urbanseg.config.predict import PredictParams
+from urbanseg.infer.decode import Answer, kept_classes, least_by_class
+from urbanseg.infer.stitching import Predictor, Strip, predict_strips
+from urbanseg.infer.tta import augmented, restricted
 from urbanseg.infer.windows import Lattice
-from urbanseg.infer.wrapping import augmented, restricted
-from urbanseg.predict_params import PredictParams
+from urbanseg.io import raster
 
 
 def lattice_of(shape: tuple[int, int], options: PredictParams) -> Lattice:

@@ -11,16 +11,17 @@ from pathlib import Path
 
 from distributed import get_worker
 
-from urbanseg import files, raster, segmenter
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends
 from urbanseg.infer.cluster import Job
 from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
-from urbanseg.infer.strips import Predictor, Strip
+from urbanseg.infer.stitching import Predictor, Strip
+from urbanseg.io import files, raster
+from urbanseg.model import segmenter
+from urbanseg.model.segmenter import Spec
 from urbanseg.paths import EXPORT_FILES
-from urbanseg.predict_params import PredictParams
-from urbanseg.segmenter import Spec
 
 END_BYTES = 1 << 20
 """A scene is known by its size and by so many bytes of either end."""

@@ -1,1 +1,1 @@
-"""Files, rasters and tables: how they are opened, locked and written."""
+"""The system around us: how files, rasters, tables and vectors are opened, locked and written; processes."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from urbanseg.errors import PipelineError
-from urbanseg.processes import deferred
+from urbanseg.io.processes import deferred
 
 WAIT_S = 5.0
 """How long a lock is waited for: a run whose parent was killed ends within this time."""

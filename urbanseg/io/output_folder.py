@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from urbanseg import files
 from urbanseg.errors import PipelineError
+from urbanseg.io import files
 
 MANIFEST = ".urbanseg.json"
 """Digest of each file that a command wrote into the folder, by its path in it."""

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from urbanseg.config.labels import LabelParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
-from urbanseg.label_params import LabelParams
 from urbanseg.labels.layers import Mask, Masker
 
 S2CLOUDLESS_BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")

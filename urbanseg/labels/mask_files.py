@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from rasterio.io import DatasetReader
 
-from urbanseg import pictures
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
+from urbanseg.io import image_sheet
+from urbanseg.io.image_sheet import Picture
 from urbanseg.labels.layers import Labels
 from urbanseg.labels.rasters import remap
-from urbanseg.pictures import Picture
 
 
 def masks(
@@ -42,7 +42,7 @@ def masks(
         if place.name not in files:
             raise PipelineError(f"the picture {place.name} has no mask; correct labels.masks, or add it")
         path = files[place.name]
-        with pictures.opened(path, trusted) as mask:
+        with image_sheet.opened(path, trusted) as mask:
             if (mask.height, mask.width) != place.window[2:]:
                 raise PipelineError(
                     f"{path} has {mask.width} × {mask.height} pixels, but its image has "
@@ -55,7 +55,7 @@ def masks(
 def _colors(mask: DatasetReader, path: Path) -> np.ndarray:
     """The colour of each pixel, also of a picture with a palette."""
     if mask.count >= 3:
-        return pictures.colors(mask.read([1, 2, 3]))
+        return image_sheet.colors(mask.read([1, 2, 3]))
     try:
         palette = mask.colormap(1)
     except ValueError as error:
@@ -63,4 +63,4 @@ def _colors(mask: DatasetReader, path: Path) -> np.ndarray:
     table = np.zeros((3, 256), np.uint8)
     for value, color in palette.items():
         table[:, value] = color[:3]
-    return pictures.colors(table[:, mask.read(1)])
+    return image_sheet.colors(table[:, mask.read(1)])

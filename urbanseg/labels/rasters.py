@@ -13,8 +13,8 @@ from rasterio.vrt import WarpedVRT
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.io.raster import Reader
 from urbanseg.labels.layers import Labeller, Labels
-from urbanseg.raster import Reader
 
 TOLERANCE_PX = 0.001
 """How far off the warp may look a pixel up; it does not accept 0."""

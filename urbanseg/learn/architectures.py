@@ -15,8 +15,8 @@ from segmentation_models_pytorch.encoders import is_equivalent_to_timm_universal
 from segmentation_models_pytorch.encoders.timm_vit import TimmViTEncoder
 from torch import nn
 
-from urbanseg.dual_branch import DualBranch
 from urbanseg.errors import PipelineError
+from urbanseg.model.dual_branch import DualBranch
 
 DECODERS: dict[str, type[nn.Module]] = {
     **{decoder.__name__: decoder for decoder in smp.MODEL_ARCHITECTURES_MAPPING.values()},

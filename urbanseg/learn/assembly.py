@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE
+from urbanseg.config.train import REST, TrainParams
+from urbanseg.dataset.tiles import windows_of
 from urbanseg.grid import SPLITS
-from urbanseg.learn import sampling
+from urbanseg.learn import batch_sampler
 from urbanseg.learn.data import Source, Tile, TrainingSet
-from urbanseg.segmenter import Spec
-from urbanseg.tiles import windows_of
-from urbanseg.train_params import REST, TrainParams
+from urbanseg.model.segmenter import Spec
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,13 @@ def assemble(
         one = list(classes).index(params.only_class)
         relabel, counts = one_against_rest(one), _merged(counts, one)
     if params.fraction < 1:
-        chosen = sampling.choose_fraction(counts, params.fraction, seed)
+        chosen = batch_sampler.choose_fraction(counts, params.fraction, seed)
         log.info("training on %d of %d tiles", len(chosen), len(train))
         train, counts = train.iloc[chosen], counts[chosen]
     if params.balance:
-        before = sampling.class_shares(counts)
-        after = sampling.class_shares(counts, sampling.tile_probabilities(counts, params.balance))
-        log.info("%s", sampling.shares_sentence(spec.classes, before, after))
+        before = batch_sampler.class_shares(counts)
+        after = batch_sampler.class_shares(counts, batch_sampler.tile_probabilities(counts, params.balance))
+        log.info("%s", batch_sampler.shares_sentence(spec.classes, before, after))
     return TrainingSet(
         train=_tiles(train),
         val=_tiles(val),
@@ -76,7 +76,7 @@ def assemble(
 
 def class_shares(data: TrainingSet) -> dict[str, float]:
     """Share of each class in the labelled pixels of the training tiles."""
-    shares = sampling.class_shares(data.train_counts)
+    shares = batch_sampler.class_shares(data.train_counts)
     return {name: round(float(share), 6) for name, share in zip(data.spec.classes, shares, strict=True)}
 
 

@@ -2,7 +2,7 @@
 
 Rare classes weigh more, by one of the rules of the literature; the loss applies the
 weights. Drawing tiles with rare classes more often is the other remedy, and lives in
-`urbanseg.learn.sampling`.
+`urbanseg.learn.batch_sampler`.
 """
 
 from collections.abc import Callable

@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from urbanseg.classes import IGNORE
+from urbanseg.config.train import AugmentParams
 from urbanseg.grid import Window
+from urbanseg.io.raster import Reader, reading
 from urbanseg.learn.batches import Draw
-from urbanseg.raster import Reader, reading
-from urbanseg.segmenter import CLIP, Spec
-from urbanseg.train_params import AugmentParams
+from urbanseg.model.segmenter import CLIP, Spec
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
 import albumentations as A

@@ -15,10 +15,10 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
-from urbanseg.cpu import use_cpu
+from urbanseg.config.train import TrainParams
 from urbanseg.errors import PipelineError
-from urbanseg.segmenter import Segmenter, device_of, native_bf16
-from urbanseg.train_params import TrainParams
+from urbanseg.model.cpu import use_cpu
+from urbanseg.model.segmenter import Segmenter, device_of, native_bf16
 
 log = logging.getLogger(__name__)
 

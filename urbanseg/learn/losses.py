@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urbanseg.classes import IGNORE
-from urbanseg.train_params import LossParams
+from urbanseg.config.train import LossParams
 
 REACH = 3.0
 """The border's weight is 0 beyond so many sigmas, where it is 1 % of its height."""

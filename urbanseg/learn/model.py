@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import build, encoders_of, image_layers
 from urbanseg.learn.pretrained import adapt_first_layer, load_encoder
-from urbanseg.segmenter import Spec
+from urbanseg.model import segmenter
+from urbanseg.model.segmenter import Spec
 
 log = logging.getLogger(__name__)
 

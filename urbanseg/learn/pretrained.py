@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import build_encoder, encoders_of, image_layers
+from urbanseg.model import segmenter
 
 
 class Package(NamedTuple):

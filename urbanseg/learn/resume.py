@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from urbanseg.files import atomic, remove
+from urbanseg.io.files import atomic, remove
 
 OPTIMISER = "optimiser"
 

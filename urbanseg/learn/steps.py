@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from urbanseg.classes import IGNORE
+from urbanseg.config.train import TrainParams
 from urbanseg.errors import PipelineError
-from urbanseg.learn import optimising
+from urbanseg.learn import optim
 from urbanseg.learn.batches import Draws
 from urbanseg.learn.data import TrainingSet
 from urbanseg.learn.fabric import total
 from urbanseg.learn.losses import SegmentationLoss
-from urbanseg.segmenter import Segmenter
-from urbanseg.train_params import TrainParams
+from urbanseg.model.segmenter import Segmenter
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 """Pairs of images ``(n, bands, size, size)`` float32 and targets ``(n, size, size)`` int64."""
@@ -65,7 +65,7 @@ def train_epoch(run: Run, batches: Batches, epoch: int) -> float:
     """
     params, losses = run.params, []
     run.network.train()
-    optimising.freeze_encoder(run.network, frozen=epoch < params.freeze_encoder_epochs)
+    optim.freeze_encoder(run.network, frozen=epoch < params.freeze_encoder_epochs)
     bar = tqdm(
         range(epoch * params.steps_per_epoch, (epoch + 1) * params.steps_per_epoch),
         desc=f"epoch {epoch + 1}/{params.epochs}",
@@ -73,12 +73,12 @@ def train_epoch(run: Run, batches: Batches, epoch: int) -> float:
         disable=not run.fabric.is_global_zero,
     )
     for number in bar:
-        optimising.set_rates(run.optimiser, params, number)
+        optim.set_rates(run.optimiser, params, number)
         value = step(run, list(islice(batches, params.accumulate)))
         if not math.isfinite(value):
             raise PipelineError(_not_finite(value, run, number))
         if run.average is not None:
-            optimising.follow(run.average, run.network, params.ema_decay, number)
+            optim.follow(run.average, run.network, params.ema_decay, number)
         losses.append(value)
         bar.set_postfix(loss=f"{value:.3f}")
     return sum(losses) / len(losses)

@@ -21,8 +21,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from urbanseg.config.train import TrainParams
+from urbanseg.learn import batch_sampler, model, optim, resume
 from urbanseg.learn import fabric as devices
-from urbanseg.learn import model, optimising, resume, sampling
 from urbanseg.learn.batches import Draws, ReadAhead, in_order
 from urbanseg.learn.class_weights import class_weights
 from urbanseg.learn.data import TileDataset, TrainingSet
@@ -30,8 +31,7 @@ from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
 from urbanseg.learn.steps import Run, train_epoch
 from urbanseg.learn.validation import validate
-from urbanseg.segmenter import Segmenter, Spec
-from urbanseg.train_params import TrainParams
+from urbanseg.model.segmenter import Segmenter, Spec
 
 log = logging.getLogger(__name__)
 
@@ -152,8 +152,10 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
     average = copy.deepcopy(network).to(fabric.device) if params.ema_decay else None
     network = devices.share_batch_statistics(network, fabric)
     callable_network: Any = torch.compile(network) if params.compile else network
-    computing, optimiser = fabric.setup(callable_network, optimising.optimiser(network, params))
-    probabilities = sampling.tile_probabilities(data.train_counts, params.balance) if params.balance else None
+    computing, optimiser = fabric.setup(callable_network, optim.optimiser(network, params))
+    probabilities = (
+        batch_sampler.tile_probabilities(data.train_counts, params.balance) if params.balance else None
+    )
     return Run(
         fabric,
         params,
@@ -163,7 +165,7 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
         optimiser,
         _loss(data, params).to(fabric.device),
         Draws(
-            partial(sampling.order, len(data.train), probabilities, seed),
+            partial(batch_sampler.order, len(data.train), probabilities, seed),
             range(params.epochs * params.steps_per_epoch),
             params.batch_size,
             accumulate=params.accumulate,

@@ -20,9 +20,9 @@ from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
-from urbanseg.files import atomic
 from urbanseg.grid import Grid
 from urbanseg.io import vector_files
+from urbanseg.io.files import atomic
 from urbanseg.mapping.export import steady, write_layer
 from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
 

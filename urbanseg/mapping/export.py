@@ -18,7 +18,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.files import atomic
+from urbanseg.io.files import atomic
 from urbanseg.mapping.styles import GEOMETRY
 
 CLOCK = "2000-01-01T00:00:00.000Z"

@@ -9,8 +9,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from urbanseg.mapping.mosaic import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
 from urbanseg.mapping.outlines import Rings
+from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
 
 CUTS = (0.5, 0.25)
 """Share of a side that is cut off at its ends, in one round after the other."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from urbanseg.mapping.mosaic import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
+from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
 
 OWN = np.array([UPPER_LEFT, UPPER_RIGHT, LOWER_RIGHT, LOWER_LEFT])
 """By heading (east, south, west, north): the pixel to the left behind a corner one arrives at."""

@@ -1,9 +1,9 @@
 """Land-cover polygons: a class raster as a table of polygons with class, area and confidence.
 
-What a region is stands in `urbanseg.mapping.mosaic`, how slivers are merged and holes
+What a region is stands in `urbanseg.mapping.partition`, how slivers are merged and holes
 filled in `urbanseg.mapping.regions`, how outlines are traced in `urbanseg.mapping.outlines`,
 made smoother and simpler in `urbanseg.mapping.generalise`, and how buildings get their right
-angles in `urbanseg.mapping.squaring` and `urbanseg.mapping.insertion`.
+angles in `urbanseg.mapping.regularize` and `urbanseg.mapping.coverage_insert`.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
+from urbanseg.mapping.coverage_insert import Rules, inserted
 from urbanseg.mapping.generalise import simplify, smooth
-from urbanseg.mapping.insertion import Rules, inserted
-from urbanseg.mapping.mosaic import OUTSIDE, Mosaic, Pixels, Read, survey
 from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.partition import OUTSIDE, Mosaic, Pixels, Read, survey
 from urbanseg.mapping.regions import Limits, fill_holes, merge_slivers
-from urbanseg.mapping.squaring import squared
+from urbanseg.mapping.regularize import squared
 
 CONFIDENCE_SCALE = 254
 """Value of a confidence raster that means 1."""
@@ -80,7 +80,7 @@ def land_cover(
     times the area of a pixel.
 
     Args:
-        read: classes and confidences of a window, as `urbanseg.mapping.mosaic.survey` wants them.
+        read: classes and confidences of a window, as `urbanseg.mapping.partition.survey` wants them.
         grid: where the pixels lie; its CRS must be in metres.
         class_table: names of the classes.
         clean_up: what is merged, filled, smoothed, simplified and squared, in this order.

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry
 
 from urbanseg.errors import PipelineError
-from urbanseg.io.redact import redact
 from urbanseg.mapping.styles import GEOMETRY
+from urbanseg.redact import redact
 
 EPSG = 4326
 """CRS of the tables: cities lie in different UTM zones, and a table has one."""

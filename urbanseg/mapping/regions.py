@@ -11,15 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from urbanseg.classes import IGNORE
-from urbanseg.mapping.mosaic import (
-    LOWER_LEFT,
-    LOWER_RIGHT,
-    OUTSIDE,
-    UPPER_RIGHT,
-    Mosaic,
-    components,
-)
 from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, OUTSIDE, UPPER_RIGHT, Mosaic, components
 
 Limits = NDArray[np.float64]
 """``(256,)``: pixels, by class."""

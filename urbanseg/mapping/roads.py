@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from urbanseg.grid import Grid
-from urbanseg.network import RoadGraph
+from urbanseg.roads.skeleton import RoadGraph
 
 BLOCK_PX = 512
 """Side of the blocks in which widths are measured."""

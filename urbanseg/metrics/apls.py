@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from urbanseg.network import RoadGraph
+from urbanseg.roads.skeleton import RoadGraph
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE
+from urbanseg.config.evaluate import RoadScoreParams
+from urbanseg.config.vectorize import RoadParams
 from urbanseg.errors import PipelineError
-from urbanseg.evaluate_params import RoadScoreParams
 from urbanseg.grid import Window, blocks
+from urbanseg.io.raster import Reader
 from urbanseg.metrics import roads
 from urbanseg.metrics.boundary import BandCounts, BoundaryCounts, band_counts, boundary_counts, halo_px
 from urbanseg.metrics.calibration import confidence_counts
 from urbanseg.metrics.objects import Fragments, fragments
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.segmentation import TEST, counted
-from urbanseg.raster import Reader
-from urbanseg.vectorize_params import RoadParams
 
 Classes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -15,12 +15,12 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from urbanseg.evaluate_params import RoadScoreParams
+from urbanseg.config.evaluate import RoadScoreParams
+from urbanseg.config.vectorize import RoadParams
 from urbanseg.metrics.apls import PathSums, compare_paths
-from urbanseg.metrics.buffers import Matched, match
-from urbanseg.network import RoadGraph, road_graph
-from urbanseg.road_repair import repaired
-from urbanseg.vectorize_params import RoadParams
+from urbanseg.metrics.road_matching import Matched, match
+from urbanseg.roads.repair import repaired
+from urbanseg.roads.skeleton import RoadGraph, road_graph
 
 
 @dataclass(frozen=True)

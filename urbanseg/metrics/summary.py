@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.classes import ClassTable
-from urbanseg.metrics import bootstrap, calibration, evidence
+from urbanseg.metrics import block_counts, bootstrap, calibration
+from urbanseg.metrics.accumulate import Tally
 from urbanseg.metrics.area import HECTARE_M2, Areas, areas
+from urbanseg.metrics.block_counts import Evidence
 from urbanseg.metrics.boundary import BoundaryScores, boundary_iou, boundary_scores
-from urbanseg.metrics.evidence import Evidence
-from urbanseg.metrics.grading import OVERALL, Target, grade
 from urbanseg.metrics.objects import precision_recall_f1
-from urbanseg.metrics.olofsson import adjusted_area
 from urbanseg.metrics.roads import Network, RoadScores
 from urbanseg.metrics.segmentation import ClassScores, class_scores, mean, present
-from urbanseg.metrics.tally import Tally
+from urbanseg.metrics.stratified_estimates import adjusted_area
+from urbanseg.metrics.targets import OVERALL, Target, grade
 
 DIGITS = 6
 """Decimals of a figure in the metrics file."""
@@ -72,7 +72,7 @@ def evaluation(
     pixel_ha = height_m * width_m / HECTARE_M2
     matrix = found.pixels.sum(axis=0)
     mapped_ha = found.mapped.astype(np.float64) * pixel_ha
-    by_cell = evidence.of_tally(found, classes.names)
+    by_cell = block_counts.of_tally(found, classes.names)
 
     def adjusted(total: NDArray[np.int64]) -> NDArray[np.float64]:
         return adjusted_area(total.T, mapped_ha)
@@ -83,8 +83,8 @@ def evaluation(
         targets=targets,
         tally=found,
         evidence=by_cell,
-        figures=evidence.figures(by_cell),
-        intervals=evidence.intervals(by_cell, seed, samples)
+        figures=block_counts.figures(by_cell),
+        intervals=block_counts.intervals(by_cell, seed, samples)
         | {f"classes.{c.name}.area_adjusted_ha": (ends[0, c.id], ends[1, c.id]) for c in classes},
         matrix=matrix,
         scores=class_scores(matrix),
@@ -121,7 +121,7 @@ def pooled_summary(
     samples: int,
 ) -> dict[str, Any]:
     """The scores of several cities together: headline, class IoUs, and their intervals."""
-    figures = evidence.figures(found)
+    figures = block_counts.figures(found)
     return headline(found, figures, classes, targets) | {
         "agreement": _nested("agreement", figures),
         "classes": {
@@ -132,7 +132,7 @@ def pooled_summary(
             for c in classes
         },
         "roads": _nested("roads", figures),
-        "intervals": intervals(evidence.intervals(found, seed, samples)),
+        "intervals": intervals(block_counts.intervals(found, seed, samples)),
     }
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from shapely.geometry.base import BaseGeometry
 
 from urbanseg.errors import PipelineError
-from urbanseg.files import atomic
+from urbanseg.io.files import atomic
 
 CRS = "EPSG:4326"
 COLUMNS = ["class", "osm_type", "osm_id", "tags", "geometry"]

@@ -15,11 +15,11 @@ import geopandas as gpd
 import osmium
 from tqdm import tqdm
 
+from urbanseg.config.labels import OverpassOsm
 from urbanseg.errors import PipelineError
-from urbanseg.files import atomic, remove
-from urbanseg.label_params import OverpassOsm
+from urbanseg.io.files import atomic, remove
+from urbanseg.osm.collect import COAST_REACH_DEGREES, Gathering
 from urbanseg.osm.features import Bounds
-from urbanseg.osm.gathering import COAST_REACH_DEGREES, Gathering
 from urbanseg.osm.overpass_client import connected
 from urbanseg.osm.pbf import gather
 from urbanseg.osm.rules import Rules, Shape, TagSet

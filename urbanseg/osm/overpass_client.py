@@ -23,11 +23,11 @@ import osmnx
 import requests
 from osmnx._errors import CacheOnlyInterruptError
 
+from urbanseg.config.labels import OverpassOsm
 from urbanseg.errors import PipelineError
-from urbanseg.files import remove
-from urbanseg.io.redact import excerpt, redact
-from urbanseg.label_params import OverpassOsm
+from urbanseg.io.files import remove
 from urbanseg.osm.features import Bounds
+from urbanseg.redact import excerpt, redact
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 The file is streamed through libosmium, which keeps the node locations and lets only
 objects with a tag key of the rules reach Python. Multipolygon relations are assembled by
 libosmium (https://osmcode.org/osmium-concepts/#areas); what ways and areas become is a
-matter of `urbanseg.osm.gathering`.
+matter of `urbanseg.osm.collect`.
 """
 
 import logging
@@ -17,8 +17,8 @@ import osmium
 import shapely
 
 from urbanseg.errors import PipelineError
+from urbanseg.osm.collect import AREA_RELATIONS, COAST_REACH_DEGREES, INCOMPLETE, Gathering, Position
 from urbanseg.osm.features import Bounds
-from urbanseg.osm.gathering import AREA_RELATIONS, COAST_REACH_DEGREES, INCOMPLETE, Gathering, Position
 from urbanseg.osm.rules import Rules, TagSet, keys
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from urbanseg.label_params import TagRule
+from urbanseg.config.labels import TagRule
 
 Tags = Mapping[str, str]
 TagSet = Mapping[str, Literal["*"] | list[str]]

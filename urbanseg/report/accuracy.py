@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.metrics.olofsson import Accuracy, Z
-from urbanseg.names import in_markdown
+from urbanseg.config.names import in_markdown
+from urbanseg.metrics.stratified_estimates import Accuracy, Z
 from urbanseg.report.scores import DASH
 
 DIGITS = 6

@@ -14,8 +14,8 @@ from pyproj import Transformer
 
 from urbanseg.classes import ClassTable
 from urbanseg.grid import Grid, Window
-from urbanseg.metrics.evidence import Evidence
-from urbanseg.raster import reading
+from urbanseg.io.raster import reading
+from urbanseg.metrics.block_counts import Evidence
 from urbanseg.report import pictures
 from urbanseg.report.pictures import Rgb, Wording, humanize
 from urbanseg.report.views import RasterFiles, rgb_bands

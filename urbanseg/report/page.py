@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pyproj import Transformer
 
+from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid
-from urbanseg.params import CityParams, Params
 from urbanseg.report import curves, pictures, provenance, scores
 from urbanseg.report.curves import Series
 from urbanseg.report.pictures import Paletted, Rgb

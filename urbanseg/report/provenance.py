@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from urbanseg.errors import PipelineError
-from urbanseg.files import sha256
+from urbanseg.io.files import sha256
 from urbanseg.report.pictures import humanize
 
 KNOWN = {

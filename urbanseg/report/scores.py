@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from urbanseg.classes import ClassTable
+from urbanseg.config.evaluate import Target
 from urbanseg.errors import PipelineError
-from urbanseg.evaluate_params import Target
 from urbanseg.report.pictures import Wording, humanize
 
 HEADLINE = (

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE, ClassTable
-from urbanseg.files import atomic
 from urbanseg.grid import Grid
-from urbanseg.raster import reading, require_same_grid
+from urbanseg.io.files import atomic
+from urbanseg.io.raster import reading, require_same_grid
 from urbanseg.report import pictures
 from urbanseg.report.pictures import Paletted, Rgb
 

@@ -12,12 +12,12 @@ import yaml
 from sentinelhub import SentinelHubDownloadClient
 
 import stages.scene
+from tests.conftest import ROOT
 from tests.protocol.scenes import world
 from tests.protocol.scenes.loopback import running
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET
 from tests.protocol.scenes.world import LEFT, TOP, Product, day
 
-PROJECT = Path(__file__).parents[3]
 SIDE = 320
 """Pixels of the town's side."""
 
@@ -81,7 +81,7 @@ class Town:
 
     def write(self, scene: dict[str, Any]) -> None:
         """params.yaml with this scene."""
-        params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
         town = {"title": "Town", "role": "train", "inputs": ".", "scene": scene}
         town |= {
             "osm": {"provider": "none"},

@@ -92,7 +92,7 @@ def between(archive: Archive, interval: str) -> list[world.Product]:
 def _render(
     archive: Archive, script: str, source: dict[str, Any], x: NDArray, y: NDArray, *, blank: bool
 ) -> dict[str, NDArray]:
-    """What `urbanseg.imagery.process_api.EVALSCRIPT` computes; a test runs that itself."""
+    """What `urbanseg.imagery.sentinel2.process_api.EVALSCRIPT` computes; a test runs that itself."""
     found = re.search(r"bands: (\[.*?\]), units: (\[.*?\])", script)
     assert found
     units = dict(zip(json.loads(found[1]), json.loads(found[2]), strict=True))

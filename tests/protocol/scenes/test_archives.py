@@ -10,7 +10,7 @@ from pystac.validation import validate_dict
 
 from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.world import LEFT, TOP, Product, day
-from urbanseg.imagery.overflights import UNCLEAR
+from urbanseg.imagery.sentinel2.acquisitions import UNCLEAR
 
 PROVIDERS = ["cdse", "earth_search", "planetary_computer"]
 BANDS = ("B02", "B03", "B04", "B08")

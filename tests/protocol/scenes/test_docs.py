@@ -13,7 +13,7 @@ from affine import Affine
 import stages.scene
 from tests.protocol.scenes.conftest import PRODUCTS, PROJECT, Town
 from tests.protocol.scenes.world import LEFT, TOP
-from urbanseg import params
+from urbanseg.config import params
 
 SNIPPETS = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/scenes.md").read_text(), re.DOTALL)
 

@@ -9,8 +9,8 @@ from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.server import SAS_TOKEN
 from tests.unit.io.counting import Counter, counting
 from tests.unit.io.hostile import source, vrt
-from urbanseg.imagery import stac
-from urbanseg.scene_params import StacScene
+from urbanseg.config.scene import StacScene
+from urbanseg.imagery.sentinel2 import stac
 
 STAC = ("earth_search", "planetary_computer")
 

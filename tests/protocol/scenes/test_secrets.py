@@ -17,9 +17,9 @@ import stages.scene
 from tests.protocol.scenes.conftest import PROJECT, Town
 from tests.protocol.scenes.nominatim import TOWN
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
-from urbanseg.imagery.patience import AnswerError
-from urbanseg.imagery.stac import Stac
-from urbanseg.params import load
+from urbanseg.config.params import load
+from urbanseg.imagery.sentinel2.retry import AnswerError
+from urbanseg.imagery.sentinel2.stac import Stac
 
 FATES = [
     ("cdse", None, {}),

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import ROOT
 from urbanseg import paths
-from urbanseg.params import load
+from urbanseg.config.params import load
 
 
 @pytest.fixture

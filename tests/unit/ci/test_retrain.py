@@ -1,10 +1,8 @@
-from pathlib import Path
 from types import SimpleNamespace
 
 from ci.retrain import remote_sources, report
-from urbanseg import params
-
-ROOT = Path(__file__).parents[3]
+from tests.conftest import ROOT
+from urbanseg.config import params
 
 
 def city(scene, osm):

@@ -2,12 +2,12 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[3]
+from tests.conftest import ROOT
+
 READS = [
     "params.yaml",
     "dvc.lock",

@@ -9,13 +9,14 @@ import segmentation_models_pytorch as smp
 import torch
 from pydantic import ValidationError
 
-from urbanseg import paths, segmenter
+from urbanseg import paths
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends, export
 from urbanseg.infer.predictor import TorchPredictor
-from urbanseg.model_card import Card
-from urbanseg.predict_params import PredictParams
-from urbanseg.segmenter import Segmenter, Spec
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.segmenter import Segmenter, Spec
 
 ENCODER = "resnet18"
 SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["a", "b", "c"], "Unet", ENCODER, upsample=2)

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from tests.unit.io.counting import counting
 from tests.unit.io.hostile import source, tagged, tif, vrt
-from urbanseg import raster
+from urbanseg.config.scene import LocalScene, StacScene
 from urbanseg.errors import PipelineError
-from urbanseg.imagery import item, local
+from urbanseg.imagery import item
+from urbanseg.imagery.local import raster_copy
+from urbanseg.io import raster
 from urbanseg.io.addresses import address, host, plain_host, require_allowed
-from urbanseg.scene_params import LocalScene, StacScene
 
 
 def scene(**changes: object) -> LocalScene:
@@ -22,7 +23,7 @@ def scene(**changes: object) -> LocalScene:
 
 
 def copied(params: LocalScene, folder: Path) -> np.ndarray:
-    local.copy(params, folder / "out/scene.tif", folder / "out/scl.tif")
+    raster_copy.copy(params, folder / "out/scene.tif", folder / "out/scl.tif")
     with raster.reading(folder / "out/scene.tif") as file:
         return file.read()
 

@@ -14,9 +14,10 @@ import stages.scene
 from tests.conftest import ROOT
 from tests.unit.io.counting import counting
 from tests.unit.io.hostile import source, tif, vrt
-from urbanseg import paths, raster
+from urbanseg import paths
+from urbanseg.config.labels import TagRule
 from urbanseg.errors import PipelineError
-from urbanseg.label_params import TagRule
+from urbanseg.io import raster
 from urbanseg.labels.annotation import read_cvat, read_labelme
 from urbanseg.osm import read_features
 

@@ -11,11 +11,10 @@ import rasterio
 
 from tests.unit.io.counting import Counter, counting
 from tests.unit.io.hostile import HOSTILE, PLACE, RAW, SIDE, pam, raw, source, tif, vrt, written
-from urbanseg import pictures, raster
+from urbanseg.config.scene import LocalScene
 from urbanseg.errors import PipelineError
-from urbanseg.imagery import local
-from urbanseg.io import drivers, gdal_access
-from urbanseg.scene_params import LocalScene
+from urbanseg.imagery.local import raster_copy
+from urbanseg.io import drivers, gdal_access, image_sheet, raster
 
 READ = """
 import sys, warnings, rasterio
@@ -198,17 +197,17 @@ def test_a_mask_and_a_grid_are_checked_as_a_scene_is(tmp_path: Path) -> None:
     for changes in ({"path": bad}, {"mask": {"path": bad, "kind": "valid"}}, {"like": bad}):
         params = LocalScene.model_validate(common | changes)
         with pytest.raises(PipelineError, match=r"a\.vrt names .*lies in another folder"):
-            local.copy(params, out / "scene.tif", out / "scl.tif")
+            raster_copy.copy(params, out / "scene.tif", out / "scl.tif")
         assert not list(out.glob("*"))
-        local.copy(params, out / "scene.tif", out / "scl.tif", [tmp_path / "inputs"])
+        raster_copy.copy(params, out / "scene.tif", out / "scl.tif", [tmp_path / "inputs"])
         (out / "scene.tif").unlink()
 
 
 def test_a_picture_of_a_data_set_is_checked(tmp_path: Path) -> None:
     path = vrt(tmp_path / "set/a.vrt", source(str(tif(tmp_path / "x.tif"))))
-    with pytest.raises(PipelineError, match="lies in another folder"), pictures.opened(path):
+    with pytest.raises(PipelineError, match="lies in another folder"), image_sheet.opened(path):
         pass
-    with pictures.opened(path, [tmp_path / "x.tif"]) as picture:
+    with image_sheet.opened(path, [tmp_path / "x.tif"]) as picture:
         assert (picture.read() == 7).all()
 
 

@@ -16,14 +16,14 @@ from pyproj import CRS
 
 from tests.unit.io.counting import Counter, counting
 from urbanseg.classes import ClassTable, LandClass
+from urbanseg.config.labels import VectorLabels
+from urbanseg.config.scene import AreaParams, Patience
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.imagery import area
+from urbanseg.imagery.sentinel2 import area
 from urbanseg.io import drivers, vector_files
-from urbanseg.label_params import VectorLabels
-from urbanseg.labels.drawn import read_drawn
+from urbanseg.labels.vector import read_drawn
 from urbanseg.mapping.checkpoints import read_checkpoints
-from urbanseg.scene_params import AreaParams, Patience
 
 SQUARE = shapely.box(9, 48, 9.1, 48.1)
 GML = (

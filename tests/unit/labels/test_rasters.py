@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 
-from urbanseg import params, raster, remaps
+from tests.conftest import ROOT
 from urbanseg.classes import IGNORE, ClassTable, LandClass
+from urbanseg.config import params, remaps
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
+from urbanseg.io import raster
 from urbanseg.labels import rasters
 
 NAMES = ["other", "building", "road", "vegetation"]
@@ -106,5 +108,5 @@ def test_a_raster_of_another_place_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", remaps.TABLES)
 def test_the_tables_that_ship_name_the_classes_of_params_yaml(name: str) -> None:
-    names = set(params.load(Path(__file__).parents[3] / "params.yaml").classes) | {"ignore"}
+    names = set(params.load(ROOT / "params.yaml").classes) | {"ignore"}
     assert set(remaps.TABLES[name].values()) <= names

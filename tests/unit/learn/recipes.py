@@ -9,14 +9,13 @@ import yaml
 from affine import Affine
 from pyproj import CRS
 
-from urbanseg import raster
+from tests.conftest import ROOT
+from urbanseg.config.train import TrainParams
 from urbanseg.grid import Grid, Window
+from urbanseg.io import raster
 from urbanseg.learn import fabric, training
 from urbanseg.learn.data import Source, Tile, TrainingSet
-from urbanseg.segmenter import Spec
-from urbanseg.train_params import TrainParams
-
-ROOT = Path(__file__).parents[3]
+from urbanseg.model.segmenter import Spec
 
 
 def recipe(**changes: Any) -> TrainParams:

@@ -1,15 +1,15 @@
 import re
-from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.conftest import ROOT
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import DECODERS, build, encoders_of, image_layers
 
-GUIDE = Path(__file__).parents[3] / "docs" / "training.md"
+GUIDE = ROOT / "docs" / "training.md"
 CHANNELS = [16, 16, 8, 8, 8]
 ENCODERS = [
     "resnet18",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from urbanseg.learn.batch_sampler import order
 from urbanseg.learn.batches import Draws, ReadAhead, in_order
-from urbanseg.learn.sampling import order
 
 
 def draws(tiles, steps, batch_size, seed=3, **cut):

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from urbanseg import raster
 from urbanseg.classes import IGNORE
+from urbanseg.config.train import AugmentParams
 from urbanseg.grid import Grid, Window
+from urbanseg.io import raster
 from urbanseg.learn.assembly import one_against_rest
 from urbanseg.learn.batches import Draw
 from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, pad, resized
-from urbanseg.segmenter import CLIP, Spec
-from urbanseg.train_params import AugmentParams
+from urbanseg.model.segmenter import CLIP, Spec
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
 ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, gamma=0.3, bands=0.1, noise=0.05, scale=0.3)

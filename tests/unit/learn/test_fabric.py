@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.unit.learn.recipes import ROOT, recipe
+from tests.conftest import ROOT
+from tests.unit.learn.recipes import recipe
 from urbanseg.errors import PipelineError
 from urbanseg.learn import fabric
 

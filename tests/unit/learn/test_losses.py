@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from urbanseg.classes import IGNORE
+from urbanseg.config.train import LossParams
 from urbanseg.learn.losses import REACH, TERMS, SegmentationLoss, border_weights
-from urbanseg.train_params import LossParams
 
 NOTHING = {
     "ce_weight": 0,

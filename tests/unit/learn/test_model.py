@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.learn import model
 from urbanseg.learn.pretrained import adapt_first_layer
-from urbanseg.model_card import Card
-from urbanseg.segmenter import Segmenter, Spec
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.segmenter import Segmenter, Spec
 
 FOUR = ["B02", "B03", "B04", "B08"]
 SPEC = Spec(FOUR, [0.0] * 4, [1.0] * 4, ["other", "road", "water"], "Unet", "tu-test_resnet")

@@ -4,12 +4,12 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.learn import model, pretrained
 from urbanseg.learn.pretrained import PACKAGED, adapt_first_layer
-from urbanseg.model_card import Card
-from urbanseg.segmenter import Segmenter, Spec
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.segmenter import Segmenter, Spec
 
 CHANNELS = [16, 16, 8, 8, 8]
 LITE0 = "timm-tf_efficientnet_lite0"

@@ -8,10 +8,10 @@ import segmentation_models_pytorch as smp
 import torch
 
 from tests.unit.learn.recipes import recipe, run, stripes, without_chance
-from urbanseg import segmenter
 from urbanseg.errors import PipelineError
 from urbanseg.learn import fabric, resume, training, validation
-from urbanseg.model_card import Card
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
 
 BUSY = {
     "ema_decay": 0.9,

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from urbanseg.classes import IGNORE
-from urbanseg.mapping.mosaic import OUTSIDE, survey
 from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.partition import OUTSIDE, survey
 
 rasters = arrays.arrays(
     np.uint8,

@@ -17,8 +17,8 @@ from urbanseg.mapping.export import map_files, write_map
 from urbanseg.mapping.polygons import polygonise
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
-from urbanseg.network import road_graph
 from urbanseg.paths import MAP_ENDINGS
+from urbanseg.roads.skeleton import road_graph
 
 TABLE = ClassTable(
     (LandClass(0, "other", "#bdc3c7"), LandClass(1, "Gebäude", "#c0392b"), LandClass(2, "road", "#7f8c8d"))

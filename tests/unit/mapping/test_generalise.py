@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tests.unit.mapping.rasters import rasters, surveyed
 from urbanseg.mapping.generalise import simplify, smooth
-from urbanseg.mapping.mosaic import OUTSIDE
 from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.partition import OUTSIDE
 
 SCALE = Affine.scale(1, -1)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from shapely import Polygon
 
 from tests.unit.mapping.rasters import rasters, surveyed
-from urbanseg.mapping.mosaic import OUTSIDE
 from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.partition import OUTSIDE
 
 UTM = Affine(10, 0, 500_000, 0, -10, 4_000_000)
 

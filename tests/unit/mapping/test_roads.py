@@ -13,7 +13,7 @@ from urbanseg.grid import Grid
 from urbanseg.mapping.export import write_geopackage
 from urbanseg.mapping.roads import BLOCK_PX, road_layers
 from urbanseg.mapping.styles import layer_styles
-from urbanseg.network import road_graph
+from urbanseg.roads.skeleton import road_graph
 
 UTM = CRS.from_epsg(32632)
 TABLE = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d")))

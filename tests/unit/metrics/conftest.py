@@ -1,7 +1,6 @@
 import json
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +9,13 @@ from pyproj import CRS
 from scipy import ndimage
 
 from stages import evaluate
-from urbanseg import params, paths, raster
+from tests.conftest import ROOT
+from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.config import params
 from urbanseg.grid import Grid
+from urbanseg.io import raster
 
-ROOT = Path(__file__).parents[3]
 SHAPE = (300, 260)
 
 

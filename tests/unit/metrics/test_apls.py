@@ -10,7 +10,7 @@ from shapely.ops import substring
 
 from urbanseg.metrics import apls
 from urbanseg.metrics.apls import PathSums, compare_paths
-from urbanseg.network import line_graph
+from urbanseg.roads.skeleton import line_graph
 
 RULES = {"snap_m": 4.0, "spacing_m": 50.0, "min_path_m": 10.0}
 steps = st.tuples(st.integers(0, 5), st.integers(0, 5), st.booleans())

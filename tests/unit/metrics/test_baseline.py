@@ -6,8 +6,9 @@ import pytest
 
 from bench import baseline
 from tests.unit.metrics.conftest import SHAPE
-from urbanseg import paths, raster
+from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.io import raster
 
 
 @pytest.fixture

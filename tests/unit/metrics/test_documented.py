@@ -3,9 +3,9 @@
 import importlib
 import re
 
-from tests.unit.metrics.conftest import ROOT
+from tests.conftest import ROOT
 from urbanseg import paths
-from urbanseg.metrics import evidence
+from urbanseg.metrics import block_counts
 from urbanseg.metrics.summary import pooled_summary
 
 ROW = re.compile(r"^\| (`(?P<key>[^`|]+)`|–) \| .+ \| .+ \| `(?P<module>\w+)\.(?P<function>\w+)` \|$")
@@ -56,7 +56,7 @@ def test_each_figure_of_a_city_is_in_the_table_and_nothing_else_is(scored):
 def test_each_figure_of_all_cities_together_is_in_the_table(scored, city, settings):
     assert scored
     together = pooled_summary(
-        evidence.read(paths.evaluation_dir(city)),
+        block_counts.read(paths.evaluation_dir(city)),
         settings.class_table,
         settings.evaluate.targets,
         seed=0,

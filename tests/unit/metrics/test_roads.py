@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import LineString, Point
 
-from urbanseg.evaluate_params import RoadScoreParams
+from urbanseg.config.evaluate import RoadScoreParams
+from urbanseg.config.vectorize import RoadParams
 from urbanseg.metrics.roads import RoadScores, compare, compare_masks
-from urbanseg.network import road_graph
-from urbanseg.vectorize_params import RoadParams
+from urbanseg.roads.skeleton import road_graph
 
 SIZE = (60, 80)
 AS_IS = RoadParams(min_spur_m=0, snap_m=0, max_gap_m=0, max_angle_deg=0, min_length_m=0)

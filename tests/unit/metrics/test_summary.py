@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stages import evaluate
-from tests.unit.metrics.conftest import ROOT
+from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.metrics.segmentation import class_scores, confusion

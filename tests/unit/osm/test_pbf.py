@@ -10,8 +10,8 @@ import pytest
 import shapely
 
 from urbanseg import osm
+from urbanseg.config.labels import TagRule
 from urbanseg.errors import PipelineError
-from urbanseg.label_params import TagRule
 from urbanseg.osm.rules import Rules
 
 AREA, LINE = "area", "line"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 
 from urbanseg import osm
-from urbanseg.label_params import TagRule
+from urbanseg.config.labels import TagRule
 from urbanseg.osm.simulated import lay_out, write
 from urbanseg.osm.simulated.blocks import USES
 from urbanseg.osm.simulated.buildings import Rows, perimeter, rows

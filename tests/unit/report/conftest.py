@@ -8,13 +8,13 @@ from affine import Affine
 from pyproj import CRS
 
 from tests.conftest import ROOT
-from urbanseg import params as parameters
 from urbanseg.classes import IGNORE
+from urbanseg.config import params as parameters
+from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid, Window
-from urbanseg.metrics.evidence import ROAD_COUNTS, Evidence, write
+from urbanseg.io.raster import reading, writing
+from urbanseg.metrics.block_counts import ROAD_COUNTS, Evidence, write
 from urbanseg.metrics.segmentation import confusion
-from urbanseg.params import CityParams, Params
-from urbanseg.raster import reading, writing
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact
 from urbanseg.report.quality import Quality, read_quality

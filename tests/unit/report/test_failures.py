@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
-from urbanseg.metrics.evidence import Evidence
-from urbanseg.params import Params
+from urbanseg.metrics.block_counts import Evidence
 from urbanseg.report.failures import GAP, HEAD, PANELS, SIDE, sheet, worst
 from urbanseg.report.quality import Quality, read_quality
 from urbanseg.report.views import RasterFiles

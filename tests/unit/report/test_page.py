@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyproj import Transformer
 
+from urbanseg.config.params import Params
 from urbanseg.grid import Grid
-from urbanseg.params import Params
 from urbanseg.report.page import CityReport, map_data, render
 
 TOGETHER = {"miou": 0.512, "grade": "below", "pixel_accuracy": 0.7, "test_pixels": 24690}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from urbanseg.errors import PipelineError
-from urbanseg.files import read_json
+from urbanseg.io.files import read_json
 from urbanseg.report.provenance import facts, fingerprint, is_simulated, require
 
 ITEM = {

@@ -6,16 +6,16 @@ from affine import Affine
 from pyproj import CRS
 
 from urbanseg.classes import ClassTable, LandClass
+from urbanseg.config.evaluate import Target
 from urbanseg.errors import PipelineError
-from urbanseg.evaluate_params import Target
 from urbanseg.grid import Grid, Window
+from urbanseg.metrics.accumulate import Tally
 from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
 from urbanseg.metrics.objects import Detections
 from urbanseg.metrics.plots import write_tables
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.summary import Evaluation, summary
 from urbanseg.metrics.summary import evaluation as evaluate
-from urbanseg.metrics.tally import Tally
 from urbanseg.report.scores import class_rows, grouped, headline, interval, read_confusion, road_rows
 
 TABLE = ClassTable(tuple(LandClass(i, n, "#112233") for i, n in enumerate(["other", "road", "bare_soil"])))

@@ -10,14 +10,14 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.unit.report.test_page import CURVES, TOGETHER, TRAINING, Page
-from urbanseg import params as parameters
 from urbanseg.classes import ClassTable
+from urbanseg.config import params as parameters
+from urbanseg.config.params import Params
 from urbanseg.grid import Grid
+from urbanseg.io.raster import writing
 from urbanseg.mapping.checkpoints import points_qml
 from urbanseg.mapping.styles import land_cover_qml
-from urbanseg.metrics.olofsson import accuracy
-from urbanseg.params import Params
-from urbanseg.raster import writing
+from urbanseg.metrics.stratified_estimates import accuracy
 from urbanseg.report import curves, pictures, scores
 from urbanseg.report.accuracy import accuracy_page, accuracy_values
 from urbanseg.report.page import CityReport, render

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from pyproj import CRS
 
+from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.params import Params
-from urbanseg.raster import reading, writing
+from urbanseg.io.raster import reading, writing
 from urbanseg.report.views import RasterFiles, read_views, rgb_bands, write_previews
 
 PREVIEWS = {"scene", "labels", "prediction", "errors", "confidence", "split", "overlay", "overview"}

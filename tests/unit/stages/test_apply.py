@@ -11,13 +11,15 @@ from pyproj import CRS
 
 from stages import apply
 from tests.conftest import ROOT
-from urbanseg import paths, raster, segmenter
+from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import export
 from urbanseg.infer.images import class_table, parse_bands
 from urbanseg.infer.predictor import TorchPredictor
-from urbanseg.model_card import Card
+from urbanseg.io import raster
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
 
 NAMES = ["other", "building", "road"]
 HEIGHT, WIDTH = 70, 90

@@ -16,11 +16,12 @@ from pyproj import CRS
 
 import stages.labels
 import stages.osm
-from urbanseg import osm, paths, raster
+from tests.conftest import ROOT
+from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid, Window
+from urbanseg.io import raster
 
-PROJECT = Path(__file__).parents[3]
 GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 386_000, 0, -10, 6_673_000), 60, 80)
 
 
@@ -31,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_params(**city: Any) -> None:
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     town = {
         "title": "Town",
         "role": "train",

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from stages.merge import main
-from urbanseg import segmenter
+from tests.conftest import ROOT
 from urbanseg.learn.architectures import build
-from urbanseg.model_card import Card
-from urbanseg.segmenter import Segmenter, Spec
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.segmenter import Segmenter, Spec
 
-PARAMS = Path(__file__).parents[3] / "params.yaml"
+PARAMS = ROOT / "params.yaml"
 
 
 @pytest.fixture

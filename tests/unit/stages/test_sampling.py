@@ -13,11 +13,12 @@ from affine import Affine
 from pyproj import CRS
 
 from stages import assess, sample
-from urbanseg import paths, raster
+from tests.conftest import ROOT
+from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid
+from urbanseg.io import raster
 
-PROJECT = Path(__file__).parents[3]
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 300, 200)
 FILE = Path("checked.gpkg")
 
@@ -25,7 +26,7 @@ FILE = Path("checked.gpkg")
 @pytest.fixture(autouse=True)
 def city(tmp_path, monkeypatch):
     """A city of which half is vegetation; the lower half is test area."""
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     classes = np.full(GRID.shape, 3, np.uint8)
     classes[:, 100:] = np.arange(300)[:, np.newaxis] % 3

@@ -12,10 +12,11 @@ from affine import Affine
 from pyproj import CRS
 
 import stages.scene
-from urbanseg import paths, raster
+from tests.conftest import ROOT
+from urbanseg import paths
 from urbanseg.grid import Grid
+from urbanseg.io import raster
 
-PROJECT = Path(__file__).parents[3]
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 510_000, 0, -10, 5_400_400), 40, 60)
 
 
@@ -27,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_params(city: str = "demo", **scene: Any) -> None:
     """Parameters with one small town whose scene is that of `city`, changed."""
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     town = params["cities"][city]
     town["scene"] = scene if "provider" in scene else town["scene"] | scene
     if layout := town["scene"].get("layout"):

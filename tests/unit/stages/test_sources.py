@@ -17,11 +17,12 @@ import stages.labels
 import stages.osm
 import stages.scene
 import stages.tiles
-from urbanseg import paths, pictures, raster
+from tests.conftest import ROOT
+from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import SPLITS
+from urbanseg.io import image_sheet, raster
 
-PROJECT = Path(__file__).parents[3]
 COLORS = {
     "#3C1098": "building",
     "#6EC1E4": "road",
@@ -40,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_params(town: dict[str, Any], **sections: Any) -> None:
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["tiles"]["block"] = 512
     whole = {"title": "Town", "role": "train", "inputs": ".", "osm": {"provider": "none"}} | town
     for name, values in sections.items():
@@ -88,7 +89,7 @@ def test_dubai_is_a_folder_of_images_with_colour_masks_and_splits_of_its_own(sha
             tile, part = name.split("/")
             at = places.loc[name]
             rows, cols = slice(at.row, at.row + at.height), slice(at.col, at.col + at.width)
-            with pictures.opened(dubai / tile / "images" / f"{part}.jpg") as file:
+            with image_sheet.opened(dubai / tile / "images" / f"{part}.jpg") as file:
                 image = file.read()
             mask = np.asarray(Image.open(dubai / tile / "masks" / f"{part}.png").convert("RGB"))
             np.testing.assert_array_equal(scene.read()[:, rows, cols], np.maximum(image, 1))

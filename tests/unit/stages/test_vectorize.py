@@ -1,6 +1,5 @@
 import logging
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pyogrio
@@ -9,19 +8,20 @@ from affine import Affine
 from pyproj import CRS
 
 from stages.vectorize import main
-from urbanseg import paths, raster
+from tests.conftest import ROOT
+from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid
+from urbanseg.io import raster
 
-PROJECT = Path(__file__).parents[3]
-REAL = PROJECT.parent / "shared/data/dubai_scene_small/labels.tif"
+REAL = ROOT.parent / "shared/data/dubai_scene_small/labels.tif"
 UTM = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 60, 80)
 DEGREES = Grid(CRS.from_epsg(4326), Affine(1e-4, 0, 9, 0, -1e-4, 48), 60, 80)
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch):
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["vectorize", "demo"])
 
@@ -64,7 +64,7 @@ def test_a_prediction_in_degrees_is_one_sentence():
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real scene is not here")
 def test_the_real_scene_keeps_the_area_of_its_classes(tmp_path, monkeypatch):
-    shutil.copy(PROJECT / "params/dubai.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "params/dubai.yaml", tmp_path / "params.yaml")
     monkeypatch.setattr("sys.argv", ["vectorize", "dubai"])
     with raster.reading(REAL) as labels:
         classes, grid = labels.read_band(), labels.grid

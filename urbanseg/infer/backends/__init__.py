@@ -8,13 +8,14 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from urbanseg import files, segmenter
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer.predictor import TorchPredictor
-from urbanseg.infer.strips import Predictor
+from urbanseg.infer.stitching import Predictor
+from urbanseg.io import files
+from urbanseg.model import segmenter
+from urbanseg.model.segmenter import Spec
 from urbanseg.paths import EXPORT_FILES
-from urbanseg.predict_params import PredictParams
-from urbanseg.segmenter import Spec
 
 MANIFEST = "export.json"
 """Beside each exported file: its format, and of which segmenter it was made."""

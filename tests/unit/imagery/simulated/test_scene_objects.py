@@ -1,0 +1,131 @@
+"""Features become painted objects by what their tags say."""
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from urbanseg.grid import Grid
+from urbanseg.imagery.simulated.materials import GRAINS, MATERIALS, SPECTRA
+from urbanseg.imagery.simulated.scene_objects import Canvas, prepare
+from urbanseg.imagery.simulated.surfaces import BACKGROUND, RULES, SURFACES
+
+UTM = CRS.from_epsg(32632)
+GRID = Grid(UTM, Affine(2, 0, 510_000, 0, -2, 5_400_400), 200, 300)
+
+
+def painted(*features: tuple[str, dict[str, str], shapely.Geometry], climate: str = "temperate") -> Canvas:
+    names, tags, shapes = zip(*features, strict=True)
+    frame = gpd.GeoDataFrame(
+        {"class": list(names), "tags": [json.dumps(tag) for tag in tags]}, geometry=list(shapes), crs=UTM
+    )
+    return prepare(frame.to_crs(4326), GRID, climate, 1)
+
+
+def box(left: float, bottom: float, right: float, top: float) -> shapely.Polygon:
+    return shapely.box(510_000 + left, 5_400_000 + bottom, 510_000 + right, 5_400_000 + top)
+
+
+def street(**tags: str) -> tuple[str, dict[str, str], shapely.LineString]:
+    line = shapely.LineString([(510_100, 5_400_200), (510_500, 5_400_200)])
+    return "road", {"highway": "residential", **tags}, line
+
+
+@pytest.mark.parametrize(
+    ("tags", "width"),
+    [
+        ({"width": "12"}, 12),
+        ({"width": "12.5 m"}, 12.5),
+        ({"lanes": "4"}, 14),
+        ({"width": "wide", "lanes": "2"}, 7),
+        ({}, 8),
+        ({"highway": "motorway"}, 24),
+    ],
+)
+def test_a_road_is_as_wide_as_its_tags_say(tags: dict[str, str], width: float) -> None:
+    canvas = painted(street(**tags))
+    middle = canvas.shapes[0].intersection(box(200, 0, 300, 400))
+    assert middle.area == pytest.approx(100 * width, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("tags", "height"),
+    [
+        ({"building": "yes", "height": "21"}, 21),
+        ({"building": "yes", "building:levels": "5"}, 17.5),
+        ({"building": "house"}, 7.9),
+        ({"building": "yes", "height": "tall"}, 11.1),
+    ],
+)
+def test_a_building_is_as_high_as_its_tags_say(tags: dict[str, str], height: float) -> None:
+    assert painted(("building", tags, box(0, 0, 50, 50))).height[1] == pytest.approx(height)
+
+
+def test_what_lies_above_is_painted_above_whatever_the_order_of_the_features() -> None:
+    place = (100, 100, 160, 160)
+    layers = [
+        ("residential ground", {"landuse": "residential"}, box(0, 0, 600, 400)),
+        ("park", {"leisure": "park"}, box(50, 50, 300, 300)),
+        ("garden", {"leisure": "garden"}, box(60, 60, 290, 290)),
+        ("water", {"natural": "water"}, box(80, 80, 250, 250)),
+        (
+            "road",
+            {"highway": "primary", "width": "40"},
+            shapely.LineString([(510_000, 5_400_130), (510_600, 5_400_130)]),
+        ),
+        ("building", {"building": "yes"}, box(*place)),
+    ]
+    for order in (layers, layers[::-1]):
+        canvas = painted(*order)
+        numbers = canvas.paint(GRID, shapely.STRtree(canvas.shapes))
+        x = np.array([20, 55, 70, 90, 240, 130]) / 2
+        y = np.array([20, 55, 70, 90, 130, 155]) / 2
+        assert list(numbers[(200 - y).astype(int), x.astype(int)]) == [1, 2, 3, 4, 5, 6]
+
+
+def test_unmapped_ground_is_number_zero() -> None:
+    canvas = painted(("building", {"building": "yes"}, box(0, 0, 50, 50)))
+    numbers = canvas.paint(GRID, shapely.STRtree(canvas.shapes))
+    assert (numbers == 1).sum() == 25 * 25
+    assert (numbers == 0).sum() == numbers.size - 25 * 25
+
+
+def test_a_feature_that_names_its_material_gets_it_and_the_climate_decides_the_rest() -> None:
+    def share_of_main(canvas: Canvas, material: str) -> float:
+        """How well the object's first spectrum fits the material's, shade aside."""
+        return float(np.corrcoef(canvas.main[1], SPECTRA[MATERIALS[material].main])[0, 1])
+
+    conifers = painted(("forest", {"landuse": "forest", "leaf_type": "needleleaved"}, box(0, 0, 50, 50)))
+    palms = painted(("forest", {"landuse": "forest"}, box(0, 0, 50, 50)), climate="arid")
+    assert conifers.crown[1] == MATERIALS["coniferous wood"].crown
+    assert palms.crown[1] == MATERIALS["palm grove"].crown
+    sand = painted(("sand", {"natural": "sand"}, box(0, 0, 50, 50)))
+    assert share_of_main(sand, "sand") > 0.98
+
+
+def test_every_surface_is_made_of_materials_that_exist() -> None:
+    named = set(BACKGROUND.values())
+    for surface in SURFACES.values():
+        for weights in (surface.materials, surface.arid or {}, *surface.tagged.values()):
+            named |= set(weights)
+    assert named <= set(MATERIALS)
+    assert {kind.grain for kind in MATERIALS.values()} <= set(GRAINS)
+    assert {spectrum for kind in MATERIALS.values() for spectrum in (kind.main, kind.other)} <= set(SPECTRA)
+    assert set(RULES) == set(SURFACES)
+    assert all(0 < value < 1 for spectrum in SPECTRA.values() for value in spectrum)
+
+
+def test_no_material_is_dead_weight() -> None:
+    used = set(BACKGROUND.values()).union(
+        *(
+            set(weights)
+            for surface in SURFACES.values()
+            for weights in (surface.materials, surface.arid or {}, *surface.tagged.values())
+        )
+    )
+    assert used == set(MATERIALS)
+    assert {name for kind in MATERIALS.values() for name in (kind.main, kind.other)} == set(SPECTRA)

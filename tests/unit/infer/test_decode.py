@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from urbanseg.errors import PipelineError
+from urbanseg.infer.decode import SCALE, Answer, kept_classes, least_by_class, strongest
+
+NAMES = ["other", "building", "road", "water"]
+
+
+def scores(seed, weight=1.0):
+    return (np.random.default_rng(seed).dirichlet(np.ones(4), (5, 7)).T * weight).astype(np.float32)
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 9))
+def test_rasters_say_what_scipy_and_sorting_say(seed, weight):
+    given_scores = scores(seed)
+    layers = Answer(extras=("probabilities", "entropy", "margin"))(given_scores * np.float32(weight))
+    np.testing.assert_array_equal(layers["classes"], given_scores.argmax(0))
+    first, second = np.sort(given_scores, axis=0)[:-3:-1]
+    expected = {
+        "confidence": first,
+        "probabilities": given_scores,
+        "entropy": stats.entropy(given_scores, axis=0) / np.log(4),
+        "margin": first - second,
+    }
+    for name, share in expected.items():
+        np.testing.assert_allclose(layers[name] / SCALE, share, atol=0.51 / SCALE, err_msg=name)
+
+
+@given(st.integers(0, 1000), st.lists(st.floats(0, 1), min_size=4, max_size=4))
+def test_no_class_is_answered_below_the_confidence_it_needs(seed, least):
+    given_scores = scores(seed)
+    layers = Answer(tuple(least))(given_scores.copy())
+    for (row, col), answered in np.ndenumerate(layers["classes"]):
+        shares = given_scores[:, row, col]
+        able = [i for i in range(4) if shares[i] >= np.float32(least[i])]
+        assert answered == (max(able, key=lambda i: shares[i]) if able else 0)
+        assert abs(layers["confidence"][row, col] / SCALE - shares[answered]) < 0.51 / SCALE
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7))
+def test_the_strongest_claim_is_the_first_of_the_greatest(seed, classes):
+    claims = np.random.default_rng(seed).integers(0, 4, (classes, 9, 5)).astype(np.float32)  # many ties
+    best, highest = strongest(claims)
+    assert np.array_equal(best, claims.argmax(axis=0))
+    assert np.array_equal(highest, claims.max(axis=0))
+
+
+def test_without_any_score_all_is_zero():
+    layers = Answer(extras=("entropy", "margin"))(np.zeros((4, 2, 2), np.float32))
+    assert all((layer == 0).all() for layer in layers.values())
+
+
+def test_names_of_classes_become_numbers():
+    assert least_by_class({"road": 0.6}, NAMES) == (0, 0, 0.6, 0)
+    assert least_by_class({}, NAMES) == ()
+    assert kept_classes(["water"], NAMES).tolist() == [True, False, False, True]
+    assert kept_classes(None, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "key"), [(lambda: least_by_class({"rail": 0.5}, NAMES), "predict.min_confidence"),
+                      (lambda: kept_classes(["rail"], NAMES), "predict.classes")]
+)  # fmt: skip
+def test_a_class_that_the_model_does_not_know_is_refused(call, key):
+    with pytest.raises(PipelineError, match=f"{key} names rail, but the model knows other, building"):
+        call()

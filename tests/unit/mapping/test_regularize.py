@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import rasterio.features
+import shapely
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.affinity import rotate
+
+from tests.unit.mapping.rasters import surveyed
+from urbanseg.mapping.outlines import trace
+from urbanseg.mapping.regularize import AREA_LIMIT, MOST_DIFFERENCE, squared
+
+PIXEL = 0.5
+TRANSFORM = Affine(PIXEL, 0, 500_000, 0, -PIXEL, 2_800_050)
+RECTANGLE = shapely.box(500_020, 2_800_015, 500_035, 2_800_024)
+ELL = shapely.box(500_015, 2_800_010, 500_037, 2_800_030) - shapely.box(
+    500_023, 2_800_018, 500_040, 2_800_040
+)
+COURT = shapely.box(500_012, 2_800_012, 500_034, 2_800_030) - shapely.box(
+    500_018, 2_800_017, 500_027, 2_800_024
+)
+
+
+def staircase(shape):
+    """The outline of a shape burnt to a raster, along the sides of its pixels."""
+    classes = rasterio.features.rasterize(
+        [(shape, 1)], out_shape=(100, 110), transform=TRANSFORM, dtype="uint8"
+    )
+    mosaic = surveyed(classes)
+    return np.array([max(trace(mosaic, mosaic.ids == 1).polygons(TRANSFORM), key=shapely.area)], dtype=object)
+
+
+def angles(polygon):
+    """Angles at the corners of all rings, in degrees."""
+    found = []
+    for ring in (polygon.exterior, *polygon.interiors):
+        x, y = np.asarray(ring.coords)[:-1].T
+        z = x + 1j * y
+        found.append(np.angle((np.roll(z, -1) - z) / (z - np.roll(z, 1)), deg=True))
+    return np.concatenate(found)
+
+
+def iou(a, b):
+    return (a & b).area / (a | b).area
+
+
+def direction(polygon):
+    """Direction of the longest side, in degrees from 0 to 90."""
+    points = np.asarray(polygon.exterior.coords) @ [1, 1j]
+    sides = np.diff(points)
+    return np.angle(sides[np.argmax(np.abs(sides))], deg=True) % 90
+
+
+@pytest.mark.parametrize("degrees", [3, 11, 20, 30, 37, 45, 52, 68, 85])
+@pytest.mark.parametrize("shape", [RECTANGLE, ELL, COURT], ids=["rectangle", "ell", "court"])
+def test_a_building_comes_back_from_its_pixels(shape, degrees):
+    true = rotate(shape, degrees)
+    stairs = staircase(true)
+    (made,) = squared(stairs, PIXEL)
+    assert made.is_valid
+    assert np.abs(angles(made)) == pytest.approx(90, abs=1e-6)
+    assert len(angles(made)) == len(angles(true))
+    turned = (direction(made) - direction(true) + 45) % 90 - 45
+    assert abs(turned) < 2
+    assert iou(made, true) > iou(stairs[0], true)
+
+
+def test_a_building_along_the_pixels_stays_to_the_bit():
+    stairs = staircase(ELL)
+    (made,) = squared(stairs, PIXEL)
+    assert made.normalize().equals_exact(stairs[0].normalize(), 0)
+
+
+@pytest.mark.parametrize("radius", [3, 5, 8, 15])
+def test_a_circle_is_left_alone(radius):
+    circle = shapely.Point(500_027.1, 2_800_025.3).buffer(radius)
+    assert squared(staircase(circle), PIXEL).tolist() == [None]
+
+
+def test_a_triangle_is_left_alone():
+    triangle = shapely.Polygon([(500_010, 2_800_010), (500_040, 2_800_010), (500_010, 2_800_040)])
+    assert squared(staircase(triangle), PIXEL).tolist() == [None]
+
+
+def test_there_may_be_nothing_to_square():
+    assert squared(np.empty(0, dtype=object), PIXEL).shape == (0,)
+
+
+@settings(max_examples=12)
+@given(
+    st.integers(6, 30), st.integers(6, 30), st.floats(0, 90), st.integers(0, 2**32 - 1), st.floats(0.3, 20)
+)
+def test_what_is_squared_has_right_angles_and_nearly_the_same_area(width, height, degrees, seed, pixel):
+    shape = rotate(shapely.box(25, 25, 25 + width, 25 + height), degrees)
+    classes = rasterio.features.rasterize([(shape, 1)], out_shape=(80, 80), dtype="uint8")
+    classes ^= np.random.default_rng(seed).random(classes.shape) < 0.01
+    mosaic = surveyed(classes)
+    outlines = trace(mosaic, mosaic.ids == 1).polygons(Affine(pixel, 0, 500_000, 0, -pixel, 4_000_000))
+    made = squared(outlines, pixel)
+    assert any(made)
+    for was, becomes in zip(outlines, made, strict=True):
+        if becomes is not None:
+            assert becomes.is_valid
+            assert np.abs(angles(becomes)) == pytest.approx(90, abs=1e-6)
+            assert abs(becomes.area - was.area) <= AREA_LIMIT * was.area
+            assert (becomes ^ was).area <= MOST_DIFFERENCE * was.area
+    again = squared(outlines, pixel)
+    assert (shapely.to_wkb(made) == shapely.to_wkb(again)).all()

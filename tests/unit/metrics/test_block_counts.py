@@ -1,0 +1,110 @@
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import evaluate
+from urbanseg import paths
+from urbanseg.errors import PipelineError
+from urbanseg.metrics import block_counts, bootstrap
+from urbanseg.metrics.block_counts import ROAD_COUNTS, Evidence
+from urbanseg.metrics.segmentation import class_scores, mean
+
+SEED, SAMPLES = 3, 200
+
+
+@pytest.fixture
+def found(city, monkeypatch) -> Evidence:
+    """The evidence that the evaluate stage wrote."""
+    monkeypatch.setattr(sys, "argv", ["evaluate", city])
+    evaluate.main()
+    return block_counts.read(paths.evaluation_dir(city))
+
+
+def test_what_was_written_is_read_back(found, tmp_path):
+    block_counts.write(tmp_path, found)
+    again = block_counts.read(tmp_path)
+    assert (again.classes, again.cells, again.blocks) == (found.classes, found.cells, found.blocks)
+    for name in ("pixels", "outlines", "buildings", "roads"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+
+
+def test_the_table_of_blocks_has_a_column_for_each_pair_of_classes(found, city):
+    table = pd.read_csv(paths.evaluation_dir(city) / "blocks.csv")
+    assert list(table)[:7] == ["block", "row", "col", "height", "width", "other:other", "other:building"]
+    assert len(table.columns) == 5 + 36
+    assert table["road:vegetation"].sum() == found.pixels[:, 2, 3].sum() > 0
+
+
+def test_figures_from_the_evidence_are_those_of_the_metrics(found, city):
+    metrics = json.loads(paths.metrics(city).read_text())
+    for path, value in block_counts.figures(found).items():
+        said = metrics
+        for part in path.split("."):
+            said = said[part]
+        assert said == (None if np.isnan(value) else pytest.approx(value, abs=2e-6)), path
+
+
+def test_intervals_are_those_of_bootstrapping_one_figure(found):
+    intervals = block_counts.intervals(found, SEED, SAMPLES)
+
+    def miou(total):
+        return mean(class_scores(total).iou)
+
+    assert intervals["miou"] == pytest.approx(bootstrap.interval(found.pixels, miou, SEED, SAMPLES))
+    for path, value in block_counts.figures(found).items():
+        low, high = intervals[path]
+        assert np.isnan(low) == np.isnan(value)
+        assert np.isnan(low) or low <= value <= high
+
+
+def better(found: Evidence) -> Evidence:
+    """The same map with half of its mistakes mended in each cell, and roads without a gap."""
+    wrong = found.pixels * (1 - np.eye(6, dtype=np.int64))
+    mended = wrong // 2
+    pixels = found.pixels - mended + np.eye(6, dtype=np.int64) * mended.sum(axis=2)[:, :, np.newaxis]
+    return with_pairs(Evidence(**{**vars(found), "pixels": pixels}), "pairs")
+
+
+def with_pairs(found: Evidence, count: str) -> Evidence:
+    """The same map, with as many connected node pairs as another count says."""
+    roads = found.roads.copy()
+    roads[:, ROAD_COUNTS.index("pairs_connected")] = roads[:, ROAD_COUNTS.index(count)]
+    return Evidence(**{**vars(found), "roads": roads})
+
+
+def test_a_better_map_is_told_from_noise(found):
+    torn = with_pairs(found, "skeleton_pairs_connected")
+    changes = block_counts.differences(torn, better(torn), SEED, SAMPLES)
+    for name in ("miou", "pixel_accuracy", "classes.road.iou", "road_connectivity"):
+        delta, low, high = changes[name]
+        assert 0 < low <= delta <= high, name
+    assert changes["mean_boundary_f1"] == (0, 0, 0)
+
+
+def test_other_blocks_or_classes_are_not_compared(found):
+    fewer = Evidence(**{**vars(found), "cells": found.cells[1:], "pixels": found.pixels[1:]})
+    with pytest.raises(ValueError, match="different test blocks or classes"):
+        block_counts.differences(found, fewer, SEED, SAMPLES)
+
+
+def test_pooled_cities_are_scored_as_one(found):
+    both = block_counts.pooled([found, better(found)])
+    figures = block_counts.figures(both)
+    assert figures["miou"] == pytest.approx(mean(class_scores(both.pixels.sum(axis=0)).iou))
+    assert len(both.cells) == 2 * len(found.cells)
+    one, other = (block_counts.figures(part)["miou"] for part in (found, better(found)))
+    assert one < figures["miou"] < other
+    with pytest.raises(ValueError, match="different classes"):
+        block_counts.pooled([found, Evidence(**{**vars(found), "classes": ("a",) * 6})])
+
+
+def test_missing_or_damaged_tables_get_one_sentence(found, tmp_path):
+    with pytest.raises(PipelineError, match="lacks the tables"):
+        block_counts.read(tmp_path)
+    block_counts.write(tmp_path, found)
+    (tmp_path / "blocks.csv").write_text("block,row,col,height,width,a:a,a:b\n0,0,0,1,1,1,1\n")
+    with pytest.raises(PipelineError, match="no confusion of 1 classes"):
+        block_counts.read(tmp_path)

@@ -1,0 +1,298 @@
+"""Parameters of what labels are made from: OpenStreetMap, rasters, annotation, masks.
+
+`cities.<city>.osm` and `cities.<city>.labels` choose a source by its name; `osm` and
+`labels` hold what is the same for all cities.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from urbanseg.config.base import Metres, Model, Positive, Share, Url
+from urbanseg.config.names import LayerName
+from urbanseg.config.remaps import TABLES
+
+IGNORE = "ignore"
+"""Stands wherever a class may be named, for pixels that count in no loss and no metric."""
+
+ClassName = str
+
+
+def _table(value: Any) -> Any:
+    """A remap table as it is, or the one of that name; colours in lower case."""
+    if isinstance(value, str):
+        if value not in TABLES:
+            raise ValueError(f"must be a table, or the name of one: {', '.join(TABLES)}")
+        value = TABLES[value]
+    if not isinstance(value, dict):
+        return value
+    return {key.lower() if isinstance(key, str) else key: name for key, name in value.items()}
+
+
+def _one_kind(table: dict[int | str, ClassName]) -> dict[int | str, ClassName]:
+    """A table whose keys are all whole numbers or all colours."""
+    colors = [isinstance(key, str) and re.fullmatch(r"#[0-9a-f]{6}", key) is not None for key in table]
+    numbers = [isinstance(key, int) for key in table]
+    if not all(colors) and not all(numbers):
+        raise ValueError("keys must all be whole numbers, or all colours such as #3c1098 in quotes")
+    return table
+
+
+ValueTable = Annotated[dict[int, ClassName], BeforeValidator(_table), Field(min_length=1)]
+MaskTable = Annotated[
+    dict[int | str, ClassName], BeforeValidator(_table), Field(min_length=1), AfterValidator(_one_kind)
+]
+
+
+def moment(value: Any) -> str:
+    """A point in time as ``YYYY-MM-DDTHH:MM:SSZ``; of a date alone, its first second.
+
+    Args:
+        value: ISO text, or the date or time that YAML makes of what looks like one.
+
+    Raises:
+        ValueError: if `value` is neither, or is a time without its offset.
+    """
+    try:
+        known = value if isinstance(value, date) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        known = None
+    is_only_a_date = not isinstance(known, datetime) or (isinstance(value, str) and len(value) <= 10)
+    if is_only_a_date and known is not None:
+        known = datetime(known.year, known.month, known.day, tzinfo=UTC)
+    if not isinstance(known, datetime) or known.tzinfo is None:
+        raise ValueError("must be a date, or a date and time with its offset, such as 2023-06-14T10:26:00Z")
+    return f"{known.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+Moment = Annotated[str, BeforeValidator(moment)]
+"""A point in time, in UTC to the second: ``2023-06-14T10:26:00Z``."""
+
+
+def _scene_or_moment(value: Any) -> Any:
+    return value if value == "scene" else moment(value)
+
+
+SceneOrMoment = Annotated[str, BeforeValidator(_scene_or_moment)]
+"""A point in time, or ``scene`` for that at which the scene was taken."""
+
+
+class TagRule(Model):
+    """Features whose tags all match; `"*"` is any value but `no`.
+
+    Areas and lines are the class; a coast is a line with the class on its right.
+    """
+
+    geometry: Literal["area", "line", "coast"]
+    tags: dict[str, Literal["*"] | list[str]] = Field(min_length=1)
+
+
+class OsmParams(Model):
+    rules: dict[ClassName, list[TagRule]]
+    skip: list[dict[str, Literal["*"] | list[str]]] = Field(default_factory=list)
+    keep_tags: list[str] = Field(default_factory=list)
+    max_gap_months: Positive = 6
+    fail_on_gap: bool = False
+
+
+class S2Cloudless(Model):
+    threshold: Share = 0.4
+
+
+class LabelParams(Model):
+    supersample: int = Field(ge=1, le=20)
+    priority: list[ClassName] = Field(min_length=1)
+    min_share: dict[ClassName, Annotated[float, Field(gt=0, le=1)]]
+    line_width_m: dict[str, Positive]
+    default_line_width_m: Positive
+    lane_width_m: Positive
+    unmapped_cell_m: Metres
+    ignore_scl: list[Annotated[int, Field(ge=0, le=11)]]
+    cloud_dilation_m: Metres
+    s2cloudless: S2Cloudless | None = None
+
+
+class OverpassOsm(Model):
+    """OpenStreetMap as an Overpass server knows it, today or at a date."""
+
+    provider: Literal["overpass"]
+    address: Url = "https://overpass-api.de/api"
+    date: SceneOrMoment | None = None
+    max_query_km2: float = Field(default=100, gt=0, le=2000)
+    timeout_s: int = Field(default=180, ge=1, le=3600)
+    attempts: int = Field(default=6, ge=1, le=20)
+    rate_limit: bool = True
+
+
+class PbfOsm(Model):
+    """An OpenStreetMap extract on this machine (.osm.pbf, .osm, .osm.bz2)."""
+
+    provider: Literal["pbf"]
+    path: Path
+    date: Moment | None = None
+
+
+class NoOsm(Model):
+    """No OpenStreetMap: the labels come from elsewhere."""
+
+    provider: Literal["none"]
+
+
+Osm = Annotated[OverpassOsm | PbfOsm | NoOsm, Field(discriminator="provider")]
+
+
+class OsmLabels(Model):
+    """Labels burnt from the city's OpenStreetMap features; elsewhere is `background`."""
+
+    source: Literal["osm"]
+    background: ClassName = "other"
+
+
+class RasterLabels(Model):
+    """Labels from a classified raster: its values to our class names, or a table by name."""
+
+    source: Literal["raster"]
+    path: Path
+    remap: ValueTable
+    same_grid: bool = False
+
+
+class VectorLabels(Model):
+    """Labels drawn by hand or surveyed: a file of docs/security.md, Labelme JSON or CVAT XML.
+
+    Lines are as wide as the attribute `width` (metres) says, else the attribute `lanes`,
+    else `labels.default_line_width_m`.
+    """
+
+    source: Literal["vector"]
+    path: Path
+    format: Literal["ogr", "labelme", "cvat"] = "ogr"
+    layer: str | None = None
+    image: str | None = None
+    attribute: str | None = None
+    classes: dict[str, ClassName] | ClassName = Field(min_length=1)
+    width: str | None = None
+    lanes: str | None = None
+    background: ClassName = IGNORE
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _keys_as_text(cls, classes: Any) -> Any:
+        return {str(key): name for key, name in classes.items()} if isinstance(classes, dict) else classes
+
+    @model_validator(mode="after")
+    def _table_needs_an_attribute(self) -> Self:
+        if self.format == "ogr" and (self.attribute is None) == isinstance(self.classes, dict):
+            raise ValueError(
+                "classes must be a class name, or with attribute a table from its values to class names"
+            )
+        if self.format != "ogr" and not isinstance(self.classes, dict):
+            raise ValueError(f"classes must be a table of the labels in the {self.format} file")
+        return self
+
+
+class SplitLists(Model):
+    """A data set's own split: names of images, or of folders of them, or a file with one a line.
+
+    Without `train`, all images that `val` and `test` don't name are for training. An empty
+    list is an empty split, as a target city has for `train` and `val`.
+    """
+
+    train: list[str] | Path | None = None
+    val: list[str] | Path
+    test: list[str] | Path
+
+
+class FolderScene(Model):
+    """A data set of image files: they are laid on one sheet, which is the scene.
+
+    `images` is a pattern such as ``data/{area}/images/{part}.jpg``; an image is named by
+    its fields, joined with ``/``. The sheet lies nowhere on Earth.
+    """
+
+    provider: Literal["folder"]
+    images: str = Field(pattern=r"\{\w+\}")
+    bands: dict[str, Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    resolution_m: Positive
+    splits: SplitLists
+
+
+class MaskLabels(Model):
+    """Labels of a city whose scene is an image folder: a mask beside each image.
+
+    `masks` names the mask of an image by the fields of `scene.images`; `remap` has pixel
+    values or colours (``"#3c1098"``) as keys, or is the name of a table.
+    """
+
+    source: Literal["masks"]
+    masks: str = Field(pattern=r"\{\w+\}")
+    remap: MaskTable
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, LayeredLabels) or (isinstance(value, dict) and "layers" in value):
+        return "layers"
+    return str(value.get("source") if isinstance(value, dict) else getattr(value, "source", None))
+
+
+Layer = Annotated[OsmLabels | RasterLabels | VectorLabels, Field(discriminator="source")]
+
+
+class LayeredLabels(Model):
+    """Several sources: a pixel has the class of the first layer that knows it."""
+
+    layers: list[str] = Field(min_length=1)
+    sources: dict[LayerName, Layer]
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if set(self.layers) != set(self.sources) or len(set(self.layers)) != len(self.layers):
+            raise ValueError(f"layers must name each of sources once: {', '.join(self.sources)}")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The layers in one line."""
+        return ", ".join(self.layers)
+
+
+Labels = Annotated[
+    Annotated[OsmLabels, Tag("osm")]
+    | Annotated[RasterLabels, Tag("raster")]
+    | Annotated[VectorLabels, Tag("vector")]
+    | Annotated[MaskLabels, Tag("masks")]
+    | Annotated[LayeredLabels, Tag("layers")],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_source",
+        custom_error_message="source must be osm, raster, vector or masks, or layers must name sources",
+    ),
+]
+
+
+def label_sources(labels: Labels) -> dict[str, OsmLabels | RasterLabels | VectorLabels | MaskLabels]:
+    """The sources of a city's labels by their key below `labels`, highest priority first."""
+    if isinstance(labels, LayeredLabels):
+        return {f".sources.{name}": labels.sources[name] for name in labels.layers}
+    return {"": labels}
+
+
+def named_classes(source: OsmLabels | RasterLabels | VectorLabels | MaskLabels) -> dict[str, list[ClassName]]:
+    """The class names that a source of labels uses, by parameter; `ignore` is no class."""
+    named: dict[str, list[ClassName]] = {}
+    for key in ("remap", "classes", "background"):
+        value = getattr(source, key, IGNORE)
+        names = list(value.values()) if isinstance(value, dict) else [value]
+        named[key] = [name for name in names if name != IGNORE]
+    return named

@@ -1,0 +1,280 @@
+"""Parameters of the scene providers (``cities.<city>.scene``): simulated, local, sentinelhub, stac.
+
+Account data is not among them: credentials come from the environment or from the
+sentinelhub package's own profile file.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from urbanseg.config.base import Model, Positive, Share, Url, check_bbox, check_datetime, check_url
+from urbanseg.io.addresses import address, plain_host
+
+SENTINEL2_BANDS = (
+    "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
+)  # fmt: skip
+"""Bands of a Sentinel-2 L2A product; it has no B10."""
+
+PROCESS_LIMIT_PX = 2500
+"""Largest side of an image that one Process API request may ask for."""
+
+BLOCK_PX = 256
+"""Requests are whole blocks of the GeoTIFF that they are assembled into."""
+
+
+class LayoutParams(Model):
+    """The embedded city: what its street plan looks like. Lengths in metres."""
+
+    seed: int
+    style: Literal["river", "oasis"]
+    longitude: float = Field(ge=-180, le=180)
+    latitude: float = Field(ge=-80, le=80)
+    width_m: float = Field(ge=640, le=50_000)
+    height_m: float = Field(ge=640, le=50_000)
+
+
+class SimulatedScene(Model):
+    """A Sentinel-2 scene rendered from a map: the embedded city's, or a real extract's."""
+
+    provider: Literal["simulated"]
+    layout: LayoutParams | None = None
+    osm_path: Path | None = None
+    climate: Literal["temperate", "arid"] = "temperate"
+    resolution_m: Positive = 10.0
+    render_m: Positive = 2.0
+    datetime: str
+    sun_azimuth: float = Field(ge=0, le=360)
+    sun_elevation: float = Field(ge=8, le=90)
+    noise: float = Field(ge=0, le=0.1)
+    haze: float = Field(ge=0, le=0.2)
+    cloud_share: Share
+
+    @field_validator("datetime")
+    @classmethod
+    def _with_offset(cls, text: str) -> str:
+        return check_datetime(text)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.layout is None) == (self.osm_path is None):
+            raise ValueError("give exactly one of layout (the embedded city) and osm_path (a real extract)")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_factor(self) -> Self:
+        factor = self.resolution_m / self.render_m
+        if factor < 1 or abs(factor - round(factor)) > 1e-9:
+            raise ValueError(
+                f"resolution_m {self.resolution_m:g} must be a whole multiple of render_m {self.render_m:g}"
+            )
+        return self
+
+
+class MaskParams(Model):
+    """A raster that says which pixels of a local scene are cloud, or valid, by its values."""
+
+    path: Path
+    kind: Literal["scl", "cloud", "valid"]
+    band: int = Field(default=1, ge=1)
+    values: list[int] | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _address(cls, path: Path) -> Path | None:
+        return _check_file_or_url(path)
+
+    @model_validator(mode="after")
+    def _scl_has_its_own_values(self) -> Self:
+        if self.kind == "scl" and self.values is not None:
+            raise ValueError("an scl mask holds Sentinel-2 scene classes; remove values")
+        return self
+
+
+class LocalScene(Model):
+    """A raster on this machine, or at an address of http or https."""
+
+    provider: Literal["local"]
+    path: Path
+    bands: dict[str, Annotated[int, Field(ge=1)] | str] = Field(min_length=1)
+    nodata: float | None = None
+    scale: float | None = None
+    offset: float | None = None
+    crs: str | None = None
+    resolution_m: Positive | None = None
+    like: Path | None = None
+    resampling: Literal["nearest", "bilinear", "cubic", "average"] = "nearest"
+    mask: MaskParams | None = None
+    datetime: str | None = None
+    bbox: tuple[float, float, float, float] | None = None
+
+    @field_validator("path", "like")
+    @classmethod
+    def _address(cls, path: Path | None) -> Path | None:
+        return _check_file_or_url(path)
+
+    @field_validator("datetime")
+    @classmethod
+    def _with_offset(cls, text: str | None) -> str | None:
+        return None if text is None else check_datetime(text)
+
+    @field_validator("bbox")
+    @classmethod
+    def _not_empty(cls, box: Any) -> Any:
+        return check_bbox(box)
+
+    @field_validator("crs")
+    @classmethod
+    def _metric(cls, text: str | None) -> str | None:
+        return _check_crs(text)
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> Self:
+        if self.like is not None and (self.crs is not None or self.resolution_m is not None):
+            raise ValueError("like takes the grid of another raster; remove crs and resolution_m")
+        return self
+
+
+class AreaParams(Model):
+    """An area of interest: exactly one of a bounding box, a file with polygons, and a place's name."""
+
+    bbox: tuple[float, float, float, float] | None = None
+    file: Path | None = None
+    place: str | None = None
+    geocoder: Url = "https://nominatim.openstreetmap.org"
+
+    @field_validator("bbox")
+    @classmethod
+    def _not_empty(cls, box: Any) -> Any:
+        return check_bbox(box)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.bbox, self.file, self.place)) != 1:
+            raise ValueError("give exactly one of bbox, file and place")
+        return self
+
+
+class LeastCloud(Model):
+    """Take the overflight on which most of the area is seen clearly."""
+
+    rule: Literal["least_cloud"]
+
+
+class Median(Model):
+    """Take, pixel by pixel, the median of the clear observations of the clearest overflights."""
+
+    rule: Literal["median"]
+    dates: int = Field(ge=2, le=20)
+
+
+class Patience(Model):
+    """How often a request is made, how long before the second time, and how long one may take."""
+
+    attempts: int = Field(default=5, ge=1, le=20)
+    wait_s: float = Field(default=5, ge=0, le=300)
+    timeout_s: Positive = 120.0
+
+
+class SatelliteScene(Model):
+    """What Sentinel-2 scenes have in common, wherever they are fetched from."""
+
+    area: AreaParams
+    dates: str
+    bands: list[Literal[SENTINEL2_BANDS]] = Field(default=["B02", "B03", "B04", "B08"], min_length=1)  # type: ignore[valid-type]
+    crs: str | None = None
+    resolution_m: Positive = 10.0
+    choose: Annotated[LeastCloud | Median, Field(discriminator="rule")] = LeastCloud(rule="least_cloud")
+    min_clear: Share = 0.8
+    request_px: int = Field(
+        default=PROCESS_LIMIT_PX // BLOCK_PX * BLOCK_PX, gt=0, le=PROCESS_LIMIT_PX, multiple_of=BLOCK_PX
+    )
+    patience: Patience = Patience()
+
+    @field_validator("dates")
+    @classmethod
+    def _in_order(cls, text: str) -> str:
+        try:
+            first, last = (date.fromisoformat(day) for day in text.split("/"))
+        except ValueError:
+            raise ValueError("must be a first and a last day, such as 2023-05-01/2023-07-31") from None
+        if first > last:
+            raise ValueError(f"the first day {first} must not be after the last, {last}")
+        return text
+
+    @property
+    def interval(self) -> tuple[date, date]:
+        """First and last day. They are one text in params.yaml, because DVC takes no dates there."""
+        first, last = (date.fromisoformat(day) for day in self.dates.split("/"))
+        return first, last
+
+    @field_validator("bands")
+    @classmethod
+    def _unique(cls, bands: list[str]) -> list[str]:
+        if len(set(bands)) < len(bands):
+            raise ValueError(f"each band may be named once, got {', '.join(bands)}")
+        return bands
+
+    @field_validator("crs")
+    @classmethod
+    def _metric(cls, text: str | None) -> str | None:
+        return _check_crs(text)
+
+
+class SentinelHubScene(SatelliteScene):
+    """Sentinel-2 L2A by the Process API of Sentinel Hub or of the Copernicus Data Space."""
+
+    provider: Literal["sentinelhub"]
+    profile: Literal["sentinelhub", "cdse"]
+    base_url: Url | None = None
+    token_url: Url | None = None
+
+
+class StacScene(SatelliteScene):
+    """Sentinel-2 L2A as cloud-optimised GeoTIFFs, found by a STAC API."""
+
+    provider: Literal["stac"]
+    profile: Literal["earth_search", "planetary_computer"] | None = None
+    url: Url | None = None
+    collection: str | None = None
+    assets: dict[str, str] | None = None
+    scaling: Literal["earth_search", "baseline", "metadata"] | None = None
+    sas_url: Url | None = None
+    hosts: list[str] = Field(default_factory=list)
+
+    @field_validator("hosts")
+    @classmethod
+    def _plain_hosts(cls, hosts: list[str]) -> list[str]:
+        return [plain_host(name) for name in hosts]
+
+    @model_validator(mode="after")
+    def _described(self) -> Self:
+        if self.profile is None and None in (self.url, self.collection, self.assets, self.scaling):
+            raise ValueError("without a profile, give url, collection, assets and scaling")
+        if self.assets is not None and (lacking := {*self.bands, "SCL"} - set(self.assets)):
+            raise ValueError(f"assets lacks {', '.join(sorted(lacking))}")
+        return self
+
+
+def _check_crs(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        crs = CRS.from_user_input(text)
+    except CRSError:
+        raise ValueError("must name a coordinate reference system, such as EPSG:32632") from None
+    if not crs.is_projected or any(axis.unit_conversion_factor != 1 for axis in crs.axis_info[:2]):
+        raise ValueError(f"must be a projected system with metres; {crs.name} is not")
+    if crs.to_epsg() is None:
+        raise ValueError("must be a system with an EPSG code, such as EPSG:32632")
+    return text
+
+
+def _check_file_or_url(path: Path | None) -> Path | None:
+    if path is not None and (url := address(path)):
+        check_url(url)
+    return path

@@ -1,0 +1,1 @@
+"""The training set: tiles of all train cities, band statistics, class shares."""

@@ -1,0 +1,1 @@
+"""Scenes from files on this machine: any raster that GDAL opens, and folders of images."""

@@ -1,0 +1,112 @@
+"""A data set of image files as a scene: they are laid side by side on one sheet.
+
+Pixels are copied as they are. Missing ones, and the gutters between images, are 0, and
+present ones at least 1.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from urbanseg.config.labels import FolderScene
+from urbanseg.errors import PipelineError
+from urbanseg.grid import SPLITS, Grid
+from urbanseg.io import image_sheet, raster
+from urbanseg.io.image_sheet import Picture
+
+log = logging.getLogger(__name__)
+
+
+def plan(params: FolderScene, trusted: Sequence[Path] = ()) -> tuple[list[Picture], dict[str, Path]]:
+    """Where each image of the data set's splits lies on the sheet, and its file.
+
+    Images may name files in their own folders and in `trusted`.
+
+    Raises:
+        PipelineError: if there is no image, or a split's list doesn't fit them.
+    """
+    files = image_sheet.find(params.images)
+    lists = {name: _entries(getattr(params.splits, name), name) for name in SPLITS}
+    splits = image_sheet.split(list(files), lists)
+    used = {name: path for name, path in files.items() if name in splits}
+    laid = image_sheet.lay_out(image_sheet.sizes(used, trusted), splits)
+    counts = ", ".join(f"{list(splits.values()).count(name)} {name}" for name in SPLITS)
+    log.info("%s: %s images, %d in no split", params.images, counts, len(files) - len(used))
+    return laid, used
+
+
+def copy(
+    laid: list[Picture],
+    files: Mapping[str, Path],
+    params: FolderScene,
+    target: Path,
+    trusted: Sequence[Path] = (),
+) -> Grid:
+    """Copy the images onto the sheet, one at a time, in their own dtype.
+
+    Args:
+        laid: the images.
+        files: of each, by its name.
+        params: bands and resolution.
+        target: where to write the sheet.
+        trusted: files and folders that the images may name, besides their own folders.
+
+    Returns:
+        The sheet's grid.
+
+    Raises:
+        PipelineError: if an image lacks a band, has another dtype than the first, or is
+            damaged.
+    """
+    grid = image_sheet.sheet(laid, params.resolution_m)
+    first = files[laid[0].name]
+    with image_sheet.opened(first, trusted) as picture:
+        dtype = picture.dtypes[0]
+    if np.dtype(dtype).kind not in "ui":
+        raise PipelineError(f"{first} holds {dtype} values; convert the images to whole numbers")
+    with raster.writing(
+        target,
+        grid,
+        dtype=dtype,
+        count=len(params.bands),
+        nodata=0,
+        descriptions=list(params.bands),
+        resampling="average",
+    ) as out:
+        for place in tqdm(laid, desc="images", unit="image"):
+            path = files[place.name]
+            with image_sheet.opened(path, trusted) as picture:
+                if picture.dtypes[0] != dtype:
+                    raise PipelineError(f"{path} holds {picture.dtypes[0]} values, but {first} {dtype}")
+                if (highest := max(params.bands.values())) > picture.count:
+                    raise PipelineError(
+                        f"{path} has {picture.count} bands, but bands asks for band {highest}"
+                    )
+                pixels = np.maximum(picture.read(list(params.bands.values())), 1)
+                pixels[:, picture.dataset_mask() == 0] = 0
+            out.write(pixels, place.window)
+    return grid
+
+
+def provenance(files: Mapping[str, Path]) -> dict[str, Any]:
+    """What the STAC Item says of the images: how many, and the SHA-256 of all their bytes in order."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(files[name].read_bytes())
+    return {"simulated": False, "source:pictures": len(files), "source:sha256": digest.hexdigest()}
+
+
+def _entries(entries: list[str] | Path | None, name: str) -> list[str] | None:
+    """The entries of a split's list, which may be in a file, one a line."""
+    if not isinstance(entries, Path):
+        return entries
+    try:
+        lines = entries.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{entries}, the list of the split {name}, cannot be read ({error})") from error
+    return [line.strip() for line in lines if line.strip()]

@@ -1,0 +1,151 @@
+"""The area of interest of a downloaded scene: where it comes from, and the grid it is given.
+
+An area is a bounding box, the polygons of a file, or the outline of a place that a
+Nominatim geocoder knows. The scene covers its bounding rectangle; clouds are counted
+over the area itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from affine import Affine
+from geopy.exc import GeopyError
+from geopy.geocoders import Nominatim
+from numpy.typing import NDArray
+from pyogrio.errors import CRSError, DataSourceError
+from pyproj import CRS, Transformer
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
+
+from urbanseg.config.scene import AreaParams, Patience
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid, utm_crs
+from urbanseg.imagery.sentinel2.retry import GARBLED, AnswerError, persist
+from urbanseg.io import vector_files
+
+MAX_SIDE_PX = 60_000
+"""Larger scenes are a mistake in the area or the resolution."""
+
+SLACK = 0.02
+"""What an area may reach beyond the grid, in pixels, so that edges on the grid gain no row by rounding."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area of interest: what people call it, and its polygons in EPSG:4326."""
+
+    name: str
+    shape: BaseGeometry
+
+
+def find(params: AreaParams, patience: Patience) -> Area:
+    """The area of interest that the parameters name.
+
+    Raises:
+        PipelineError: if the file is missing or holds no polygon, or the place is not found.
+    """
+    if params.bbox is not None:
+        name = "bbox " + ", ".join(f"{edge:g}" for edge in params.bbox)
+        return Area(name, shapely.box(*params.bbox))
+    if params.file is not None:
+        return Area(params.file.name, _polygons(params.file))
+    place = str(params.place)
+    return Area(place, _outline(place, params.geocoder, patience))
+
+
+def grid(area: Area, crs: str | None, resolution: float) -> Grid:
+    """The grid of the area's bounding rectangle, its edges at multiples of `resolution`.
+
+    Args:
+        area: of interest.
+        crs: a metric one; the area's UTM zone if None.
+        resolution: side of a pixel in metres.
+
+    Raises:
+        PipelineError: if it would have more than `MAX_SIDE_PX` pixels on a side.
+    """
+    west, south, east, north = area.shape.bounds
+    target = CRS.from_user_input(crs) if crs else utm_crs((west + east) / 2, (south + north) / 2)
+    projected = _project(area.shape, target)
+    left, bottom, right, top = projected.bounds
+    first_col, first_row = np.floor(left / resolution + SLACK), np.ceil(top / resolution - SLACK)
+    last_col, last_row = np.ceil(right / resolution - SLACK), np.floor(bottom / resolution + SLACK)
+    height, width = max(1, int(first_row - last_row)), max(1, int(last_col - first_col))
+    if not max(height, width) <= MAX_SIDE_PX:
+        raise PipelineError(
+            f"the area {area.name} is {width} × {height} pixels of {resolution:g} m, more than {MAX_SIDE_PX} "
+            "on a side; choose a smaller area, or larger pixels by resolution_m"
+        )
+    corner = Affine.translation(first_col * resolution, first_row * resolution)
+    return Grid(target, corner @ Affine.scale(resolution, -resolution), height, width)
+
+
+def inside(area: Area, target: Grid) -> NDArray[np.bool_]:
+    """Which pixels of a grid lie in the area: ``(height, width)``; all that the area touches."""
+    shape = _project(area.shape, target.crs)
+    outside = geometry_mask([shape], target.shape, target.transform, all_touched=True)
+    return np.asarray(~outside)
+
+
+def _project(shape: BaseGeometry, crs: CRS) -> BaseGeometry:
+    """A shape in degrees, in `crs`, its sides followed in steps of at most 1/20 of its extent."""
+    west, south, east, north = shape.bounds
+    fine = shapely.segmentize(shape, max(east - west, north - south, 1e-9) / 20)
+    transform = Transformer.from_crs(4326, crs, always_xy=True).transform
+    return shapely.transform(fine, lambda xy: np.column_stack(transform(xy[:, 0], xy[:, 1])))
+
+
+def _polygons(path: Path) -> BaseGeometry:
+    if not path.exists():
+        raise PipelineError(f"{path} does not exist; correct area.file")
+    vector_files.require_plain(path)
+    try:
+        frame = gpd.read_file(path)
+    except (CRSError, DataSourceError, ValueError) as error:
+        raise PipelineError(f"{path} is not a vector file that GDAL can open; it may be damaged") from error
+    if not isinstance(frame, gpd.GeoDataFrame) or frame.crs is None:
+        raise PipelineError(f"{path} holds no shapes with a coordinate reference system; correct area.file")
+    shapes = frame.to_crs(4326).geometry
+    return _areal(shapes[~shapes.is_empty & shapes.notna()].union_all(), str(path))
+
+
+def _areal(shape: BaseGeometry, name: str) -> BaseGeometry:
+    parts = [part for part in shapely.get_parts(shape) if part.area > 0]
+    if not parts:
+        raise PipelineError(f"{name} holds no polygon; draw the area of interest as one")
+    return shapely.union_all(parts)
+
+
+def _outline(place: str, address: str, patience: Patience) -> BaseGeometry:
+    url = urlsplit(address)
+    geocoder = Nominatim(
+        user_agent="urbanseg", scheme=url.scheme, domain=f"{url.netloc}{url.path}", timeout=patience.timeout_s
+    )
+    found = persist(_asking(geocoder, place), f"the geocoder {address}", patience)
+    if found is None:
+        raise PipelineError(
+            f"the geocoder {address} knows no place {place!r}; correct area.place, or give a bbox"
+        )
+    shape = shapely.geometry.shape(found["geojson"]) if "geojson" in found else shapely.Point()
+    if shape.area == 0:
+        south, north, west, east = (float(edge) for edge in found["boundingbox"])
+        shape = shapely.box(west, south, east, north)
+    return _areal(shape, place)
+
+
+def _asking(geocoder: Nominatim, place: str) -> Callable[[], dict[str, Any] | None]:
+    def ask() -> dict[str, Any] | None:
+        try:
+            location = geocoder.geocode(place, geometry="geojson", exactly_one=True)
+        except (GeopyError, HTTPException, *GARBLED) as error:
+            raise AnswerError(f"it did not answer ({type(error).__name__})") from error
+        return None if location is None else location.raw
+
+    return ask

@@ -1,0 +1,1 @@
+"""Scenes rendered from a map: materials, light, atmosphere, sensor, noise."""

@@ -1,0 +1,146 @@
+"""A Sentinel-2 scene simulated from a map: painted, lit, blurred, sampled, strip by strip.
+
+The chain follows the light: materials and shadows on a fine grid (`canvas`, `light`),
+haze and clouds (`atmosphere`), blur, sampling and noise (`sensor`). Strips carry a margin
+as wide as the longest shadow and the blur, so no strip border shows and memory does not
+grow with the scene's height.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+from tqdm import tqdm
+
+from urbanseg.config.scene import SimulatedScene
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
+from urbanseg.imagery.simulated import atmosphere, illumination, sensor
+from urbanseg.imagery.simulated.materials import BANDS
+from urbanseg.imagery.simulated.scene_objects import Canvas, prepare
+from urbanseg.io import raster
+
+log = logging.getLogger(__name__)
+
+STRIP = 64
+"""Scene rows rendered at a time."""
+
+USABLE = (2, 4, 5, 6, 7)
+"""Scene classes under which the ground is seen."""
+
+
+STATEMENT = (
+    "Simulated: no satellite saw this scene; it was rendered from an OpenStreetMap file. "
+    "Values are surface reflectance times 10000, without an offset; 0 is no data."
+)
+
+
+def render(
+    features: gpd.GeoDataFrame, grid: Grid, params: SimulatedScene, scene: Path, scl: Path
+) -> dict[str, Any]:
+    """Render features as a Sentinel-2 scene and write it with its scene classification.
+
+    Args:
+        features: read with `surfaces.RULES`, in EPSG:4326.
+        grid: of the scene, metric.
+        params: sun, sky and sensor.
+        scene: where to write the bands (uint16, reflectance × 10000, nodata 0).
+        scl: where to write the scene classification (uint8).
+
+    Returns:
+        Properties of the scene, for its STAC Item.
+
+    Raises:
+        PipelineError: if no pixel sees the ground.
+    """
+    seed = params.layout.seed if params.layout else 0
+    sun = illumination.Sun(params.sun_azimuth, params.sun_elevation)
+    factor = round(params.resolution_m / params.render_m)
+    canvas = prepare(features, grid, params.climate, seed)
+    painter = _Painter(canvas, illumination.Textures(seed), sun, grid, factor)
+    sky = atmosphere.sky(grid.shape, params.cloud_share, params.haze, sun, grid.resolution, seed)
+    cloudy = usable = 0
+    with (
+        raster.writing(
+            scene, grid, dtype="uint16", count=4, nodata=0, descriptions=BANDS, resampling="average"
+        ) as out,
+        raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
+    ):
+        for strip in tqdm(list(strips(grid.shape, STRIP)), desc="render", unit="strip"):
+            seen = sky.through(painter.ground(strip), strip)
+            numbers = sensor.digitise(seen, params.noise, seed, strip)
+            codes = sensor.classify(numbers, sky, strip)
+            out.write(numbers, strip)
+            codes_out.write(codes, strip)
+            cloudy += int((codes >= 8).sum())
+            usable += int(np.isin(codes, USABLE).sum())
+        if not usable:
+            raise PipelineError(
+                f"the simulated scene is wholly under cloud (cloud_share {params.cloud_share:g}), "
+                "so nothing of the ground is seen; lower cloud_share"
+            )
+    return _properties(params, 100 * cloudy / (grid.height * grid.width))
+
+
+def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Grid:
+    """The grid of a simulated scene: its layout's, or else that of the extract.
+
+    Without a layout, `features` say the extent, by the header of their file (``attrs``)
+    or by how far they reach.
+    """
+    if (layout := params.layout) is not None:
+        return utm_grid(
+            layout.longitude, layout.latitude, layout.width_m, layout.height_m, params.resolution_m
+        )
+    if features is None:
+        raise ValueError("without a layout, the area is that of the features")
+    west, south, east, north = features.attrs.get("extent") or features.total_bounds
+    longitude, latitude = (west + east) / 2, (south + north) / 2
+    to_metres = Transformer.from_crs(4326, utm_crs(longitude, latitude), always_xy=True)
+    left, bottom, right, top = to_metres.transform_bounds(west, south, east, north)
+    return utm_grid(longitude, latitude, right - left, top - bottom, params.resolution_m)
+
+
+def _properties(params: SimulatedScene, cloud_cover: float) -> dict[str, Any]:
+    """What the STAC Item says of a simulated scene."""
+    return {
+        "description": STATEMENT,
+        "simulated": True,
+        "eo:cloud_cover": round(cloud_cover, 2),
+        "platform": "simulated Sentinel-2",
+        "instruments": ["simulated MSI"],
+        "providers": [{"name": "urbanseg scene simulator", "roles": ["producer", "processor"]}],
+        "processing:level": "L2A",
+        "view:sun_azimuth": params.sun_azimuth,
+        "view:sun_elevation": params.sun_elevation,
+    }
+
+
+class _Painter:
+    """Renders the ground of any window, by way of a fine grid with a margin."""
+
+    def __init__(
+        self, canvas: Canvas, textures: illumination.Textures, sun: illumination.Sun, grid: Grid, factor: int
+    ) -> None:
+        self.canvas, self.textures, self.sun, self.grid, self.factor = canvas, textures, sun, grid, factor
+        self.pixel = grid.resolution / factor
+        tallest = float((canvas.height + canvas.crown).max())
+        shade = illumination.reach(tallest, sun, self.pixel)
+        blur = int(np.ceil(3 * sensor.blur_sigma() * factor)) + 1
+        self.margin = -(-(shade + blur) // factor)
+        self.tree = shapely.STRtree(canvas.shapes)
+
+    def ground(self, window: Window) -> NDArray[np.float32]:
+        """Reflectance below the atmosphere: ``(4, height, width)`` float32."""
+        m = self.margin
+        around = Window(window.row - m, window.col - m, window.height + 2 * m, window.width + 2 * m)
+        fine = self.grid.window(around).finer(self.factor)
+        numbers = self.canvas.paint(fine, self.tree)
+        origin = around.row * self.factor, around.col * self.factor
+        lit = illumination.shine(numbers, self.canvas, self.textures, self.sun, origin, self.pixel)
+        return sensor.sample(lit, self.factor)[:, m:-m, m:-m]

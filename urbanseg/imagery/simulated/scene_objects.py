@@ -1,0 +1,163 @@
+"""From mapped features to painted objects: shapes in paint order with all that light needs.
+
+Each object gets a material, a height, and its own shade, drawn from a seed, so that no
+two roofs are alike. Painting is a raster of object numbers; everything else is looked
+up by number.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from scipy.stats import norm
+
+from urbanseg.grid import Grid
+from urbanseg.imagery.simulated.materials import GRAINS, MATERIALS, SPECTRA
+from urbanseg.imagery.simulated.surfaces import (
+    BACKGROUND,
+    DEFAULT_LEVELS,
+    DEFAULT_LINE_WIDTH_M,
+    LANE_WIDTH_M,
+    LEVELS,
+    LINE_WIDTH_M,
+    STOREY_M,
+    SURFACES,
+    Weights,
+)
+
+Tags = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Painted objects; number 0 is the ground under all of them.
+
+    Attributes:
+        shapes: ``(n,)`` polygons in the grid's CRS, the later above the earlier.
+        main: ``(n + 1, 4)`` reflectance of an object's first spectrum, shade included.
+        other: ``(n + 1, 4)`` of its second.
+        level: ``(n + 1,)`` standard normal value below which the mosaic shows the second.
+        grain: ``(n + 1,)`` index into `GRAINS` of the size of its patches.
+        texture: ``(n + 1,)`` relative deviation of its texture.
+        height: ``(n + 1,)`` of the object itself in metres.
+        crown: ``(n + 1,)`` of tree crowns where the first spectrum shows, in metres.
+    """
+
+    shapes: NDArray[np.object_]
+    main: NDArray[np.float32]
+    other: NDArray[np.float32]
+    level: NDArray[np.float32]
+    grain: NDArray[np.int8]
+    texture: NDArray[np.float32]
+    height: NDArray[np.float32]
+    crown: NDArray[np.float32]
+
+    def paint(self, grid: Grid, tree: shapely.STRtree) -> NDArray[np.int32]:
+        """Number of the topmost object at each pixel of `grid`; `tree` is over `shapes`."""
+        near = np.sort(tree.query(shapely.box(*grid.bounds)))
+        if not len(near):
+            return np.zeros(grid.shape, np.int32)
+        pairs = ((self.shapes[i], int(i) + 1) for i in near)
+        return np.asarray(rasterize(pairs, out_shape=grid.shape, transform=grid.transform, dtype="int32"))
+
+
+def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> Canvas:
+    """Turn features into painted objects.
+
+    Args:
+        features: EPSG:4326, with `class` (name of a surface), `tags` (JSON) and geometry.
+        grid: metric; its CRS is that of the shapes.
+        climate: ``temperate`` or ``arid``.
+        seed: of materials and shades.
+    """
+    rng = np.random.default_rng([seed, 1])
+    projected = features.to_crs(grid.crs)
+    tags = [json.loads(text) for text in features["tags"]]
+    surfaces = features["class"].to_numpy()
+    shapes = _areas(projected.geometry.to_numpy(), tags)
+    order = np.array([SURFACES[name].order for name in surfaces], dtype=float)
+    order += [0.5 if tag.get("layer", "0").lstrip("+")[:1] in "12345" and name == "road" else 0.0
+              for tag, name in zip(tags, surfaces, strict=True)]  # fmt: skip
+    rank = np.lexsort([-shapely.area(shapes), order])
+    names = [BACKGROUND[climate]] + [
+        _material(str(surfaces[i]), tags[i], climate, draw)
+        for i, draw in zip(rank, rng.random(len(rank)), strict=True)
+    ]
+    heights = [0.0] + [_height(tags[i]) if surfaces[i] == "building" else 0.0 for i in rank]
+    return _shaded(shapes[rank], names, np.array(heights, np.float32), rng)
+
+
+def _shaded(
+    shapes: NDArray[np.object_], names: list[str], heights: NDArray[np.float32], rng: np.random.Generator
+) -> Canvas:
+    """Look up each object's material and give it a shade and a tint of its own."""
+    kinds = [MATERIALS[name] for name in names]
+    vary = np.array([kind.vary for kind in kinds])[:, None]
+    shade = np.exp(vary * rng.standard_normal((len(kinds), 1)))
+    tint = np.exp(0.15 * vary * rng.standard_normal((len(kinds), 4)))
+    share = np.array([kind.share for kind in kinds])
+    share = np.clip(share * np.exp(0.3 * rng.standard_normal(len(kinds))), 0.02, 0.9)
+    return Canvas(
+        shapes=shapes,
+        main=(np.array([SPECTRA[kind.main] for kind in kinds]) * shade * tint).astype(np.float32),
+        other=(np.array([SPECTRA[kind.other] for kind in kinds]) * shade * tint).astype(np.float32),
+        level=norm.ppf(share).astype(np.float32),
+        grain=np.array([list(GRAINS).index(kind.grain) for kind in kinds], np.int8),
+        texture=np.array([kind.texture for kind in kinds], np.float32),
+        height=heights,
+        crown=np.array([kind.crown for kind in kinds], np.float32),
+    )
+
+
+def _areas(shapes: NDArray[np.object_], tags: list[Tags]) -> NDArray[np.object_]:
+    """Lines widened to what they cover; areas as they are."""
+    lines = shapely.get_dimensions(shapes) == 1
+    widths = np.array([_width(tag) for tag, line in zip(tags, lines, strict=True) if line])
+    areas = shapes.copy()
+    areas[lines] = shapely.buffer(shapes[lines], widths / 2, quad_segs=3)
+    return areas
+
+
+def _width(tags: Tags) -> float:
+    """Full width of a line in metres: its width, its lanes, or what is typical."""
+    width = _number(tags.get("width"))
+    if width:
+        return width
+    lanes = _number(tags.get("lanes"))
+    if lanes:
+        return LANE_WIDTH_M * lanes
+    values = [tags[key] for key in ("highway", "waterway", "railway", "natural", "aeroway") if key in tags]
+    return next((LINE_WIDTH_M[value] for value in values if value in LINE_WIDTH_M), DEFAULT_LINE_WIDTH_M)
+
+
+def _height(tags: Tags) -> float:
+    """Height of a building in metres: its height, its levels, or what is typical."""
+    levels = _number(tags.get("building:levels")) or LEVELS.get(tags.get("building", ""), DEFAULT_LEVELS)
+    return _number(tags.get("height")) or levels * STOREY_M + 1.5
+
+
+def _number(text: str | None) -> float:
+    """The leading number of a tag such as ``12.5 m``; 0 if there is none."""
+    found = re.match(r"\s*(\d+(?:\.\d+)?)", text or "")
+    return min(float(found[1]), 400.0) if found else 0.0
+
+
+def _material(surface: str, tags: Tags, climate: str, draw: float) -> str:
+    """Name of a material that fits the feature; `draw` in [0, 1) chooses by weight."""
+    table = SURFACES[surface]
+    weights: Weights = table.arid if climate == "arid" and table.arid else table.materials
+    narrower = () if climate == "arid" and surface == "building" else table.tagged.items()
+    weights = next((some for tag, some in narrower if _has(tags, tag)), weights)
+    steps = np.cumsum(list(weights.values()))
+    return list(weights)[int(np.searchsorted(steps, draw * steps[-1], side="right"))]
+
+
+def _has(tags: Tags, tag: str) -> bool:
+    key, value = tag.split("=")
+    return tags.get(key) == value

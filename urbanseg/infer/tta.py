@@ -1,0 +1,64 @@
+"""Predictors made of predictors: test-time augmentation, and fewer classes than were learnt."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urbanseg.infer.decode import OTHER
+from urbanseg.infer.stitching import Predictor
+
+Augment = Literal["none", "flips", "d4"]
+
+SYMMETRIES = {
+    "none": [(0, False)],
+    "flips": [(0, False), (0, True), (2, False), (2, True)],
+    "d4": [(turns, mirrored) for turns in range(4) for mirrored in (False, True)],
+}
+"""Quarter turns, and whether a mirror comes first: of the square's eight symmetries, those taken."""
+
+
+def augmented(predict: Predictor, augment: Augment) -> Predictor:
+    """The mean of the probabilities of each window and its mirror images, turned back.
+
+    ``flips`` takes the window, its two mirror images and its half turn; ``d4`` all eight
+    symmetries of the square. It costs as many times the network.
+    """
+    symmetries = SYMMETRIES[augment]
+    if len(symmetries) == 1:
+        return predict
+
+    def mean(pixels: NDArray[Any]) -> NDArray[np.float32]:
+        total: NDArray[np.float32] | None = None
+        for turns, mirrored in symmetries:
+            seen = np.rot90(pixels[..., ::-1] if mirrored else pixels, turns, (-2, -1))
+            back = np.rot90(predict(np.ascontiguousarray(seen)), -turns, (-2, -1))
+            back = back[..., ::-1] if mirrored else back
+            total = np.ascontiguousarray(back) if total is None else np.add(total, back, out=total)
+        assert total is not None  # noqa: S101, there is a symmetry
+        total /= len(symmetries)
+        return total
+
+    return mean
+
+
+def restricted(predict: Predictor, kept: NDArray[np.bool_] | None) -> Predictor:
+    """The softmax over the classes kept (and `OTHER`), a mask by class; the others get nothing.
+
+    A softmax over some logits is the softmax over all, divided by the sum over those: it
+    needs no logits, and so any back end can do it. Where the classes kept have no
+    probability at all in float32, the answer is `OTHER`.
+    """
+    if kept is None or kept.all():
+        return predict
+
+    def among_kept(pixels: NDArray[Any]) -> NDArray[np.float32]:
+        probabilities = predict(pixels)
+        probabilities[:, ~kept] = 0
+        total = probabilities.sum(axis=1, keepdims=True)
+        probabilities[:, OTHER : OTHER + 1][total == 0] = 1
+        total[total == 0] = 1
+        probabilities /= total
+        return probabilities
+
+    return among_kept

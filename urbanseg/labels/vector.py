@@ -1,0 +1,159 @@
+"""What people drew or surveyed: vector files of any kind, as a table of features.
+
+The table has the columns that burning needs (`class`, `tags`, `geometry`), as that of
+OpenStreetMap features has. What cannot be used is left out and said in the log.
+"""
+
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import shapely
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError
+from pyproj import CRS
+
+from urbanseg.config.labels import VectorLabels
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
+from urbanseg.io import vector_files
+from urbanseg.labels.annotation import Picture, read_cvat, read_labelme
+
+log = logging.getLogger(__name__)
+
+KIND = "kind"
+"""Tag that holds the value of the attribute, by which `labels.line_width_m` may know the width."""
+
+
+def read_drawn(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
+    """Read the features that have a class.
+
+    Args:
+        params: the file, its format, and the table from attribute values to classes.
+        grid: the scene's; annotation in pixels is laid on it.
+
+    Returns:
+        `class` (a class, or ``ignore``), `tags` (JSON: kind, width in metres, lanes) and
+        `geometry` (valid polygons and lines) in the file's CRS, or in that of `grid` for
+        annotation in pixels.
+
+    Raises:
+        PipelineError: if the file is missing or damaged, names others, has no CRS, lacks the layer or
+            attribute, or holds no feature with a class in the scene.
+    """
+    if not params.path.exists():
+        raise PipelineError(f"{params.path} does not exist; check the path of the annotation")
+    if params.format == "ogr":
+        vector_files.require_plain(params.path)
+    frame = _from_ogr(params, grid) if params.format == "ogr" else _from_pixels(params, grid)
+    names = frame["kind"].map(params.classes) if isinstance(params.classes, dict) else params.classes
+    frame = frame.assign(**{"class": names})
+    without = Counter(frame.loc[frame["class"].isna(), "kind"])
+    frame = _usable(frame[frame["class"].notna()], params.path)
+    found = ", ".join(f"{count} {name}" for name, count in frame["class"].value_counts().items())
+    rest = ", ".join(f"{count} {value}" for value, count in without.most_common(8))
+    log.info("%s: %s; without a class: %s", params.path.name, found or "nothing", rest or "none")
+    if frame.empty:
+        raise PipelineError(
+            f"{params.path} holds nothing in the scene that classes gives a class; "
+            f"there it has {rest or 'no feature at all'}"
+        )
+    return frame[["class", "tags", "geometry"]]
+
+
+def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
+    path = params.path
+    try:
+        info = pyogrio.read_info(path, layer=params.layer)
+        if info["crs"] is None:
+            raise PipelineError(
+                f"{path} has no coordinate reference system; assign one, for example with ogr2ogr -a_srs"
+            )
+        wanted = [name for name in (params.attribute, params.width, params.lanes) if name is not None]
+        if missing := [name for name in wanted if name not in info["fields"]]:
+            raise PipelineError(
+                f"{path} has no attribute {missing[0]}; it has {', '.join(info['fields']) or 'none'}"
+            )
+        box = _around(grid, CRS.from_user_input(info["crs"]))
+        raw = pyogrio.read_dataframe(path, layer=params.layer, columns=wanted, bbox=box)
+    except DataLayerError as error:
+        layers = ", ".join(name for name, _ in pyogrio.list_layers(path))
+        raise PipelineError(f"{path} has no layer {params.layer}; it has {layers}") from error
+    except (CRSError, DataSourceError) as error:
+        raise PipelineError(
+            f"{path} is not a vector file that GDAL can open; it may be damaged: {error}"
+        ) from error
+    kinds = [""] * len(raw) if params.attribute is None else [_text(value) for value in raw[params.attribute]]
+    columns = {"width": params.width, "lanes": params.lanes}
+    tags = [
+        _tags(kind, {tag: raw[name].iloc[i] for tag, name in columns.items() if name is not None})
+        for i, kind in enumerate(kinds)
+    ]
+    return gpd.GeoDataFrame({"kind": kinds, "tags": tags}, geometry=raw.geometry.to_numpy(), crs=raw.crs)
+
+
+def _from_pixels(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
+    picture = (
+        read_labelme(params.path) if params.format == "labelme" else read_cvat(params.path, params.image)
+    )
+    to_scene = _scale(picture, grid, params.path)
+    kinds = [kind for kind, _ in picture.drawings]
+    shapes = shapely.transform([shape for _, shape in picture.drawings], to_scene)
+    tags = [_tags(kind, {}) for kind in kinds]
+    return gpd.GeoDataFrame({"kind": kinds, "tags": tags}, geometry=list(shapes), crs=grid.crs)
+
+
+def _scale(picture: Picture, grid: Grid, path: Path) -> Any:
+    """The function from pixels of the picture to the scene's CRS; the picture may be a preview."""
+    across, down = grid.width / picture.width, grid.height / picture.height
+    if abs(across * picture.height - grid.height) > 1 + max(across, down):
+        raise PipelineError(
+            f"{path} was drawn on a picture of {picture.width} × {picture.height} pixels, but the scene has "
+            f"{grid.width} × {grid.height}; draw on the scene itself or on a smaller copy of all of it"
+        )
+    a, b, c, d, e, f = grid.transform[:6]
+    return lambda xy: np.column_stack([xy @ (a * across, b * down) + c, xy @ (d * across, e * down) + f])
+
+
+def _usable(frame: gpd.GeoDataFrame, path: Path) -> gpd.GeoDataFrame:
+    """Without what has no extent; invalid polygons repaired."""
+    missing = frame.geometry.isna() | frame.geometry.is_empty
+    pointlike = ~missing & (shapely.get_dimensions(frame.geometry.to_numpy()) < 1)
+    kept = frame[~missing & ~pointlike]
+    broken = ~kept.geometry.is_valid
+    if broken.any():
+        whole = shapely.make_valid(kept.geometry.to_numpy(), method="structure", keep_collapsed=False)
+        kept = kept.set_geometry(gpd.GeoSeries(whole, kept.index, crs=kept.crs))
+        kept = kept[~kept.geometry.is_empty]
+    if missing.any() or pointlike.any() or broken.any():
+        log.info(
+            "%s: repaired %d, left out %d without geometry and %d points",
+            path.name, broken.sum(), missing.sum(), pointlike.sum(),
+        )  # fmt: skip
+    return kept
+
+
+def _around(grid: Grid, crs: CRS) -> tuple[float, float, float, float]:
+    """The bounds of a scene in another CRS, a fifth larger: wide lines beside it may reach into it."""
+    margin = max(grid.shape) * grid.resolution / 10
+    left, bottom, right, top = grid.bounds
+    corners = shapely.box(left - margin, bottom - margin, right + margin, top + margin)
+    outline = gpd.GeoSeries([shapely.segmentize(corners, margin)], crs=grid.crs)
+    left, bottom, right, top = outline.to_crs(crs).total_bounds
+    return float(left), float(bottom), float(right), float(top)
+
+
+def _tags(kind: str, measures: dict[str, Any]) -> str:
+    known = {tag: text for tag, value in measures.items() if (text := _text(value))}
+    return json.dumps(known | ({KIND: kind} if kind else {}), ensure_ascii=False, sort_keys=True)
+
+
+def _text(value: Any) -> str:
+    """An attribute's value as one writes it in a table: 2.0 is 2, and what is missing is nothing."""
+    if value is None or value != value:  # noqa: PLR0124, NaN
+        return ""
+    return str(int(value)) if isinstance(value, float | np.floating) and value == int(value) else str(value)

@@ -1,0 +1,145 @@
+"""Change between two dated maps of one place: where, from what, to what, and how much.
+
+Comparing two classifications adds up the errors of both (Singh 1989, "Digital change
+detection techniques using remotely-sensed data"), so a pixel counts as changed only if both
+dates are sure of it, if the change is wider than outlines may be displaced, and if enough
+pixels around it changed alike.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import rasterio
+import shapely
+from numpy.typing import NDArray
+from rasterio import features
+from scipy import ndimage
+
+from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.config.change import ChangeParams
+from urbanseg.grid import Grid, Window
+from urbanseg.io.raster import Reader
+
+UNKNOWN = 65535
+"""Code of pixels that one of the dates doesn't know; 0 is unchanged."""
+
+SURE = 254
+"""Value of a confidence of 1."""
+
+Classes = NDArray[np.uint8]
+Codes = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Dated:
+    """The open map of a date: classes, and confidence or None."""
+
+    classes: Reader
+    confidence: Reader | None
+
+    def read(self, window: Window, least: float) -> tuple[Classes, NDArray[np.bool_]]:
+        """Classes of a window, and which of them are at least as sure as `least`."""
+        classes: Classes = self.classes.read_band(window)
+        if self.confidence is None:
+            return classes, np.ones(classes.shape, bool)
+        return classes, self.confidence.read_band(window) >= least * SURE
+
+
+def reach_px(rules: ChangeParams, grid: Grid) -> int:
+    """How far from a pixel others decide whether it changed."""
+    return 2 * rules.shift_px + _least_pixels(rules, grid)
+
+
+def change_codes(before: Dated, after: Dated, window: Window, rules: ChangeParams) -> tuple[Classes, Codes]:
+    """Classes before, and from-to codes, of a window: exact, whatever the windows.
+
+    Returns:
+        ``(height, width)`` uint8 classes of the first date, and uint16 codes ``256 * from + to``,
+        0 where nothing changed, `UNKNOWN` where a date has no class.
+    """
+    grid = before.classes.grid
+    halo = reach_px(rules, grid)
+    top, left = max(0, window.row - halo), max(0, window.col - halo)
+    bottom = min(grid.height, window.row + window.height + halo)
+    right = min(grid.width, window.col + window.width + halo)
+    grown = Window(top, left, bottom - top, right - left)
+    (first, sure_first), (second, sure_second) = (
+        date.read(grown, rules.min_confidence) for date in (before, after)
+    )
+    codes = filtered(first, second, sure_first & sure_second, rules.shift_px, _least_pixels(rules, grid))
+    core = Window(window.row - top, window.col - left, window.height, window.width).slices
+    return first[core], codes[core]
+
+
+def filtered(
+    before: Classes, after: Classes, sure: NDArray[np.bool_], shift_px: int, least_pixels: int
+) -> Codes:
+    """From-to codes by the three rules.
+
+    Args:
+        before: ``(height, width)`` class ids, `IGNORE` where unknown.
+        after: same.
+        sure: same shape, where both dates are sure.
+        shift_px: a change must be wider than twice this.
+        least_pixels: patches of one code with fewer pixels, 4-connected, are dropped.
+    """
+    raw = before.astype(np.uint16) * 256 + after
+    raw[~sure | (before == after)] = 0
+    unknown = (before == IGNORE) | (after == IGNORE)
+    raw[unknown] = 0
+    kept = np.zeros_like(raw)
+    square = np.ones((2 * shift_px + 1,) * 2)
+    for code in np.unique(raw[raw > 0]):
+        patch = ndimage.binary_opening(raw == code, square)
+        labels, _ = ndimage.label(patch)
+        large = np.bincount(labels.ravel()) >= least_pixels
+        large[0] = False
+        kept[large[labels]] = code
+    kept[unknown] = UNKNOWN
+    return kept
+
+
+def count(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
+    """Pixels by class before and class after, ``(n, n)``; what is no change counts as unchanged."""
+    known = codes != UNKNOWN
+    start = before[known].astype(np.int64)
+    end = np.where(codes[known] > 0, codes[known] % 256, start)
+    return np.bincount(start * n + end, minlength=n * n).reshape(n, n)
+
+
+def matrix_ha(pixels: NDArray[np.int64], grid: Grid, table: ClassTable) -> pd.DataFrame:
+    """From-to matrix in hectares: rows are the classes before, columns those after."""
+    height_m, width_m = grid.pixel_m
+    areas = pixels * height_m * width_m / 10_000
+    return pd.DataFrame(areas, index=pd.Index(table.names, name="before"), columns=list(table.names))
+
+
+def change_polygons(codes: Reader, table: ClassTable) -> gpd.GeoDataFrame:
+    """Polygons of a raster of codes, read strip by strip: `before`, `after`, `area_ha`."""
+    names: Mapping[int, str] = {c.id: c.name for c in table}
+    rows = list(_shapes(codes))
+    shapes = [shapely.geometry.shape(shape) for shape, _ in rows]
+    return gpd.GeoDataFrame(
+        {
+            "before": pd.array([names[code // 256] for _, code in rows], "string"),
+            "after": pd.array([names[code % 256] for _, code in rows], "string"),
+            "area_ha": shapely.area(np.array(shapes, dtype=object)) / 10_000,
+        },
+        geometry=shapes,
+        crs=codes.grid.crs,
+    )
+
+
+def _shapes(codes: Reader) -> Iterator[tuple[dict[str, object], int]]:
+    band = rasterio.band(codes.dataset, 1)
+    for shape, value in features.shapes(band, connectivity=4, transform=codes.grid.transform):
+        if value not in {0, UNKNOWN}:
+            yield shape, int(value)
+
+
+def _least_pixels(rules: ChangeParams, grid: Grid) -> int:
+    height_m, width_m = grid.pixel_m
+    return max(1, int(np.ceil(rules.min_area_m2 / (height_m * width_m) - 1e-9)))

@@ -1,0 +1,166 @@
+"""Counting on the test pixels of a scene, block by block.
+
+Everything the scores need is a count that adds up over blocks, so memory is bounded by a
+block and by the counts that are kept of each. Blocks are counted by several processes;
+their results are taken in the blocks' order, so the number of processes changes no figure.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid, Window
+from urbanseg.io.processes import follow_parent
+from urbanseg.io.raster import reading, require_same_grid
+from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
+from urbanseg.metrics.counting import BlockCounts, Files, Plan, Readers, count_block
+from urbanseg.metrics.objects import Detections, Patchwork
+from urbanseg.metrics.roads import RoadScores
+
+OBJECT_IOU = 0.5
+"""Least IoU at which an object counts as found."""
+
+_Counted = tuple[NDArray[np.int64], BlockCounts | None]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted on the test pixels of a scene.
+
+    Attributes:
+        grid: of the scene.
+        cells: the parts of test blocks that pixels, outlines and buildings are counted by.
+        pixels: ``(cells, n, n)`` int64, rows are the reference.
+        outlines: boundary counts by cell.
+        buildings: objects by cell.
+        blocks: the test blocks.
+        roads: scores of each test block.
+        tolerances: boundary counts of the whole at further tolerances, by name.
+        tolerances_m: the same tolerances in metres.
+        bands: for the boundary IoU, of the whole.
+        confidence: ``(n, LEVELS, 2)`` int64 from `confidence_counts`, of the whole.
+        mapped: ``(n,)`` int64 pixels of each class in the whole map, not only its test blocks.
+    """
+
+    grid: Grid
+    cells: list[Window]
+    pixels: NDArray[np.int64]
+    outlines: BoundaryCounts
+    buildings: Detections
+    blocks: list[Window]
+    roads: list[RoadScores]
+    tolerances: dict[str, BoundaryCounts]
+    tolerances_m: dict[str, float]
+    bands: BandCounts
+    confidence: NDArray[np.int64]
+    mapped: NDArray[np.int64]
+
+
+def tally(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 1) -> Tally:
+    """Count everything on the test pixels.
+
+    Args:
+        files: the rasters to compare.
+        laid: blocks that partition the scene, row by row.
+        plan: what is counted.
+        workers: number of processes.
+
+    Raises:
+        PipelineError: if the rasters lie on different grids, hold unknown class ids, or
+            have no pixel that is test, labelled and predicted.
+    """
+    with reading(files.labels) as labels:
+        grid = labels.grid
+    for path in files[1:]:
+        with reading(path) as other:
+            require_same_grid(files.labels, grid, path, other.grid)
+
+    mapped = np.zeros(plan.n, np.int64)
+    test: dict[Window, BlockCounts] = {}
+    counted = _counted(files, laid, plan, workers)
+    for block, (classes, counts) in zip(
+        laid, tqdm(counted, "evaluate", len(laid), unit="block"), strict=True
+    ):
+        mapped += classes
+        if counts is not None:
+            test[block] = counts
+    if not any(counts.pixels.any() for counts in test.values()):
+        raise PipelineError(
+            f"{files.labels} has no labelled and predicted pixel in the test split of {files.split}; "
+            "check the labels, or give the test split a larger share in tiles.split"
+        )
+    return _merged(grid, test, plan, mapped)
+
+
+def _counted(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> Iterator[_Counted]:
+    if workers == 1:
+        with ExitStack() as stack:
+            readers = Readers(*(stack.enter_context(reading(path)) for path in files))
+            yield from (count_block(readers, block, plan) for block in laid)
+        return
+    with ProcessPoolExecutor(workers, initializer=_open, initargs=(files,)) as pool:
+        try:
+            yield from pool.map(partial(_count_in_worker, plan=plan), laid, chunksize=4)
+        except BrokenProcessPool as error:
+            raise PipelineError(
+                "a worker process was ended from outside, perhaps for want of memory; "
+                "lower evaluate.workers in params.yaml"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_OPEN = ExitStack()
+"""Keeps the rasters of a worker process open as long as it lives."""
+
+_WORKER: list[Readers] = []
+"""The open rasters of a worker process."""
+
+
+def _open(files: Files) -> None:
+    follow_parent()
+    _WORKER[:] = [Readers(*(_OPEN.enter_context(reading(path)) for path in files))]
+
+
+def _count_in_worker(block: Window, plan: Plan) -> _Counted:
+    try:
+        return count_block(_WORKER[0], block, plan)
+    except PipelineError as error:
+        sentence = str(error)
+    # without GDAL's exceptions behind it, which don't survive the way between processes
+    raise PipelineError(sentence)
+
+
+def _merged(grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]) -> Tally:
+    found = list(test.values())
+    cells = [cell for counts in found for cell in counts.cells]
+    patchwork, first = Patchwork(), 0
+    for counts in found:
+        patchwork.add(counts.buildings, first)
+        first += len(counts.cells)
+    return Tally(
+        grid=grid,
+        cells=cells,
+        pixels=np.concatenate([counts.pixels for counts in found]),
+        outlines=BoundaryCounts.stacked([counts.outlines for counts in found]),
+        buildings=patchwork.detections(len(cells), OBJECT_IOU),
+        blocks=list(test),
+        roads=[counts.roads for counts in found],
+        tolerances={
+            name: reduce(add, (counts.tolerances[tolerance] for counts in found))
+            for name, tolerance in plan.tolerances.items()
+        },
+        tolerances_m=plan.tolerances,
+        bands=reduce(add, (counts.bands for counts in found)),
+        confidence=reduce(add, (counts.confidence for counts in found)),
+        mapped=mapped,
+    )

@@ -1,0 +1,305 @@
+"""Evidence: what each test block contributes to the scores, and how sure the scores are of it.
+
+Headline figures and class IoUs are functions of counts that add up over blocks. The
+counts are kept as small tables, so that a later comparison of two maps can draw the same
+blocks for both (`bootstrap`), and cities can be scored together. Pixels, outlines and
+buildings are counted by cell, a part of a test block; roads by whole test blocks, because a
+network cut into cells would be no network.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from urbanseg.errors import PipelineError
+from urbanseg.grid import Window
+from urbanseg.metrics import bootstrap
+from urbanseg.metrics.accumulate import Tally
+from urbanseg.metrics.apls import PathSums
+from urbanseg.metrics.boundary import BoundaryCounts, boundary_scores
+from urbanseg.metrics.objects import Detections, precision_recall_f1
+from urbanseg.metrics.road_matching import Matched
+from urbanseg.metrics.roads import RoadScores
+from urbanseg.metrics.segmentation import (
+    class_scores,
+    frequency_weighted_iou,
+    kappa,
+    mean,
+    pixel_accuracy,
+)
+
+SIDES = ("predicted", "predicted_matched", "reference", "reference_matched")
+"""Counts of outlines and of buildings, by their names in the tables."""
+
+ROAD_COUNTS = (
+    "pairs",
+    "pairs_connected",
+    "reference_m",
+    "reference_matched_m",
+    "predicted_m",
+    "predicted_matched_m",
+    "reference_paths",
+    "reference_difference",
+    "predicted_paths",
+    "predicted_difference",
+    "skeleton_pairs_connected",
+    "skeleton_m",
+    "skeleton_matched_m",
+)
+"""What is kept of a block's roads: what connectivity, completeness, correctness and APLS need.
+
+The skeleton is the predicted network before its repair.
+"""
+
+FILES = ("blocks.csv", "block_outlines.csv", "block_buildings.csv", "block_roads.csv")
+"""One table for each kind of count."""
+
+CELL_FIGURES = (
+    "miou",
+    "pixel_accuracy",
+    "mean_f1",
+    "mean_boundary_f1",
+    "building_f1",
+    "agreement.frequency_weighted_iou",
+    "agreement.kappa",
+)
+"""Figures of the cells' counts, by their paths in the metrics; the IoU of each class follows."""
+
+ROAD_FIGURES = (
+    "road_connectivity",
+    "road_apls",
+    "roads.completeness",
+    "roads.correctness",
+    "roads.quality",
+    "roads.connectivity",
+    "roads.connectivity_raw",
+    "roads.correctness_raw",
+)
+"""Figures of the test blocks' roads, by their paths in the metrics; raw is before the repair."""
+
+Figures = dict[str, float]
+Counts = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts of each cell and each test block.
+
+    Attributes:
+        classes: names of the classes.
+        cells: where the cells lie.
+        pixels: ``(cells, n, n)`` int64, rows are the reference.
+        outlines: ``(cells, 4, n)`` int64, in the order of `SIDES`.
+        buildings: ``(cells, 4)`` int64, in the order of `SIDES`.
+        blocks: where the test blocks lie.
+        roads: ``(blocks, 13)`` float64, in the order of `ROAD_COUNTS`.
+    """
+
+    classes: tuple[str, ...]
+    cells: list[Window]
+    pixels: NDArray[np.int64]
+    outlines: NDArray[np.int64]
+    buildings: NDArray[np.int64]
+    blocks: list[Window]
+    roads: NDArray[np.float64]
+
+
+def of_tally(found: Tally, classes: Sequence[str]) -> Evidence:
+    """The evidence that a tally holds."""
+    return Evidence(
+        classes=tuple(classes),
+        cells=found.cells,
+        pixels=found.pixels,
+        outlines=np.stack([getattr(found.outlines, side) for side in SIDES], axis=1),
+        buildings=np.stack([getattr(found.buildings, side) for side in SIDES], axis=1),
+        blocks=found.blocks,
+        roads=np.array([_road_counts(scores) for scores in found.roads]),
+    )
+
+
+def pooled(parts: Sequence[Evidence]) -> Evidence:
+    """The evidence of several cities together.
+
+    Raises:
+        ValueError: if their classes differ.
+    """
+    if len({part.classes for part in parts}) != 1:
+        raise ValueError("evidence of different classes can't be pooled")
+    return Evidence(
+        classes=parts[0].classes,
+        cells=[cell for part in parts for cell in part.cells],
+        pixels=np.concatenate([part.pixels for part in parts]),
+        outlines=np.concatenate([part.outlines for part in parts]),
+        buildings=np.concatenate([part.buildings for part in parts]),
+        blocks=[block for part in parts for block in part.blocks],
+        roads=np.concatenate([part.roads for part in parts]),
+    )
+
+
+def figures(evidence: Evidence) -> Figures:
+    """Headline figures, agreement, and IoU of each class, by their paths in the metrics; NaN if undefined."""
+    return {
+        name: float(value)
+        for names, counts, statistic in _families(evidence)
+        for name, value in zip(names, statistic(counts.sum(axis=0)), strict=True)
+    }
+
+
+def intervals(evidence: Evidence, seed: int, samples: int) -> dict[str, tuple[float, float]]:
+    """95 % block-bootstrap interval of each of the `figures`; NaN if undefined."""
+    found = {}
+    for names, counts, statistic in _families(evidence):
+        ends = bootstrap.bounds(bootstrap.replicates(counts, statistic, seed, samples))
+        found.update({name: (float(low), float(high)) for name, low, high in zip(names, *ends, strict=True)})
+    return found
+
+
+def differences(a: Evidence, b: Evidence, seed: int, samples: int) -> dict[str, tuple[float, float, float]]:
+    """How much higher B scores than A in each of the `figures`, with the paired 95 % interval.
+
+    Raises:
+        ValueError: if A and B were not scored on the same blocks by the same classes.
+    """
+    if (a.classes, a.cells, a.blocks) != (b.classes, b.cells, b.blocks):
+        raise ValueError("the two were scored on different test blocks or classes")
+    before, after = figures(a), figures(b)
+    found = {}
+    for (names, of_a, statistic), (_, of_b, _) in zip(_families(a), _families(b), strict=True):
+        of_both = [bootstrap.replicates(counts, statistic, seed, samples) for counts in (of_a, of_b)]
+        ends = bootstrap.bounds(of_both[1] - of_both[0])
+        for name, low, high in zip(names, *ends, strict=True):
+            found[name] = (after[name] - before[name], float(low), float(high))
+    return found
+
+
+def write(folder: Path, evidence: Evidence) -> None:
+    """Write the tables `blocks.csv`, `block_outlines.csv`, `block_buildings.csv` and `block_roads.csv`.
+
+    Each has the columns ``block, row, col, height, width`` (pixels) and a column for each
+    count; pixels are named ``<actual>:<predicted>``.
+    """
+    for name, (windows, columns, counts) in _tables(evidence).items():
+        table = pd.DataFrame(windows, columns=Window._fields)
+        table.insert(0, "block", np.arange(len(table)))
+        values = pd.DataFrame(counts.reshape(len(table), -1), columns=columns)
+        pd.concat([table, values], axis=1).to_csv(folder / name, index=False, float_format="%.6f")
+
+
+def read(folder: Path) -> Evidence:
+    """Read what `write` wrote.
+
+    Raises:
+        PipelineError: if a table is missing or damaged.
+    """
+    try:
+        tables = {name: pd.read_csv(folder / name) for name in FILES}
+    except (OSError, ValueError) as error:
+        raise PipelineError(
+            f"{folder} lacks the tables of its test blocks ({error}); run evaluate again"
+        ) from error
+    counts = [tables[name].iloc[:, 5:].to_numpy() for name in FILES]
+    where = [
+        [Window(*map(int, row)) for row in tables[name][list(Window._fields)].to_numpy()] for name in FILES
+    ]
+    first = tables[FILES[0]].columns[5:]
+    classes = tuple(dict.fromkeys(column.split(":")[0] for column in first))
+    n = len(classes)
+    if len(first) != n * n:
+        raise PipelineError(f"{folder / FILES[0]} holds no confusion of {n} classes; run evaluate again")
+    return Evidence(
+        classes=classes,
+        cells=where[0],
+        pixels=counts[0].reshape(-1, n, n),
+        outlines=counts[1].reshape(-1, len(SIDES), n),
+        buildings=counts[2],
+        blocks=where[3],
+        roads=counts[3].astype(np.float64),
+    )
+
+
+def _tables(evidence: Evidence) -> dict[str, tuple[list[Window], list[str], Counts]]:
+    names = evidence.classes
+    contents = (
+        (evidence.cells, [f"{actual}:{mapped}" for actual in names for mapped in names], evidence.pixels),
+        (evidence.cells, [f"{name}:{side}" for side in SIDES for name in names], evidence.outlines),
+        (evidence.cells, list(SIDES), evidence.buildings),
+        (evidence.blocks, list(ROAD_COUNTS), evidence.roads),
+    )
+    return dict(zip(FILES, contents, strict=True))
+
+
+Family = tuple[list[str], Counts, Callable[[Counts], NDArray[np.float64]]]
+
+
+def _families(evidence: Evidence) -> list[Family]:
+    """Figures that are functions of the same counts: their names, the counts, and the function."""
+    classes = evidence.classes
+    n, cells = len(classes), len(evidence.cells)
+    by_cell = np.concatenate(
+        [counts.reshape(cells, -1) for counts in (evidence.pixels, evidence.outlines, evidence.buildings)],
+        axis=1,
+    )
+
+    def of_cells(total: Counts) -> NDArray[np.float64]:
+        pixels, outlines, buildings = np.split(total, [n * n, n * n + 4 * n])
+        return _cell_figures(pixels.reshape(n, n), outlines.reshape(4, n), buildings)
+
+    return [
+        ([*CELL_FIGURES, *(f"classes.{name}.iou" for name in classes)], by_cell, of_cells),
+        (list(ROAD_FIGURES), evidence.roads, _road_figures),
+    ]
+
+
+def _cell_figures(
+    pixels: NDArray[np.int64], outlines: NDArray[np.int64], buildings: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    scores = class_scores(pixels)
+    found = Detections(**dict(zip(SIDES, buildings[:, np.newaxis], strict=True)))
+    return np.array(
+        [
+            mean(scores.iou),
+            pixel_accuracy(pixels),
+            mean(scores.f1),
+            mean(boundary_scores(BoundaryCounts(*outlines)).f1),
+            precision_recall_f1(found)[2],
+            frequency_weighted_iou(pixels),
+            kappa(pixels),
+            *scores.iou,
+        ]
+    )
+
+
+def _road_figures(total: NDArray[np.float64]) -> NDArray[np.float64]:
+    pairs, connected, *rest = total.tolist()
+    lengths, paths = Matched(*rest[:4]), PathSums(*rest[4:8])
+    skeleton_connected, skeleton, skeleton_matched = rest[8:]
+    return np.array(
+        [
+            connected / pairs if pairs else np.nan,
+            paths.apls,
+            lengths.completeness,
+            lengths.correctness,
+            lengths.quality,
+            connected / pairs if pairs else np.nan,
+            skeleton_connected / pairs if pairs else np.nan,
+            skeleton_matched / skeleton if skeleton else np.nan,
+        ]
+    )
+
+
+def _road_counts(scores: RoadScores) -> list[float]:
+    before = scores.skeleton
+    return [
+        scores.pairs,
+        scores.pairs_connected,
+        *astuple(scores.lengths),
+        *astuple(scores.paths),
+        before.pairs_connected,
+        before.lengths.predicted,
+        before.lengths.predicted_matched,
+    ]

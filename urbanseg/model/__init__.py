@@ -1,0 +1,1 @@
+"""The segmenter: network, normalisation and classes, saved as safetensors and JSON."""

@@ -1,0 +1,239 @@
+"""The segmenter: a trained network with what it must be told, and its folder on disk.
+
+A saved model is a folder of safetensors and JSON, no pickle: smp's own `config.json` and
+`model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch`),
+`segmenter.json` with the bands it expects, their normalisation, and the classes it tells
+apart, and a model card. A merged model is a folder of such folders. Importing this module
+imports torch: only training and inference do.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from urbanseg.config.names import check_name
+from urbanseg.errors import PipelineError
+from urbanseg.io.files import atomic
+from urbanseg.model.card import Card, markdown
+from urbanseg.model.dual_branch import DualBranch
+from urbanseg.model.one_vs_rest import Member, Merged
+from urbanseg.paths import MODEL_FILES
+
+CLIP = 4.0
+"""Normalised pixels are clipped to this many standard deviations: a cloud edge or a
+glinting roof must not dominate a batch."""
+
+MERGED = "Merged"
+
+MEMBER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+LONGEST_MEMBER_NAME = 200
+"""Folder of a member inside a merged model's: its classes, as far as a file system takes such names."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a network was trained for: bands, normalisation, classes, and its make."""
+
+    bands: list[str]
+    mean: list[float]
+    std: list[float]
+    classes: list[str]
+    arch: str
+    encoder: str
+    upsample: int = 1
+    """How many times finer than the scene's pixels the network works."""
+    made_with: dict[str, str] = field(default_factory=dict)
+    """Versions of the libraries that made the weights."""
+
+    def __post_init__(self) -> None:
+        for name in self.classes:
+            check_name(name, "class")
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"a model has two classes at least, all different, not {self.classes}")
+
+    def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Standard scores of ``(bands, height, width)`` pixels of any dtype, clipped to ±`CLIP`."""
+        mean = np.asarray(self.mean, np.float32)[:, None, None]
+        std = np.asarray(self.std, np.float32)[:, None, None]
+        scores: NDArray[np.float32] = np.clip((pixels.astype(np.float32) - mean) / std, -CLIP, CLIP)
+        return scores
+
+
+class Segmenter(nn.Module):
+    """A network that works on an image enlarged `upsample` times; its logits are averaged back.
+
+    Encoders halve the image at their first layer, so objects of one or two pixels, as
+    houses and streets are at 10 m, are lost before any decoder could keep them. Enlarged,
+    they survive.
+    """
+
+    def __init__(self, network: nn.Module, upsample: int) -> None:
+        super().__init__()
+        self.network, self.upsample = network, upsample
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``(n, classes, height, width)`` of images ``(n, bands, height, width)``."""
+        if self.upsample == 1:
+            logits: Tensor = self.network(images)
+            return logits
+        finer = F.interpolate(images, scale_factor=self.upsample, mode="bilinear", align_corners=False)
+        return F.avg_pool2d(self.network(finer), self.upsample)
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the libraries that make the weights what they are."""
+    return {name: version(name) for name in ("torch", "segmentation-models-pytorch", "timm")}
+
+
+def save(folder: Path, segmenter: Segmenter, spec: Spec, card: Card) -> None:
+    """Write a model's folder with its card, atomically."""
+    with atomic(folder, MODEL_FILES) as temporary:
+        temporary.mkdir(parents=True)
+        _describe(
+            temporary,
+            spec,
+            card,
+            f"{spec.arch} with the encoder {spec.encoder}, on images enlarged {spec.upsample} times.",
+        )
+        segmenter.network.save_pretrained(temporary)  # type: ignore[operator]
+
+
+def load(folder: Path) -> tuple[Segmenter, Spec]:
+    """Read a model's folder: the segmenter on the CPU, in evaluation mode, and its spec.
+
+    Raises:
+        PipelineError: if the folder is missing or incomplete.
+    """
+    spec = read_spec(folder)
+    try:
+        network = _network(folder, spec)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _incomplete(folder, error) from error
+    return Segmenter(network, spec.upsample).eval(), spec
+
+
+def read_spec(folder: Path) -> Spec:
+    """Read what a saved model was trained for, without the model.
+
+    Raises:
+        PipelineError: if the folder is missing or incomplete.
+    """
+    try:
+        return Spec(**json.loads((folder / "segmenter.json").read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise _incomplete(folder, error) from error
+
+
+def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
+    """Write a model that is made of others, each for some of the classes; see `merged`.
+
+    Args:
+        folder: of the merged model, which exists; it gets copies of the members.
+        members: folders of models whose first class is the background, as `train.only_class` makes them.
+        classes: of the merged model, in order, the background first. One that no member
+            knows is never predicted.
+
+    Raises:
+        PipelineError: if a member is no model, has other bands than the first, or tells apart
+            a class that is not among `classes` or that another member has.
+    """
+    specs = {path: load(path)[1] for path in members}
+    first = specs[members[0]]
+    owners: dict[str, Path] = {}
+    for path, spec in specs.items():
+        if spec.bands != first.bands:
+            raise PipelineError(
+                f"{path} has the bands {', '.join(spec.bands)} but {members[0]} has "
+                f"{', '.join(first.bands)}; merge models of the same bands"
+            )
+        if spec.classes[0] != classes[0]:
+            raise PipelineError(
+                f"{path} has {spec.classes[0]} as its first class, where {classes[0]} must be"
+            )
+        for name in spec.classes[1:]:
+            if name not in classes:
+                raise PipelineError(f"{path} knows {name}, but the classes are {', '.join(classes)}")
+            if name in owners:
+                raise PipelineError(f"{path} and {owners[name]} both know {name}; merge one of them")
+            owners[name] = path
+    names = {path: _member_name(spec.classes[1:]) for path, spec in specs.items()}
+    whole = replace(first, classes=list(classes), arch=MERGED, encoder="", upsample=1, made_with=made_with())
+    for path, name in names.items():
+        shutil.copytree(path, folder / name)
+    config = {"_model_class": MERGED, "members": list(names.values())}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
+    _describe(folder, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
+    return whole
+
+
+def _member_name(classes: Sequence[str]) -> str:
+    name = "-".join(classes)
+    return name if len(name) <= LONGEST_MEMBER_NAME else f"{classes[0]}-and-{len(classes) - 1}-more"
+
+
+def _network(folder: Path, spec: Spec) -> nn.Module:
+    config = json.loads((folder / "config.json").read_text())
+    if config["_model_class"] == MERGED:
+        for name in config["members"]:
+            if not MEMBER_NAME.fullmatch(name):
+                raise ValueError(f"a member can't be called {name!r}")
+        loaded = [load(folder / name) for name in config["members"]]
+        members = [Member(network, own.classes, own.mean, own.std) for network, own in loaded]
+        return Merged(members, spec.classes)
+    source = DualBranch if config["_model_class"] == DualBranch.__name__ else smp
+    network: nn.Module = source.from_pretrained(str(folder), local_files_only=True)
+    return network
+
+
+def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
+    (folder / "segmenter.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
+    text = markdown(
+        card,
+        make=make,
+        bands=spec.bands,
+        classes=spec.classes,
+        normalisation=list(zip(spec.mean, spec.std, strict=True)),
+        made_with=spec.made_with,
+    )
+    (folder / "README.md").write_text(text)
+
+
+def _incomplete(folder: Path, error: Exception) -> PipelineError:
+    return PipelineError(f"{folder} holds no complete model ({error}); run the train stage again")
+
+
+def device_of(choice: str) -> torch.device:
+    """The device for `auto`, `cpu` or `cuda`.
+
+    Raises:
+        PipelineError: if `cuda` is asked for and there is none.
+    """
+    if choice == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise PipelineError(
+            "params.yaml: device is cuda, but this machine has no usable GPU; set it to auto or cpu"
+        )
+    return torch.device(choice)
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself; where it must emulate it, float32 is far faster."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name) for name in ("avx512_bf16", "amx_bf16"))

@@ -1,0 +1,220 @@
+"""From ways and relations, wherever they come from, to rows of the table of features.
+
+Whether a way is an area, a line or a coast, and to which classes it belongs, is decided
+here alone, so that an extract and an Overpass server give the same features. What cannot
+be used is dropped and counted; coastlines become the sea when all of them are known.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from urbanseg.config.labels import IGNORE, TagRule
+from urbanseg.osm.features import Bounds, Row, table
+from urbanseg.osm.rules import Rules, Shape, Tags, TagSet, classify, matches, tags_as_json
+from urbanseg.osm.sea import Line, sea
+
+log = logging.getLogger(__name__)
+
+UNCLOSED = "unclosed or self-crossing ring"
+INCOMPLETE = "nodes or members outside the extract"
+COLLAPSED = "no extent"
+COASTLINE = "coastline"
+"""`osm_type` of the sea, which is no object of OpenStreetMap; its `osm_id` counts from 1."""
+COAST_REACH_DEGREES = 0.1
+"""Coastlines this far outside the box are kept, to tell on which side of them it lies."""
+AREA_RELATIONS = ("multipolygon", "boundary")
+Position = tuple[float, float]
+"""Longitude and latitude in degrees."""
+
+
+class Gathering:
+    """The rows gathered so far, and what became of the rest.
+
+    Args:
+        rules: rules of each class; the first that matches within a class counts.
+        skip: tag sets; a feature that matches any of them is left out.
+        keep_tags: keys kept in `tags` beside those of the rule.
+        bbox: west, south, east, north in degrees; features that don't meet it are left
+            out, those that do are not cut.
+    """
+
+    def __init__(
+        self, rules: Rules, skip: Sequence[TagSet], keep_tags: Sequence[str], bbox: Bounds | None
+    ) -> None:
+        self.rules, self.skip, self.keep_tags, self.bbox = rules, skip, keep_tags, bbox
+        self.box = None if bbox is None else shapely.box(*bbox)
+        self.rows: list[Row] = []
+        self.dropped: Counter[str] = Counter()
+        self.repaired = self.cut = 0
+        self.seen: set[tuple[str, int]] = set()
+        self.coasts: dict[str, tuple[TagRule, list[Line]]] = {}
+        if self.box is not None:
+            shapely.prepare(self.box)
+
+    def is_unwanted(self, tags: Tags) -> bool:
+        """Whether a feature is to be left out by its tags."""
+        return any(matches(tags, unwanted) for unwanted in self.skip)
+
+    def is_coast(self, tags: Tags) -> bool:
+        """Whether a way with these tags is a coastline, which counts from farther away."""
+        return bool(classify(tags, ["coast"], self.rules))
+
+    def way(
+        self,
+        osm_id: int,
+        tags: Tags,
+        runs: Sequence[Sequence[Position]],
+        *,
+        closed: bool,
+        whole: bool = True,
+    ) -> None:
+        """Add what a way is by its tags, unless it was added before.
+
+        Args:
+            osm_id: of the way.
+            tags: of the way.
+            runs: its positions, in stretches where nodes between them are not known.
+            closed: whether it ends where it starts.
+            whole: whether all its nodes are known.
+        """
+        if not self._is_new("way", osm_id):
+            return
+        found = classify(tags, _shapes(tags, closed=closed), self.rules)
+        by_geometry: dict[str, dict[str, TagRule]] = {"line": {}, "area": {}, "coast": {}}
+        for name, rule in found.items():
+            by_geometry[rule.geometry][name] = rule
+        if lines := by_geometry["line"]:
+            self._line(osm_id, tags, lines, runs, whole=whole)
+        if (areas := by_geometry["area"]) and whole:
+            self._add("way", osm_id, tags, areas, self._valid(_polygon(runs[0])))
+        elif areas:
+            self.dropped[INCOMPLETE] += 1
+        for name, rule in by_geometry["coast"].items():
+            _, known = self.coasts.setdefault(name, (rule, []))
+            known += [np.array(run) for run in runs if len(run) > 1]
+        if not closed:
+            self.dropped[UNCLOSED] += bool(classify(tags, ["area"], self.rules).keys() - found)
+
+    def is_area(self, tags: Tags) -> bool:
+        """Whether a multipolygon or boundary relation with these tags belongs to a class."""
+        return bool(classify(_as_area(tags), ["area"], self.rules))
+
+    def relation(self, osm_id: int, tags: Tags, shape: BaseGeometry | None) -> None:
+        """Add a relation by its polygon, or None if its rings don't close, unless it was added before."""
+        if not self._is_new("relation", osm_id):
+            return
+        found = classify(_as_area(tags), ["area"], self.rules)
+        if found and shape is None:
+            self.dropped[UNCLOSED] += 1
+        elif found and shape is not None:
+            self._add("relation", osm_id, tags, found, self._valid(shape))
+
+    def features(self, box: Bounds | None) -> gpd.GeoDataFrame:
+        """The table of all rows, with the sea inside `box`."""
+        rows = list(self.rows)
+        for name, (rule, lines) in self.coasts.items():
+            rows += self._sea(name, rule, lines, box)
+        return table(rows)
+
+    def summary(self, features: gpd.GeoDataFrame) -> str:
+        """What was read, in one line."""
+        counts = features["class"].value_counts()
+        kept = ", ".join(f"{counts.get(name, 0)} {name}" for name in self.rules)
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()) if count)
+        return (
+            f"{kept}; repaired {self.repaired}, shortened {self.cut} lines, "
+            f"dropped {self.dropped.total()}{f' ({why})' if why else ''}"
+        )
+
+    def _is_new(self, osm_type: str, osm_id: int) -> bool:
+        """Whether this is the first time that an object is met; answers about neighbouring areas overlap."""
+        known = len(self.seen)
+        self.seen.add((osm_type, osm_id))
+        return len(self.seen) > known
+
+    def _line(
+        self,
+        osm_id: int,
+        tags: Tags,
+        found: dict[str, TagRule],
+        runs: Sequence[Sequence[Position]],
+        *,
+        whole: bool,
+    ) -> None:
+        if whole or any(len(run) > 1 for run in runs):
+            self.cut += not whole
+            self._add("way", osm_id, tags, found, _line(runs))
+        else:
+            self.dropped[INCOMPLETE] += 1
+
+    def _sea(self, name: str, rule: TagRule, lines: list[Line], box: Bounds | None) -> list[Row]:
+        vertices = np.concatenate(lines)
+        (west, south), (east, north) = vertices.min(axis=0), vertices.max(axis=0)
+        found = sea(lines, box or (west, south, east, north))
+        if found.unknown:
+            at = "; ".join(f"{lat:.5f}, {lon:.5f}" for lon, lat in found.loose[:3])
+            log.warning(
+                "the coastline is broken%s: whether %d parts of the area are land or sea is not known, "
+                "and they are ignored where nothing else is mapped",
+                f" (near latitude, longitude {at})" if at else "",
+                len(found.unknown),
+            )
+        tags = tags_as_json(dict.fromkeys(rule.tags, COASTLINE), rule, [])
+        return [
+            (kind, COASTLINE, number, tags, shapely.segmentize(shape, COAST_REACH_DEGREES / 10))
+            for kind, shapes in ((name, found.water), (IGNORE, found.unknown))
+            for number, shape in enumerate(shapes, start=1)
+        ]
+
+    def _valid(self, area: BaseGeometry) -> BaseGeometry:
+        if area.is_valid:
+            return area
+        self.repaired += 1
+        return repair(area)
+
+    def _add(
+        self, osm_type: str, osm_id: int, tags: Tags, found: dict[str, TagRule], shape: BaseGeometry
+    ) -> None:
+        if shape.is_empty:
+            self.dropped[COLLAPSED] += 1
+        elif self.box is None or self.box.intersects(shape):
+            for name, rule in found.items():
+                text = tags_as_json(tags, rule, self.keep_tags)
+                self.rows.append((name, osm_type, osm_id, text, shape))
+
+
+def repair(shape: BaseGeometry) -> BaseGeometry:
+    """The valid polygon or multipolygon that the broken `shape` stands for.
+
+    Rings that cross themselves become the parts they enclose; what has no area is left
+    out, so the result may be empty.
+    """
+    return shapely.make_valid(shape, method="structure", keep_collapsed=False)
+
+
+def _line(runs: Sequence[Sequence[Position]]) -> BaseGeometry:
+    """The stretches that have a length: a line if there is one, else a multiline."""
+    parts = [shapely.LineString(run) for run in runs if len(set(run)) > 1]
+    return parts[0] if len(parts) == 1 else shapely.MultiLineString(parts)
+
+
+def _polygon(ring: Sequence[Position]) -> BaseGeometry:
+    return shapely.Polygon(ring if len(set(ring)) > 2 else None)
+
+
+def _shapes(tags: Tags, *, closed: bool) -> list[Shape]:
+    """What a way may be drawn as: https://wiki.openstreetmap.org/wiki/Key:area."""
+    if not closed or tags.get("area") == "no":
+        return ["line", "coast"]
+    return ["area", "coast"] if tags.get("area") == "yes" else ["line", "area", "coast"]
+
+
+def _as_area(tags: Tags) -> Tags:
+    """Tags of a multipolygon with the ``area=yes`` that its type implies."""
+    return {**tags, "area": "yes"}

@@ -1,0 +1,76 @@
+"""The ground that features cover: areas as they are drawn, lines by their width.
+
+And the other way round: the area in which features are wanted for a scene.
+"""
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from affine import Affine
+from pyproj import CRS, Proj, Transformer
+
+from urbanseg.config.labels import LabelParams
+from urbanseg.grid import Grid
+from urbanseg.osm.features import Bounds
+from urbanseg.osm.widths import line_width
+
+ARC_SEGMENTS = 4
+"""Segments of a quarter circle in buffers: 2 % of the radius off at most."""
+MARGIN_M = 200.0
+"""Lines this far outside a scene may reach into it; more than half of any plausible width."""
+EQUATOR_DEGREE_M = 111_320.0
+
+
+def polygons(features: gpd.GeoDataFrame, crs: CRS, params: LabelParams) -> gpd.GeoDataFrame:
+    """Ground that each feature covers: areas as they are, lines by their width.
+
+    A line is as wide as its `width` tag says, else its lanes, else as typical for its
+    kind. Ends are round: streets are cut into many ways, and flat ends would leave
+    notches where two of them meet at an angle.
+
+    Args:
+        features: rows of `class`, `tags` (JSON) and `geometry`, in any CRS.
+        crs: CRS of the result. Widths are metres on the ground: where the CRS's own
+            metres are not (degrees, Web Mercator), lines are buffered in UTM.
+        params: widths.
+
+    Returns:
+        `class` (str) and `geometry` in `crs`, in the order of `features`; what has no
+        place in `crs` is left out.
+    """
+    if features.empty:
+        return gpd.GeoDataFrame({"class": []}, geometry=[], crs=crs)
+    ground = features[["class", "geometry"]].to_crs(_buffer_crs(features, crs))
+    is_line = shapely.get_dimensions(ground.geometry.to_numpy()) == 1
+    widths = [
+        line_width(json.loads(tags), params.line_width_m, params.default_line_width_m, params.lane_width_m)
+        for tags in features.loc[is_line, "tags"]
+    ]
+    lines = ground.geometry.to_numpy()[is_line]
+    shapes = np.array(ground.geometry.to_numpy(), dtype=object)
+    shapes[is_line] = shapely.buffer(lines, np.array(widths) / 2, quad_segs=ARC_SEGMENTS)
+    covered = ground.set_geometry(gpd.GeoSeries(shapes, ground.index, crs=ground.crs)).to_crs(crs)
+    has_place = np.isfinite(covered.bounds.to_numpy()).all(axis=1)
+    return covered[has_place].reset_index(drop=True)
+
+
+def _buffer_crs(features: gpd.GeoDataFrame, crs: CRS) -> CRS:
+    """`crs` if its units are metres on the ground within 1 % at the features, else UTM."""
+    if Grid(crs, Affine.identity(), 1, 1).is_metric:
+        west, south, east, north = features.to_crs(4326).total_bounds
+        factors = Proj(crs).get_factors((west + east) / 2, (south + north) / 2)
+        if abs(factors.areal_scale - 1) < 0.02:
+            return crs
+    utm: CRS = features.estimate_utm_crs()
+    return utm
+
+
+def area_of_interest(grid: Grid) -> Bounds:
+    """West, south, east, north in degrees of a scene with `MARGIN_M` around it."""
+    to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    west, south, east, north = to_degrees.transform_bounds(*grid.bounds)
+    tall = MARGIN_M / EQUATOR_DEGREE_M
+    wide = tall / np.cos(np.radians(max(abs(south), abs(north))))
+    return float(west - wide), float(south - tall), float(east + wide), float(north + tall)

@@ -1,0 +1,1 @@
+"""What spans several areas and is more than one stage."""
