@@ -35,7 +35,7 @@ def main(city: str, params: Params) -> None:
             )
         if own:
             splits = image_sheet.split_values(own)
-        elif params.city(city).role == "target":
+        elif params.city(city).role == "holdout":
             splits = [grid.SPLITS.index("test")] * len(laid)
         else:
             splits = grid.assign_blocks(

@@ -206,7 +206,7 @@ class SplitLists(Model):
     """A data set's own split: names of images, or of folders of them, or a file with one a line.
 
     Without `train`, all images that `val` and `test` don't name are for training. An empty
-    list is an empty split, as a target city has for `train` and `val`.
+    list is an empty split, as a holdout city has for `train` and `val`.
     """
 
     train: list[str] | Path | None = None

@@ -4,6 +4,7 @@ Each section of params.yaml is a model here; its comments there say what a knob 
 Checks that need more than one knob (overlap below the tile size) are validators.
 """
 
+import logging
 import re
 from collections.abc import Collection
 from datetime import date
@@ -35,6 +36,8 @@ from urbanseg.config.train import TrainParams
 from urbanseg.config.vectorize import VectorizeParams
 from urbanseg.errors import PipelineError
 from urbanseg.redact import HIDDEN, holds_secret
+
+log = logging.getLogger(__name__)
 
 OWN_WORDS = re.compile(r"""(?:[^"'\n]|(["'])(?:.{1,2}|<[a-z ]+>)\1)*""")
 """The beginning of what a YAML parser says, until it quotes more of a file than a character or a token."""
@@ -85,11 +88,21 @@ Scene = Annotated[
 
 class CityParams(Model):
     title: Title
-    role: Literal["train", "target"]
+    role: Literal["train", "holdout"]
     inputs: Path
     scene: Scene
     osm: Osm
     labels: Labels
+
+    @field_validator("role", mode="before")
+    @classmethod
+    def _former_role(cls, role: Any) -> Any:
+        if role != "target":
+            return role
+        log.warning(
+            "params.yaml: the role target is now called holdout; rename it, the next release refuses it"
+        )
+        return "holdout"
 
     @model_validator(mode="after")
     def _labels_have_a_source(self) -> Self:
@@ -98,10 +111,10 @@ class CityParams(Model):
                 raise ValueError(f"labels{key}.source is osm, but osm.provider is none")
         if (self.scene.provider == "folder") != (self.labels.source == "masks"):
             raise ValueError("scene.provider folder and labels.source masks go together: one needs the other")
-        if self.role == "target" and isinstance(self.scene, FolderScene):
+        if self.role == "holdout" and isinstance(self.scene, FolderScene):
             splits = self.scene.splits
             if (splits.train, splits.val) != ([], []):
-                raise ValueError("a target city is for testing alone: set splits.train and splits.val to []")
+                raise ValueError("a holdout city is for testing alone: set splits.train and splits.val to []")
         return self
 
 

@@ -3,7 +3,7 @@
 One table over all cities with the role `train`, and a summary that says what the model
 will see: bands, their mean and spread over the labelled training pixels, and how often
 each class occurs. The digests of the rasters it points into are part of the summary, so
-that training depends on exactly the pixels it reads and on nothing of a target city.
+that training depends on exactly the pixels it reads and on nothing of a holdout city.
 """
 
 from collections.abc import Mapping, Sequence

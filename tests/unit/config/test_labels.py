@@ -79,7 +79,7 @@ def test_a_folder_of_images_is_for_training(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"scene.provider folder and labels.source masks go together"):
         town(tmp_path, scene=FOLDER)
     with pytest.raises(PipelineError, match=r"set splits.train and splits.val to \[\]"):
-        town(tmp_path, role="target", scene=FOLDER, labels=masks)
+        town(tmp_path, role="holdout", scene=FOLDER, labels=masks)
     assert town(tmp_path, scene=FOLDER, labels=masks).cities["town"].labels.source == "masks"
 
 

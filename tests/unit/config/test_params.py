@@ -52,7 +52,7 @@ def test_the_parameter_files_of_the_project_are_valid(path):
         ("classes.road.id", 7, "classes: ids must be 0 to 5 in order"),
         ("classes.road.color", "grey", "classes.road.color: .*got 'grey'"),
         ("cities", {}, "cities: dictionary should have at least 1 item"),
-        ("cities.demo.role", "both", "cities.demo.role: input should be 'train' or 'target', got 'both'"),
+        ("cities.demo.role", "both", "cities.demo.role: input should be 'train' or 'holdout', got 'both'"),
         ("cities.demo.scene.provider", "magic", "cities.demo.scene: .*'magic'.*"),
         ("cities.demo.osm", {"provider": "pbf"}, "cities.demo.osm.path: is missing"),
         (
