@@ -12,8 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from urbanseg.config.addresses import address, plain_host
 from urbanseg.config.base import Model, Positive, Share, Url, check_bbox, check_datetime, check_url
-from urbanseg.io.addresses import address, plain_host
 
 SENTINEL2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",

@@ -12,8 +12,8 @@ import pystac
 import shapely
 from pyproj import Transformer
 
+from urbanseg.config.addresses import address
 from urbanseg.grid import Grid
-from urbanseg.io.addresses import address
 from urbanseg.io.files import sha256
 from urbanseg.redact import redact_values
 

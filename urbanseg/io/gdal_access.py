@@ -13,10 +13,10 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
+from urbanseg.config.addresses import address
 from urbanseg.config.base import check_url
 from urbanseg.errors import PipelineError
 from urbanseg.io import references
-from urbanseg.io.addresses import address
 from urbanseg.io.drivers import REMOTE, SINGLE_FILE, open_with
 from urbanseg.io.references import UnreadableError
 

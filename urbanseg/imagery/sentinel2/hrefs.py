@@ -14,8 +14,8 @@ import requests
 from pystac_client.stac_api_io import StacApiIO
 from urllib3 import Retry
 
+from urbanseg.config.addresses import host, require_allowed
 from urbanseg.errors import PipelineError
-from urbanseg.io.addresses import host, require_allowed
 
 HEAD_BYTES = 4096
 

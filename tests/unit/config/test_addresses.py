@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from tests.unit.io.counting import counting
 from tests.unit.io.hostile import source, tagged, tif, vrt
+from urbanseg.config.addresses import address, host, plain_host, require_allowed
 from urbanseg.config.scene import LocalScene, StacScene
 from urbanseg.errors import PipelineError
 from urbanseg.imagery import item
 from urbanseg.imagery.local import raster_copy
 from urbanseg.io import raster
-from urbanseg.io.addresses import address, host, plain_host, require_allowed
 
 
 def scene(**changes: object) -> LocalScene:
