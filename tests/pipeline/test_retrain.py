@@ -169,11 +169,13 @@ def test_touching_only_the_readme_runs_and_records_nothing(forge, second):
     assert forge.git("rev-parse", "neutral") == before
 
 
+@pytest.mark.slow
 def test_touching_the_loss_runs_training_and_what_follows_and_nothing_before(worse):
     _, done = worse
     assert ran(done) == {"train"} | AFTER_TRAINING
 
 
+@pytest.mark.slow
 def test_worse_parameters_fail_with_the_score_the_drop_and_the_interval(forge, worse):
     runner, done = worse
     assert done.returncode != 0
@@ -194,6 +196,7 @@ def test_worse_parameters_fail_with_the_score_the_drop_and_the_interval(forge, w
     assert forge.git("log", "--format=%s", "main..worse") == "Try worse"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("worse")
 def test_failed_results_are_shared_and_can_be_accepted_though_the_branch_moved(forge):
     runner, author = forge.clone("worse"), forge.clone("worse")
@@ -214,6 +217,7 @@ def test_failed_results_are_shared_and_can_be_accepted_though_the_branch_moved(f
     assert changed == {"dvc.lock", *(f"metrics/{name}.json" for name in (*CITIES, "overall", "training"))}
 
 
+@pytest.mark.slow
 def test_a_model_is_registered_by_a_tag_and_fetched_by_its_name(forge, neutral, tmp_path):
     runner, _ = neutral
     runner.run("gto", "register", "segmenter", "--version", "v1.0.0")
