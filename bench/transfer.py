@@ -69,8 +69,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="of the first city, instead of training it")
     options = parser.parse_args()
 
+    made_here = options.folder / ".git" / "bench_transfer"
     if not options.folder.exists():
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(options.folder)], check=True)
+        made_here.touch()
+    elif not made_here.exists():
+        sys.exit(f"error: {options.folder} exists, and is no folder that this script made; name another one")
     shared = options.folder.resolve().parent / "shared"
     if not shared.exists() and (ROOT / "../shared").exists():
         shared.symlink_to((ROOT / "../shared").resolve())

@@ -153,12 +153,17 @@ def _draw_area(ax: Axes, area: Area) -> None:
     ax.set_yticks([])
 
 
+DEFAULT_PICTURE = Path("docs/vegas_roads.png")
+
+
 def main() -> None:
     """Score, draw, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("../shared/data/vegas"))
-    parser.add_argument("picture", nargs="?", type=Path, default=Path("docs/vegas_roads.png"))
+    parser.add_argument("picture", nargs="?", type=Path, default=DEFAULT_PICTURE)
     given = parser.parse_args()
+    if given.picture != DEFAULT_PICTURE and given.picture.exists():
+        sys.exit(f"error: {given.picture} exists; name another file")
     names = sorted(path.name for path in (given.folder / "spacenetroads").glob("*.geojson"))
     if not names:
         sys.exit(f"error: {given.folder} holds no spacenetroads/*.geojson; give the folder of the Vegas data")
