@@ -199,3 +199,33 @@ def test_two_runs_of_one_stage_do_not_disturb_each_other(disturbed):
     assert "disk" not in second.stderr
     assert digests(disturbed) == before
     assert disturbed.temporary_files() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize(
+    ("stage", "key", "value", "processes"),
+    [("train", "train.devices", 2, 2), ("predict demo", "predict.scheduler", "processes", 3)],
+)
+def test_processes_that_a_stage_started_through_a_library_end_with_it(
+    finished, disturbed, stage, number, key, value, processes
+):
+    before = disturbed.set(key, value)
+    try:
+        running = start_until_locked(disturbed, stage, by_hand(stage))
+        until(
+            lambda: len(disturbed.processes()) >= processes or running.poll() is not None, "none were started"
+        )
+        assert running.poll() is None, disturbed.said
+        time.sleep(1)
+        running.send_signal(number)
+        assert running.wait(timeout=40) == CODES[number]
+        none_left(disturbed, timeout_s=60)  # a Dask worker notices when it has imported all it needs
+    finally:
+        disturbed.set(key, before)
+        shutil.rmtree(disturbed.folder / "models" / ".resume", ignore_errors=True)
+        shutil.rmtree(disturbed.folder / "reports" / "training")
+        shutil.copytree(finished / "reports" / "training", disturbed.folder / "reports" / "training")
+    assert disturbed.run(*by_hand("predict demo")).returncode == 0
+    if number != signal.SIGKILL or stage != "train":
+        assert disturbed.temporary_files() == []

@@ -41,6 +41,12 @@ class Stopped(KeyboardInterrupt):
         return f"stopped by {SIGNALS[signal.Signals(self.number)]}; run the same command to start again"
 
 
+class _Started:
+    """The processes without which this program has no business; None until they are looked for."""
+
+    by: list[psutil.Process] | None = None
+
+
 class _Deferred:
     """Blocks of the main thread that must not be cut in two, and the signal that came meanwhile."""
 
@@ -54,8 +60,12 @@ def is_further_process() -> bool:
 
 
 def stop_while_importing() -> None:
-    """End at once on a signal, as long as there is nothing to clean up; a program calls this first."""
+    """End at once on a signal, as long as there is nothing to clean up; a program calls this first.
+
+    Who started the program is noted, too: it may be gone by the time that all is imported.
+    """
     _handle(_end_at_once)
+    _Started.by = _starters()
 
 
 @contextmanager
@@ -80,7 +90,7 @@ def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
         _Deferred.number = number
 
     before = _handle(stop)
-    watched = _starters()
+    watched = _starters() if _Started.by is None else _Started.by
     if watched:
         threading.Thread(target=_watch, args=(watched, done, abandon), daemon=True).start()
     try:
@@ -116,17 +126,14 @@ def leave(stopped: Stopped) -> NoReturn:
 
 
 def end_children() -> None:
-    """End all processes that this one started, and theirs."""
-    children = [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if not _is_resource_tracker(child)  # ends when its pipe closes
-    ]
-    for signal_child in (psutil.Process.terminate, psutil.Process.kill):
+    """End all processes that this one started, and theirs, and those that a library starts in their place."""
+    end = psutil.Process.terminate
+    while children := _children():
         for child in children:
             with suppress(psutil.NoSuchProcess):
-                signal_child(child)
-        _, children = psutil.wait_procs(children, timeout=CHILD_S)
+                end(child)
+        psutil.wait_procs(children, timeout=CHILD_S)
+        end = psutil.Process.kill
 
 
 def follow_parent() -> None:
@@ -187,11 +194,15 @@ def _end_in_time(done: threading.Event, number: int, abandon: Callable[[], None]
         _end(Stopped(number))
 
 
-def _is_resource_tracker(process: psutil.Process) -> bool:
-    try:
-        return any("resource_tracker" in word for word in process.cmdline())
-    except psutil.Error:
-        return False
+def _children() -> list[psutil.Process]:
+    """All that this process started and that still run, but for multiprocessing's tracker."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            is_tracker = any("resource_tracker" in word for word in child.cmdline())
+            if not is_tracker and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
 
 
 def _end(stopped: Stopped, *, said: bool = False) -> NoReturn:
