@@ -36,6 +36,18 @@ class Window(NamedTuple):
             slice(self.col, self.col + self.width),
         )
 
+    def grown(self, halo_px: int, shape: tuple[int, int]) -> tuple["Window", "Window"]:
+        """The window with a halo, clipped to a raster of `shape`, and where the window lies in it.
+
+        >>> Window(0, 30, 10, 10).grown(5, (100, 42))
+        (Window(row=0, col=25, height=15, width=17), Window(row=0, col=5, height=10, width=10))
+        """
+        top, left = max(0, self.row - halo_px), max(0, self.col - halo_px)
+        bottom = min(shape[0], self.row + self.height + halo_px)
+        right = min(shape[1], self.col + self.width + halo_px)
+        core = Window(self.row - top, self.col - left, self.height, self.width)
+        return Window(top, left, bottom - top, right - left), core
+
 
 @dataclass(frozen=True)
 class Grid:

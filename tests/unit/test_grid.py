@@ -137,3 +137,13 @@ def test_the_size_of_a_pixel_is_known_in_metres_whatever_the_crs(crs, transform,
 def test_square_windows_come_row_by_row():
     laid = list(windows((10, 10), 6, 2))
     assert [(w.row, w.col) for w in laid] == [(0, 0), (0, 4), (4, 0), (4, 4)]
+
+
+def test_a_grown_window_ends_at_the_raster_and_knows_where_the_window_lies_in_it():
+    pixels = np.arange(42 * 30).reshape(42, 30)
+    for window in windows(pixels.shape, 10, 0):
+        for halo in (0, 3, 50):
+            grown, core = window.grown(halo, pixels.shape)
+            assert (pixels[grown.slices][core.slices] == pixels[window.slices]).all()
+            assert grown.row == max(0, window.row - halo)
+            assert grown.col + grown.width == min(30, window.col + window.width + halo)

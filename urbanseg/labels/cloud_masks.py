@@ -48,7 +48,7 @@ def clouds(read_scl: Callable[[Window], NDArray[np.uint8]], grid: Grid, params: 
     radius = params.cloud_dilation_m / max(grid.pixel_m)
 
     def clouded(window: Window) -> Mask:
-        wider, inner = with_halo(window, math.ceil(radius), grid.shape)
+        wider, inner = window.grown(math.ceil(radius), grid.shape)
         return unusable(read_scl(wider), params.ignore_scl, radius)[inner.slices]
 
     return clouded
@@ -88,18 +88,9 @@ def s2cloudless(
     halo = math.ceil(radius) + average + 1
 
     def clouded(window: Window) -> Mask:
-        wider, inner = with_halo(window, halo, grid.shape)
+        wider, inner = window.grown(halo, grid.shape)
         pixels = read(wider, numbers).astype(np.float32).transpose(1, 2, 0) / 10_000
         cloud = detector.get_cloud_masks(pixels[np.newaxis])[0]
         return unusable(cloud, [1], radius)[inner.slices]
 
     return clouded
-
-
-def with_halo(window: Window, halo: int, shape: tuple[int, int]) -> tuple[Window, Window]:
-    """`window` grown by `halo` pixels as far as the scene goes, and where it lies therein."""
-    top, left = max(0, window.row - halo), max(0, window.col - halo)
-    bottom = min(shape[0], window.row + window.height + halo)
-    right = min(shape[1], window.col + window.width + halo)
-    wider = Window(top, left, bottom - top, right - left)
-    return wider, Window(window.row - top, window.col - left, window.height, window.width)

@@ -61,17 +61,12 @@ def change_codes(before: Dated, after: Dated, window: Window, rules: ChangeParam
         0 where nothing changed, `UNKNOWN` where a date has no class.
     """
     grid = before.classes.grid
-    halo = reach_px(rules, grid)
-    top, left = max(0, window.row - halo), max(0, window.col - halo)
-    bottom = min(grid.height, window.row + window.height + halo)
-    right = min(grid.width, window.col + window.width + halo)
-    grown = Window(top, left, bottom - top, right - left)
+    grown, core = window.grown(reach_px(rules, grid), grid.shape)
     (first, sure_first), (second, sure_second) = (
         date.read(grown, rules.min_confidence) for date in (before, after)
     )
     codes = filtered(first, second, sure_first & sure_second, rules.shift_px, _least_pixels(rules, grid))
-    core = Window(window.row - top, window.col - left, window.height, window.width).slices
-    return first[core], codes[core]
+    return first[core.slices], codes[core.slices]
 
 
 def filtered(

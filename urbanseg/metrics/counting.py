@@ -102,7 +102,8 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
             confidence.
     """
     pixel_m = readers.labels.grid.pixel_m
-    window, core = _with_halo(block, halo_px(plan.reach_m, pixel_m), readers.labels.grid.shape)
+    window, inner = block.grown(halo_px(plan.reach_m, pixel_m), readers.labels.grid.shape)
+    core = inner.slices
     split = readers.split.read_band(window)
     if not (split[core] == TEST).any():
         return _histogram(_classes(readers.prediction, block, plan.n), plan.n), None
@@ -155,15 +156,6 @@ def _confidence(
             "run the predict stage again"
         )
     return confidence_counts(own[inside], mapped[inside], certainty, n)
-
-
-def _with_halo(block: Window, halo: int, shape: tuple[int, int]) -> tuple[Window, tuple[slice, slice]]:
-    """The block grown by the halo inside the scene, and where the block lies in it."""
-    top, left = max(0, block.row - halo), max(0, block.col - halo)
-    bottom = min(shape[0], block.row + block.height + halo)
-    right = min(shape[1], block.col + block.width + halo)
-    core = Window(block.row - top, block.col - left, block.height, block.width).slices
-    return Window(top, left, bottom - top, right - left), core
 
 
 def _cells(

@@ -31,7 +31,7 @@ def test_a_halo_of_the_radius_makes_clouds_grow_across_windows(seed: int, radius
     for row in range(0, 13, size):
         for col in range(0, 11, size):
             window = Window(row, col, min(size, 13 - row), min(size, 11 - col))
-            wider, inner = clouds.with_halo(window, int(np.ceil(radius)), scl.shape)
+            wider, inner = window.grown(int(np.ceil(radius)), scl.shape)
             part = clouds.unusable(scl[wider.slices], [8], radius)[inner.slices]
             np.testing.assert_array_equal(part, whole[window.slices])
 
