@@ -3,13 +3,13 @@
 import logging
 
 import numpy as np
-from tqdm import tqdm
+from numpy.typing import NDArray
 
 from stages._cli import city_stage
-from urbanseg import grid, paths
+from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.dataset import tiles
-from urbanseg.errors import PipelineError
+from urbanseg.grid import SPLITS, Window
 from urbanseg.io import image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
@@ -17,53 +17,32 @@ log = logging.getLogger(__name__)
 
 @city_stage(writes=paths.tiles)
 def main(city: str, params: Params) -> None:
-    names = params.class_table.names
+    names, wanted = params.class_table.names, params.tiles
+    table = paths.pictures(city)
+    images = image_sheet.from_table(tables.read(table)) if table.exists() else []
     with raster.reading(paths.labels(city)) as labels:
-        area = labels.grid
+        grid = labels.grid
 
-        def histogram(window: grid.Window) -> np.ndarray:
+        def histogram(window: Window) -> NDArray[np.int64]:
             return tiles.histogram(labels.read_band(window), len(names))
 
-        own = (
-            image_sheet.from_table(tables.read(paths.pictures(city))) if paths.pictures(city).exists() else []
+        laid = [image.window for image in images] or tiles.lay_blocks(grid.shape, wanted.block)
+        counts = tiles.count_blocks(labels, laid, len(names))
+        splits = image_sheet.split_values(images) or tiles.split_blocks(
+            laid, counts, wanted.split.values, params.seed, only_test=params.city(city).role == "holdout"
         )
-        laid = [picture.window for picture in own] or tiles.lay_blocks(area.shape, params.tiles.block)
-        counts = np.array([histogram(block) for block in tqdm(laid, desc="blocks", unit="block")])
-        if not counts.any():
-            raise PipelineError(
-                f"{paths.labels(city)} holds no labelled pixel; check clouds, AOI and label source"
-            )
-        if own:
-            splits = image_sheet.split_values(own)
-        elif params.city(city).role == "holdout":
-            splits = [grid.SPLITS.index("test")] * len(laid)
-        else:
-            splits = grid.assign_blocks(
-                counts, params.tiles.split.values, params.seed, grid.neighbours(laid)
-            ).tolist()
+        candidates = tiles.lay_tiles(grid.shape, laid, wanted.size, wanted.overlap, across=not images)
+        index = tiles.index(laid, splits, candidates, histogram, names)
 
-        candidates = tiles.lay_tiles(
-            area.shape, laid, params.tiles.size, params.tiles.overlap, across=not own
-        )
-        table = tiles.index(
-            laid,
-            splits,
-            tqdm(candidates, desc="tiles", unit="tile"),
-            histogram,
-            names,
-        )
+    tiles.write_splits(paths.split(city), grid, laid, splits)
+    tables.write(paths.tiles(city), index)
 
-    with raster.writing(paths.split(city), area, dtype="uint8") as writer:
-        for block, split in zip(laid, splits, strict=True):
-            writer.write(np.full((block.height, block.width), split, np.uint8), block)
-    tables.write(paths.tiles(city), table)
-
-    found = table["split"].value_counts()
+    found = index["split"].value_counts()
     log.info(
         "%s: %s; %d of %d windows straddle splits and are dropped",
         city,
-        ", ".join(f"{found.get(s, 0)} {s} tiles" for s in grid.SPLITS),
-        len(candidates) - len(table),
+        ", ".join(f"{found.get(s, 0)} {s} tiles" for s in SPLITS),
+        len(candidates) - len(index),
         len(candidates),
     )
 

@@ -1,9 +1,9 @@
 """The training set: which tiles of which cities, and the statistics that go with them.
 
-One table over all cities with the role `train`, and a summary that says what the model
-will see: bands, their mean and spread over the labelled training pixels, and how often
-each class occurs. The digests of the rasters it points into are part of the summary, so
-that training depends on exactly the pixels it reads and on nothing of a holdout city.
+One table over all cities with the role `train`, and a summary: bands, their mean and
+standard deviation over the labelled training pixels, and the share of each class. The
+digests of the rasters that the tiles point into are part of the summary, so that training
+depends on exactly the pixels it reads and on nothing of a holdout city.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
-from urbanseg.grid import SPLITS
+from urbanseg.grid import SPLITS, strips
+from urbanseg.io.raster import BLOCK, Reader
+
+DIGITS = 6
+"""Decimals of a figure in the summary."""
+
+TRAIN = SPLITS.index("train")
+"""Pixel value of the train split in a split raster."""
 
 
 @dataclass
-class BandStatistics:
+class BandMoments:
     """Running mean and standard deviation of each band, over any number of windows."""
 
     count: int = 0
@@ -48,18 +57,34 @@ class BandStatistics:
         return [float(s) if s > 1e-6 * max(1, abs(m)) else 1.0 for s, m in zip(std, self.mean, strict=True)]
 
 
-def assemble(tables: Mapping[str, pd.DataFrame], min_valid_share: float) -> tuple[pd.DataFrame, int]:
+def add_train_pixels(moments: BandMoments, scene: Reader, labels: Reader, split: Reader, name: str) -> None:
+    """Add the labelled pixels of the train blocks of a scene, read strip by strip.
+
+    Args:
+        moments: what they are added to.
+        scene: the bands.
+        labels: class ids on the same grid, `IGNORE` where unknown.
+        split: indices into `SPLITS`, on the same grid.
+        name: of the scene, for the progress bar.
+    """
+    for strip in tqdm(list(strips(scene.grid.shape, BLOCK)), desc=name, unit="strip"):
+        train = (split.read_band(strip) == TRAIN) & (labels.read_band(strip) != IGNORE)
+        if train.any():
+            moments.add(scene.read(strip)[:, train])
+
+
+def collect_tiles(tables: Mapping[str, pd.DataFrame], min_valid_share: float) -> tuple[pd.DataFrame, int]:
     """Tiles of all cities that lie in one split and hold enough labelled pixels.
 
-    Those of the test split are for no decision: they tell, after training, what it brought.
+    Tiles of the test split take part in no decision; they measure, after training, the gain by city.
 
     Args:
         tables: tile index of each city.
         min_valid_share: share of labelled pixels a tile needs.
 
     Returns:
-        The table with a leading column `city`, ordered by city, row and column; and how
-        many tiles were left out.
+        The table with a leading column `city`, ordered by city, row and column; and the
+        number of tiles with too few labelled pixels.
     """
     parts = [table.assign(city=city) for city, table in tables.items()]
     tiles = pd.concat(parts, ignore_index=True)
@@ -106,3 +131,44 @@ def class_shares(tiles: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[st
         total = max(1, int(counts.sum()))
         shares[split] = {name: float(counts[f"px_{name}"]) / total for name in names}
     return shares
+
+
+def summary(
+    tiles: pd.DataFrame,
+    left_out: int,
+    moments: BandMoments,
+    bands: Sequence[str],
+    dtype: str,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """The training set as plain values for JSON, without the digests of its rasters.
+
+    Args:
+        tiles: the table from `collect_tiles`.
+        left_out: number of tiles with too few labelled pixels.
+        moments: of the bands over the train pixels.
+        bands: names of the bands.
+        dtype: of the scenes' pixels.
+        names: of the classes, in order of their ids.
+
+    Raises:
+        PipelineError: if there was no train pixel.
+    """
+    if not moments.count:
+        raise PipelineError("no labelled pixel lies in a train block; check the labels and tiles.split")
+    shares = class_shares(tiles, names)
+    return {
+        "bands": bands,
+        "dtype": dtype,
+        "classes": names,
+        "mean": [round(m, DIGITS) for m in moments.mean],
+        "std": [round(s, DIGITS) for s in moments.std],
+        "tiles": {split: int((tiles["split"] == split).sum()) for split in SPLITS},
+        "tiles_left_out": left_out,
+        "class_shares": {s: {n: round(v, DIGITS) for n, v in d.items()} for s, d in shares.items()},
+    }
+
+
+def absent_classes(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str]]:
+    """Each split and class of which the split's tiles hold no pixel, from `class_shares`."""
+    return [(split, name) for split, of in shares.items() for name, share in of.items() if share == 0]

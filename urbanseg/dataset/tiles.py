@@ -6,14 +6,18 @@ so no pixel is shared between splits, and tiles that straddle splits are dropped
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from urbanseg.classes import IGNORE
-from urbanseg.grid import SPLITS, Window, blocks, windows
+from urbanseg.errors import PipelineError
+from urbanseg.grid import SPLITS, Grid, Window, assign_blocks, blocks, neighbours, windows
+from urbanseg.io.raster import Reader, writing
 
 MIN_BLOCKS = len(SPLITS)
 """A scene that is split needs at least one block for each split."""
@@ -57,6 +61,61 @@ def lay_tiles(
     return sorted(in_blocks | set(windows(shape, size, overlap)))
 
 
+def count_blocks(labels: Reader, laid: Sequence[Window], count: int) -> NDArray[np.int64]:
+    """Pixels of each class in each block: ``(blocks, count)`` int64.
+
+    Args:
+        labels: class ids, `IGNORE` where unknown.
+        laid: the blocks.
+        count: number of classes.
+
+    Raises:
+        PipelineError: if no pixel is labelled.
+    """
+    counts = np.array(
+        [histogram(labels.read_band(block), count) for block in tqdm(laid, desc="blocks", unit="block")]
+    )
+    if not counts.any():
+        raise PipelineError(f"{labels.path} holds no labelled pixel; check clouds, AOI and label source")
+    return counts
+
+
+def split_blocks(
+    laid: Sequence[Window],
+    histograms: NDArray[np.int64],
+    shares: Sequence[float],
+    seed: int,
+    *,
+    only_test: bool = False,
+) -> list[int]:
+    """Split of each block, index into `SPLITS`; see `urbanseg.grid.assign_blocks`.
+
+    Args:
+        laid: the blocks.
+        histograms: ``(blocks, classes)`` pixel counts, int64.
+        shares: share of the blocks wanted for train, val and test.
+        seed: seed of the random assignments.
+        only_test: whether all blocks belong to the test split.
+    """
+    if only_test:
+        return [SPLITS.index("test")] * len(laid)
+    return [int(split) for split in assign_blocks(histograms, shares, seed, neighbours(laid))]
+
+
+def write_splits(path: Path, grid: Grid, laid: Sequence[Window], splits: Sequence[int]) -> None:
+    """Write the split raster: uint8, index into `SPLITS` of the block that a pixel lies in.
+
+    Args:
+        path: of the GeoTIFF.
+        grid: of the scene.
+        laid: the blocks; pixels outside them are 0.
+        splits: split of each block.
+    """
+    with writing(path, grid, dtype="uint8") as writer:
+        for block, split in zip(laid, splits, strict=True):
+            writer.write(np.full((block.height, block.width), split, np.uint8), block)
+
+
 def histogram(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
     """Pixels of each class in a label raster of any shape: ``(count,)`` int64.
 
@@ -88,7 +147,7 @@ def index(
     """
     rows = []
     tree = shapely.STRtree([_box(block) for block in laid])
-    for tile in tiles:
+    for tile in tqdm(tiles, desc="tiles", unit="tile"):
         touched = sorted(tree.query(_box(tile)).tolist())
         if len({splits[i] for i in touched}) != 1:
             continue

@@ -17,7 +17,7 @@ def table(**columns):
 
 @given(arrays(np.uint16, st.tuples(st.integers(1, 4), st.integers(2, 60))), st.integers(1, 59))
 def test_statistics_over_parts_are_those_of_the_whole(pixels, cut):
-    bands = statistics.BandStatistics()
+    bands = statistics.BandMoments()
     bands.add(pixels[:, :cut])
     bands.add(pixels[:, cut:])
     np.testing.assert_allclose(bands.mean, pixels.mean(axis=1, dtype=float), rtol=1e-9)
@@ -27,7 +27,7 @@ def test_statistics_over_parts_are_those_of_the_whole(pixels, cut):
 
 
 def test_a_constant_band_can_be_divided_by():
-    bands = statistics.BandStatistics()
+    bands = statistics.BandMoments()
     bands.add(np.full((1, 10), 700, np.uint16))
     assert bands.std == [1.0]
 
@@ -37,7 +37,7 @@ def test_tiles_with_too_few_labels_are_left_out():
         "b": table(split=["train", "test", "val"], valid_share=[0.2, 1, 0.5]),
         "a": table(split=["val", "train"]),
     }
-    tiles, left_out = statistics.assemble(tables, 0.5)
+    tiles, left_out = statistics.collect_tiles(tables, 0.5)
     assert left_out == 1
     assert list(zip(tiles["city"], tiles["split"], strict=True)) == [
         ("a", "val"),
