@@ -2,11 +2,15 @@
 
 The ids are the pixel values of every label and prediction raster. `IGNORE` is not a
 class: a pixel that holds it counts in no loss and no metric. Which OpenStreetMap tags
-make a class is a matter of `urbanseg.osm`, not of this module.
+make a class is a matter of `urbanseg.osm`, not of this module. The IoU of each class stands here,
+because training and evaluation both score by it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 IGNORE = 255
 """Pixel value of labels that are unknown: cloud, nodata, unmapped."""
@@ -79,3 +83,14 @@ class ClassTable:
         """Colour table for a GeoTIFF: pixel value to RGBA, ignored pixels transparent."""
         table = {c.id: (*c.rgb, 255) for c in self.classes}
         return table | {IGNORE: (0, 0, 0, 0)}
+
+
+def iou_per_class(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """IoU of each class, ``TP / (TP + FP + FN)``; NaN where a class is in neither raster.
+
+    Args:
+        confusion: ``(classes, classes)`` int64 pixels, rows the reference.
+    """
+    hits = np.diagonal(confusion)
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - hits
+    return np.where(union > 0, hits / np.maximum(union, 1), np.nan)

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, iou_per_class
 from urbanseg.learn.batches import in_order
 from urbanseg.learn.data import Tile, TileDataset, TrainingSet
 from urbanseg.learn.fabric import total
@@ -43,7 +43,7 @@ def validate(
         sums += torch.stack([loss(logits, targets).double() * labelled, labelled.double()])
         count.update(logits.argmax(1), targets)
     loss_sum, labelled = total(sums, fabric)
-    iou = iou_per_class(total(count.compute(), fabric))
+    iou = _iou(total(count.compute(), fabric))
     row = {"val_loss": float(loss_sum / labelled.clamp(min=1)), "val_miou": mean_iou(iou)}
     return row | {f"val_iou_{name}": float(v) for name, v in zip(classes, iou, strict=True) if not v.isnan()}
 
@@ -62,7 +62,7 @@ def scores_by_city(
             for draws in in_order(len(chosen), batch_size):
                 images, targets = (torch.stack(p) for p in zip(*(tiles[d] for d in draws), strict=True))
                 count.update(_logits(fabric, network, images).argmax(1), fabric.to_device(targets))
-        scores[city] = mean_iou(iou_per_class(count.compute()))
+        scores[city] = mean_iou(_iou(count.compute()))
     return scores
 
 
@@ -83,17 +83,6 @@ def disjoint(tiles: Sequence[Tile]) -> list[Tile]:
     return taken
 
 
-def iou_per_class(confusion: Tensor) -> Tensor:
-    """IoU of each class from a confusion matrix, NaN where a class is in neither raster.
-
-    Args:
-        confusion: ``(classes, classes)``, rows the reference.
-    """
-    hits = confusion.diag().double()
-    union = confusion.sum(0) + confusion.sum(1) - hits
-    return torch.where(union > 0, hits / union, torch.nan)
-
-
 def mean_iou(iou: Tensor) -> float:
     """Mean over the classes that occur, 0 if none does."""
     return float(iou.nanmean().nan_to_num(0))
@@ -103,6 +92,10 @@ def _logits(fabric: Fabric, network: nn.Module, images: Tensor) -> Tensor:
     with fabric.autocast():
         logits: Tensor = network(fabric.to_device(images).contiguous(memory_format=torch.channels_last))
     return logits.float()
+
+
+def _iou(confusion: Tensor) -> Tensor:
+    return torch.from_numpy(iou_per_class(confusion.cpu().numpy()))
 
 
 def _counter(classes: Sequence[str], fabric: Fabric) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, iou_per_class
 from urbanseg.grid import SPLITS
 
 TEST = SPLITS.index("test")
@@ -89,7 +89,7 @@ def class_scores(matrix: NDArray[np.int64]) -> ClassScores:
         return np.where(either, part / np.maximum(whole, 1), np.nan)
 
     return ClassScores(
-        iou=share(hits, reference + prediction - np.diagonal(matrix)),
+        iou=iou_per_class(matrix),
         precision=share(hits, prediction),
         recall=share(hits, reference),
         f1=share(2 * hits, reference + prediction),
