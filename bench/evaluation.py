@@ -29,7 +29,7 @@ from urbanseg.dataset import tiles
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, strips
 from urbanseg.io import raster
-from urbanseg.metrics.accumulate import tally
+from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files
 from urbanseg.metrics.summary import evaluation, summary
 
@@ -72,7 +72,7 @@ def measure(files: Files, params: Params, workers: int) -> dict[str, float]:
     """Time, CPU time and peak memory from the closed files to the finished figures, and the mIoU."""
     grid = raster.describe(files.labels).grid
     started = time.perf_counter()
-    counts = tally(files, tiles.lay_blocks(grid.shape, params.tiles.block), plan(params, grid), workers)
+    counts = accumulate(files, tiles.lay_blocks(grid.shape, params.tiles.block), plan(params, grid), workers)
     settings = params.evaluate
     result = evaluation(
         counts, params.class_table, settings.targets, seed=params.seed, samples=settings.bootstrap.samples

@@ -11,7 +11,7 @@ from dvc.scm import RevError
 from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.metrics import block_counts, bootstrap
-from urbanseg.metrics.block_counts import Evidence
+from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.report.comparison import Change, Interval, changes
 from urbanseg.report.scores import HEADLINE
 
@@ -57,10 +57,10 @@ class Revision:
         """The cities that were scored."""
         return [name for name in self.metrics if name != OVERALL]
 
-    def evidence(self, city: str) -> Evidence | None:
+    def by_block(self, city: str) -> CountsByBlock | None:
         """Counts of the test blocks; None where they are neither here, nor cached, nor on the remote."""
         if city == OVERALL:
-            parts = [self.evidence(name) for name in self.metrics[OVERALL]["cities"]]
+            parts = [self.by_block(name) for name in self.metrics[OVERALL]["cities"]]
             known = [part for part in parts if part is not None]
             return block_counts.pooled(known) if known and len(known) == len(parts) else None
         with TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ def compare(base: Revision, new: Revision) -> list[Change]:
 
 def _paired(city: str, base: Revision, new: Revision) -> dict[str, Interval]:
     """Interval of the change of each figure, over samples of the same test blocks on both sides."""
-    before, after = base.evidence(city), new.evidence(city)
+    before, after = base.by_block(city), new.by_block(city)
     if before is None or after is None:
         return {}
     try:

@@ -15,7 +15,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.io import files
 from urbanseg.io.output_folder import require_free
 from urbanseg.mapping.checkpoints import read_checkpoints
-from urbanseg.metrics.stratified_estimates import accuracy
+from urbanseg.metrics.stratified_estimates import estimate_accuracy
 from urbanseg.report.accuracy import accuracy_page, accuracy_values
 
 
@@ -39,7 +39,7 @@ def main(asked: Namespace, params: Params) -> None:
         raise PipelineError(
             f"{file}: at no point mapped as {names[unknown[0]]} could anyone tell; check more points"
         )
-    found = accuracy(checked.counts, checked.area_ha)
+    found = estimate_accuracy(checked.counts, checked.area_ha)
     page = accuracy_page(
         found,
         checked.counts,

@@ -9,7 +9,7 @@ from urbanseg.dataset import tiles
 from urbanseg.grid import Grid
 from urbanseg.io import files, raster
 from urbanseg.metrics import block_counts, plots
-from urbanseg.metrics.accumulate import tally
+from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files, Plan
 from urbanseg.metrics.summary import evaluation, summary
 
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 @city_stage(writes=paths.evaluation_dir)
 def main(city: str, params: Params) -> None:
-    """Read labels, prediction, confidence and split; write metrics, evidence and the tables for plots."""
+    """Read labels, prediction, confidence and split; write metrics, counts by block and plot tables."""
     settings = params.evaluate
     grid = raster.describe(paths.labels(city)).grid
-    counts = tally(
+    counts = accumulate(
         Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city)),
         tiles.lay_blocks(grid.shape, params.tiles.block),
         plan(params, grid),
@@ -35,7 +35,7 @@ def main(city: str, params: Params) -> None:
     files.write_json(paths.metrics(city), figures)
     with files.atomic_files(paths.evaluation_dir(city)) as folder:
         plots.write_tables(folder, result)
-        block_counts.write(folder, result.evidence)
+        block_counts.write(folder, result.by_block)
     low, high = result.intervals["miou"]
     log.info(
         "%s: mIoU %.3f (95 %% interval %.3f to %.3f) on %d test pixels",

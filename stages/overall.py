@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @stage(writes=paths.OVERALL)
 def main(params: Params) -> None:
-    """Read the evidence of every city and write the scores of all of it."""
+    """Read the counts by block of every city and write the scores of all cities together."""
     found = {city: block_counts.read(paths.evaluation_dir(city)) for city in params.cities}
     figures = pooled_summary(
         block_counts.pooled(list(found.values())),

@@ -19,7 +19,7 @@ from urbanseg.grid import SPLITS, Window, strips
 from urbanseg.io import raster
 from urbanseg.mapping.checkpoints import write_checkpoints
 from urbanseg.metrics.area import HECTARE_M2
-from urbanseg.metrics.sampling import draw
+from urbanseg.metrics.sampling import stratified_sample
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def main(asked: Namespace, params: Params) -> None:
                 mapped[split.read_band(strip) != SPLITS.index("test")] = IGNORE
             return mapped
 
-        drawn = draw(
+        drawn = stratified_sample(
             classes,
             list(strips(grid.shape, raster.BLOCK)),
             len(table),

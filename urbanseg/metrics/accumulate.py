@@ -23,7 +23,7 @@ from urbanseg.io.processes import follow_parent
 from urbanseg.io.raster import reading, require_same_grid
 from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
 from urbanseg.metrics.counting import BlockCounts, Files, Plan, Readers, count_block
-from urbanseg.metrics.objects import Detections, Patchwork
+from urbanseg.metrics.objects import Detections, ObjectMerger
 from urbanseg.metrics.roads import RoadScores
 
 OBJECT_IOU = 0.5
@@ -33,8 +33,8 @@ _Counted = tuple[NDArray[np.int64], BlockCounts | None]
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What was counted on the test pixels of a scene.
+class SceneCounts:
+    """The counts over the test pixels of a scene.
 
     Attributes:
         grid: of the scene.
@@ -65,7 +65,7 @@ class Tally:
     mapped: NDArray[np.int64]
 
 
-def tally(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 1) -> Tally:
+def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 1) -> SceneCounts:
     """Count everything on the test pixels.
 
     Args:
@@ -140,19 +140,21 @@ def _count_in_worker(block: Window, plan: Plan) -> _Counted:
     raise PipelineError(sentence)
 
 
-def _merged(grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]) -> Tally:
+def _merged(
+    grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]
+) -> SceneCounts:
     found = list(test.values())
     cells = [cell for counts in found for cell in counts.cells]
-    patchwork, first = Patchwork(), 0
+    merger, first = ObjectMerger(), 0
     for counts in found:
-        patchwork.add(counts.buildings, first)
+        merger.add(counts.buildings, first)
         first += len(counts.cells)
-    return Tally(
+    return SceneCounts(
         grid=grid,
         cells=cells,
         pixels=np.concatenate([counts.pixels for counts in found]),
         outlines=BoundaryCounts.stacked([counts.outlines for counts in found]),
-        buildings=patchwork.detections(len(cells), OBJECT_IOU),
+        buildings=merger.detections(len(cells), OBJECT_IOU),
         blocks=list(test),
         roads=[counts.roads for counts in found],
         tolerances={

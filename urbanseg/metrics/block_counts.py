@@ -1,10 +1,10 @@
-"""Evidence: what each test block contributes to the scores, and how sure the scores are of it.
+"""The counts of each test block, the figures computed from them, and the figures' intervals.
 
 Headline figures and class IoUs are functions of counts that add up over blocks. The
 counts are kept as small tables, so that a later comparison of two maps can draw the same
 blocks for both (`bootstrap`), and cities can be scored together. Pixels, outlines and
-buildings are counted by cell, a part of a test block; roads by whole test blocks, because a
-network cut into cells would be no network.
+buildings are counted by cell, a part of a test block; roads by whole test blocks, because
+cutting a network into cells would change its connectivity.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.metrics import bootstrap
-from urbanseg.metrics.accumulate import Tally
+from urbanseg.metrics.accumulate import SceneCounts
 from urbanseg.metrics.apls import PathSums
 from urbanseg.metrics.boundary import BoundaryCounts, boundary_scores
 from urbanseg.metrics.objects import Detections, precision_recall_f1
-from urbanseg.metrics.road_matching import Matched
+from urbanseg.metrics.road_matching import MatchedLengths
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.segmentation import (
     class_scores,
@@ -87,7 +87,7 @@ Counts = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CountsByBlock:
     """Counts of each cell and each test block.
 
     Attributes:
@@ -109,9 +109,9 @@ class Evidence:
     roads: NDArray[np.float64]
 
 
-def of_tally(found: Tally, classes: Sequence[str]) -> Evidence:
-    """The evidence that a tally holds."""
-    return Evidence(
+def from_scene(found: SceneCounts, classes: Sequence[str]) -> CountsByBlock:
+    """The counts by block of a city."""
+    return CountsByBlock(
         classes=tuple(classes),
         cells=found.cells,
         pixels=found.pixels,
@@ -122,15 +122,15 @@ def of_tally(found: Tally, classes: Sequence[str]) -> Evidence:
     )
 
 
-def pooled(parts: Sequence[Evidence]) -> Evidence:
-    """The evidence of several cities together.
+def pooled(parts: Sequence[CountsByBlock]) -> CountsByBlock:
+    """The counts by block of several cities together.
 
     Raises:
         ValueError: if their classes differ.
     """
     if len({part.classes for part in parts}) != 1:
-        raise ValueError("evidence of different classes can't be pooled")
-    return Evidence(
+        raise ValueError("counts of different classes can't be pooled")
+    return CountsByBlock(
         classes=parts[0].classes,
         cells=[cell for part in parts for cell in part.cells],
         pixels=np.concatenate([part.pixels for part in parts]),
@@ -141,25 +141,27 @@ def pooled(parts: Sequence[Evidence]) -> Evidence:
     )
 
 
-def figures(evidence: Evidence) -> Figures:
+def figures(by_block: CountsByBlock) -> Figures:
     """Headline figures, agreement, and IoU of each class, by their paths in the metrics; NaN if undefined."""
     return {
         name: float(value)
-        for names, counts, statistic in _families(evidence)
+        for names, counts, statistic in _families(by_block)
         for name, value in zip(names, statistic(counts.sum(axis=0)), strict=True)
     }
 
 
-def intervals(evidence: Evidence, seed: int, samples: int) -> dict[str, tuple[float, float]]:
+def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, tuple[float, float]]:
     """95 % block-bootstrap interval of each of the `figures`; NaN if undefined."""
     found = {}
-    for names, counts, statistic in _families(evidence):
+    for names, counts, statistic in _families(by_block):
         ends = bootstrap.bounds(bootstrap.replicates(counts, statistic, seed, samples))
         found.update({name: (float(low), float(high)) for name, low, high in zip(names, *ends, strict=True)})
     return found
 
 
-def differences(a: Evidence, b: Evidence, seed: int, samples: int) -> dict[str, tuple[float, float, float]]:
+def differences(
+    a: CountsByBlock, b: CountsByBlock, seed: int, samples: int
+) -> dict[str, tuple[float, float, float]]:
     """How much higher B scores than A in each of the `figures`, with the paired 95 % interval.
 
     Raises:
@@ -177,20 +179,20 @@ def differences(a: Evidence, b: Evidence, seed: int, samples: int) -> dict[str, 
     return found
 
 
-def write(folder: Path, evidence: Evidence) -> None:
+def write(folder: Path, by_block: CountsByBlock) -> None:
     """Write the tables `blocks.csv`, `block_outlines.csv`, `block_buildings.csv` and `block_roads.csv`.
 
     Each has the columns ``block, row, col, height, width`` (pixels) and a column for each
     count; pixels are named ``<actual>:<predicted>``.
     """
-    for name, (windows, columns, counts) in _tables(evidence).items():
+    for name, (windows, columns, counts) in _tables(by_block).items():
         table = pd.DataFrame(windows, columns=Window._fields)
         table.insert(0, "block", np.arange(len(table)))
         values = pd.DataFrame(counts.reshape(len(table), -1), columns=columns)
         pd.concat([table, values], axis=1).to_csv(folder / name, index=False, float_format="%.6f")
 
 
-def read(folder: Path) -> Evidence:
+def read(folder: Path) -> CountsByBlock:
     """Read what `write` wrote.
 
     Raises:
@@ -211,7 +213,7 @@ def read(folder: Path) -> Evidence:
     n = len(classes)
     if len(first) != n * n:
         raise PipelineError(f"{folder / FILES[0]} holds no confusion of {n} classes; run evaluate again")
-    return Evidence(
+    return CountsByBlock(
         classes=classes,
         cells=where[0],
         pixels=counts[0].reshape(-1, n, n),
@@ -222,13 +224,13 @@ def read(folder: Path) -> Evidence:
     )
 
 
-def _tables(evidence: Evidence) -> dict[str, tuple[list[Window], list[str], Counts]]:
-    names = evidence.classes
+def _tables(by_block: CountsByBlock) -> dict[str, tuple[list[Window], list[str], Counts]]:
+    names = by_block.classes
     contents = (
-        (evidence.cells, [f"{actual}:{mapped}" for actual in names for mapped in names], evidence.pixels),
-        (evidence.cells, [f"{name}:{side}" for side in SIDES for name in names], evidence.outlines),
-        (evidence.cells, list(SIDES), evidence.buildings),
-        (evidence.blocks, list(ROAD_COUNTS), evidence.roads),
+        (by_block.cells, [f"{actual}:{mapped}" for actual in names for mapped in names], by_block.pixels),
+        (by_block.cells, [f"{name}:{side}" for side in SIDES for name in names], by_block.outlines),
+        (by_block.cells, list(SIDES), by_block.buildings),
+        (by_block.blocks, list(ROAD_COUNTS), by_block.roads),
     )
     return dict(zip(FILES, contents, strict=True))
 
@@ -236,12 +238,12 @@ def _tables(evidence: Evidence) -> dict[str, tuple[list[Window], list[str], Coun
 Family = tuple[list[str], Counts, Callable[[Counts], NDArray[np.float64]]]
 
 
-def _families(evidence: Evidence) -> list[Family]:
+def _families(by_block: CountsByBlock) -> list[Family]:
     """Figures that are functions of the same counts: their names, the counts, and the function."""
-    classes = evidence.classes
-    n, cells = len(classes), len(evidence.cells)
+    classes = by_block.classes
+    n, cells = len(classes), len(by_block.cells)
     by_cell = np.concatenate(
-        [counts.reshape(cells, -1) for counts in (evidence.pixels, evidence.outlines, evidence.buildings)],
+        [counts.reshape(cells, -1) for counts in (by_block.pixels, by_block.outlines, by_block.buildings)],
         axis=1,
     )
 
@@ -251,7 +253,7 @@ def _families(evidence: Evidence) -> list[Family]:
 
     return [
         ([*CELL_FIGURES, *(f"classes.{name}.iou" for name in classes)], by_cell, of_cells),
-        (list(ROAD_FIGURES), evidence.roads, _road_figures),
+        (list(ROAD_FIGURES), by_block.roads, _road_figures),
     ]
 
 
@@ -276,7 +278,7 @@ def _cell_figures(
 
 def _road_figures(total: NDArray[np.float64]) -> NDArray[np.float64]:
     pairs, connected, *rest = total.tolist()
-    lengths, paths = Matched(*rest[:4]), PathSums(*rest[4:8])
+    lengths, paths = MatchedLengths(*rest[:4]), PathSums(*rest[4:8])
     skeleton_connected, skeleton, skeleton_matched = rest[8:]
     return np.array(
         [

@@ -82,7 +82,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class BlockCounts:
-    """What was counted on the test pixels of a block; see `tally.Tally` for the fields."""
+    """What was counted on the test pixels of a block; the fields are those of `accumulate.SceneCounts`."""
 
     cells: list[Window]
     pixels: NDArray[np.int64]

@@ -4,7 +4,7 @@ An object is a 4-connected patch of pixels, as the map's polygons are. A predict
 is right if it overlaps a reference object with an IoU of at least the threshold, each
 serving one match only (SpaceNet: Van Etten et al. 2018, "SpaceNet: A Remote Sensing
 Dataset and Challenge Series"; above 0.5 a match is unique: Kirillov et al. 2019, "Panoptic
-Segmentation"). Windows give fragments; `Patchwork` joins them across seams, so that an
+Segmentation"). Windows give fragments; `ObjectMerger` joins them across seams, so that an
 object counts once however the scene is cut, and memory grows with objects, not pixels.
 """
 
@@ -83,7 +83,7 @@ def _patches(labels: NDArray[np.int32], units: Ids) -> Patches:
 
 
 @dataclass
-class Patchwork:
+class ObjectMerger:
     """Fragments of all windows, which lie edge to edge in rows and columns and arrive row by row."""
 
     parts: list[Fragments] = field(default_factory=list)

@@ -82,7 +82,7 @@ def outline_table(result: Evaluation) -> pd.DataFrame:
     """Rows ``class, tolerance, tolerance_m, precision, recall, f1`` of the boundary at each tolerance."""
     rows = []
     for (name, counts), metres in zip(
-        result.tally.tolerances.items(), result.tally.tolerances_m.values(), strict=True
+        result.counts.tolerances.items(), result.counts.tolerances_m.values(), strict=True
     ):
         scores = boundary_scores(counts)
         rows += [
@@ -102,7 +102,7 @@ def outline_table(result: Evaluation) -> pd.DataFrame:
 
 def reliability_table(result: Evaluation) -> pd.DataFrame:
     """Rows ``low, high, confidence, accuracy, pixels`` of the bins that hold pixels."""
-    found = calibration.reliability(result.tally.confidence)
+    found = calibration.reliability(result.counts.confidence)
     table = pd.DataFrame(
         {
             "low": found.low,
@@ -118,7 +118,7 @@ def reliability_table(result: Evaluation) -> pd.DataFrame:
 def precision_recall_table(result: Evaluation) -> pd.DataFrame:
     """Rows ``class, confidence, precision, recall``: pixels less confident than that are left blank."""
     precision, recall = calibration.precision_recall(
-        result.tally.confidence, result.matrix.sum(axis=1), CONFIDENCES
+        result.counts.confidence, result.matrix.sum(axis=1), CONFIDENCES
     )
     return pd.DataFrame(
         [

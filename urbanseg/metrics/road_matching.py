@@ -17,7 +17,7 @@ Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedLengths:
     """Lengths in metres: all of each network, and what lies within the buffer of the other."""
 
     reference: float = 0.0
@@ -25,8 +25,8 @@ class Matched:
     predicted: float = 0.0
     predicted_matched: float = 0.0
 
-    def __add__(self, other: "Matched") -> "Matched":
-        return Matched(
+    def __add__(self, other: "MatchedLengths") -> "MatchedLengths":
+        return MatchedLengths(
             self.reference + other.reference,
             self.reference_matched + other.reference_matched,
             self.predicted + other.predicted,
@@ -50,7 +50,9 @@ class Matched:
         return self.predicted_matched / whole if whole else float("nan")
 
 
-def match(reference: NDArray[np.object_], predicted: NDArray[np.object_], buffer_m: float) -> Matched:
+def match_lengths(
+    reference: NDArray[np.object_], predicted: NDArray[np.object_], buffer_m: float
+) -> MatchedLengths:
     """Lengths of both networks and how much of each lies within `buffer_m` of the other.
 
     Args:
@@ -61,7 +63,7 @@ def match(reference: NDArray[np.object_], predicted: NDArray[np.object_], buffer
     sides = _segments(reference), _segments(predicted)
     lengths = [float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum()) for ends in sides]
     near = [_length_near(own, other, buffer_m) for own, other in (sides, sides[::-1])]
-    return Matched(lengths[0], near[0], lengths[1], near[1])
+    return MatchedLengths(lengths[0], near[0], lengths[1], near[1])
 
 
 def _segments(lines: NDArray[np.object_]) -> Points:

@@ -1,7 +1,7 @@
 """Scores of a road network: is it complete, correct, connected, and of the right lengths?
 
-Lengths near the other network are compared by `buffers`, ways by `apls`; what is told here is
-connectivity. A pair of reference nodes that is joined by some road stays connected if both
+Lengths near the other network are compared by `road_matching`, path lengths by `apls`; here it
+is connectivity. A pair of reference nodes that is joined by some road stays connected if both
 nodes have a predicted road nearby and these roads are joined too. Being connected is an
 equivalence, so the pairs need not be sampled: counting nodes per pair of components
 gives the exact share. All counts add up over areas.
@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from urbanseg.config.evaluate import RoadScoreParams
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.metrics.apls import PathSums, compare_paths
-from urbanseg.metrics.road_matching import Matched, match
+from urbanseg.metrics.road_matching import MatchedLengths, match_lengths
 from urbanseg.roads.repair import repaired
 from urbanseg.roads.skeleton import RoadGraph, road_graph
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkSize:
     """Size of a road network: lengths in metres; `largest_m` is the largest component's."""
 
     length_m: float = 0.0
     largest_m: float = 0.0
     components: int = 0
 
-    def __add__(self, other: "Network") -> "Network":
-        return Network(
+    def __add__(self, other: "NetworkSize") -> "NetworkSize":
+        return NetworkSize(
             self.length_m + other.length_m,
             self.largest_m + other.largest_m,
             self.components + other.components,
@@ -50,14 +50,14 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class SkeletonScores:
     """What the predicted network was before its repair: connected pairs, and lengths in metres."""
 
     pairs_connected: int = 0
-    lengths: Matched = field(default_factory=Matched)
+    lengths: MatchedLengths = field(default_factory=MatchedLengths)
 
-    def __add__(self, other: "Skeleton") -> "Skeleton":
-        return Skeleton(self.pairs_connected + other.pairs_connected, self.lengths + other.lengths)
+    def __add__(self, other: "SkeletonScores") -> "SkeletonScores":
+        return SkeletonScores(self.pairs_connected + other.pairs_connected, self.lengths + other.lengths)
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,15 @@ class RoadScores:
     `skeleton` stays empty where the prediction is compared as it is.
     """
 
-    reference: Network = Network()
-    prediction: Network = Network()
+    reference: NetworkSize = NetworkSize()
+    prediction: NetworkSize = NetworkSize()
     nodes: int = 0
     nodes_matched: int = 0
     pairs: int = 0
     pairs_connected: int = 0
-    lengths: Matched = field(default_factory=Matched)
+    lengths: MatchedLengths = field(default_factory=MatchedLengths)
     paths: PathSums = field(default_factory=PathSums)
-    skeleton: Skeleton = field(default_factory=Skeleton)
+    skeleton: SkeletonScores = field(default_factory=SkeletonScores)
 
     def __add__(self, other: "RoadScores") -> "RoadScores":
         return RoadScores(
@@ -118,9 +118,9 @@ def compare_masks(
     roads, skeleton = (
         road_graph(mask, to_metres, min_spur=repair.min_spur_m) for mask in (reference, prediction)
     )
-    before = Skeleton(
+    before = SkeletonScores(
         _matched_nodes(roads, skeleton, rules.connectivity_snap_m)[1],
-        match(_lines(roads), _lines(skeleton), rules.buffer_m),
+        match_lengths(_lines(roads), _lines(skeleton), rules.buffer_m),
     )
     return replace(compare(roads, repaired(skeleton, repair), rules), skeleton=before)
 
@@ -133,7 +133,7 @@ def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams)
         prediction: same.
         rules: `connectivity_snap_m`: a reference node is matched to the nearest predicted road
             within this distance, and without one counts as connected to nothing. The
-            others are those of `buffers.match` and `apls.compare_paths`.
+            others are those of `road_matching.match_lengths` and `apls.compare_paths`.
     """
     of_reference, of_prediction = _component_of(reference), _component_of(prediction)
     matched, connected = _matched_nodes(reference, prediction, rules.connectivity_snap_m)
@@ -144,7 +144,7 @@ def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams)
         nodes_matched=matched,
         pairs=_pairs(np.array(list(of_reference.values()))),
         pairs_connected=connected,
-        lengths=match(_lines(reference), _lines(prediction), rules.buffer_m),
+        lengths=match_lengths(_lines(reference), _lines(prediction), rules.buffer_m),
         paths=compare_paths(
             reference,
             prediction,
@@ -172,11 +172,11 @@ def _component_of(graph: RoadGraph) -> dict[int, int]:
     return {node: component[node] for node in graph}
 
 
-def _network(graph: RoadGraph, component: dict[int, int]) -> Network:
+def _network(graph: RoadGraph, component: dict[int, int]) -> NetworkSize:
     lengths = np.zeros(len(set(component.values())))
     for node, _, data in graph.edges(data=True):
         lengths[component[node]] += data["length"]
-    return Network(float(lengths.sum()), float(lengths.max(initial=0)), len(lengths))
+    return NetworkSize(float(lengths.sum()), float(lengths.max(initial=0)), len(lengths))
 
 
 def _nearest_component(

@@ -4,7 +4,7 @@ The mapped classes are the strata. Each gets at least a few dozen points, so tha
 classes can be judged, and the rest goes by area (Olofsson et al. 2014, "Good practices for
 estimating area and assessing accuracy of land change", section 5.1.2). Within a stratum every
 pixel is drawn with the same chance and once at most, which is what the estimates of
-`olofsson` rest on. The map is read twice, by strips: memory is bounded by the strip.
+`stratified_estimates` rest on. The map is read twice, by strips: memory is bounded by the strip.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ def allocate(population: Ints, points: int, least: int) -> Ints:
     return given
 
 
-def draw(
+def stratified_sample(
     read: Callable[[Window], NDArray[np.uint8]],
     strips: Sequence[Window],
     n: int,

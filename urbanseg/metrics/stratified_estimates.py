@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Z = 1.959964
+Z_95 = 1.959964
 """Half-width of a 95 % interval in standard errors."""
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class AccuracyEstimates:
     """Estimates and their standard errors; ``(n,)`` where they are of a class, all float64.
 
     Attributes:
@@ -55,7 +55,7 @@ def adjusted_area(sample: NDArray[np.int64], mapped: NDArray[np.float64]) -> NDA
     return np.asarray((mapped / np.maximum(per_stratum, 1)) @ sample, dtype=np.float64)
 
 
-def accuracy(sample: NDArray[np.int64], mapped: NDArray[np.float64]) -> Accuracy:
+def estimate_accuracy(sample: NDArray[np.int64], mapped: NDArray[np.float64]) -> AccuracyEstimates:
     """Accuracies and areas with their standard errors.
 
     Args:
@@ -89,7 +89,7 @@ def accuracy(sample: NDArray[np.int64], mapped: NDArray[np.float64]) -> Accuracy
         within = mapped**2 * (1 - producers) ** 2 * hits * (1 - hits) / spare
         others = np.where(own, 0, (mapped**2 / spare)[:, np.newaxis] * share * (1 - share)).sum(axis=0)
         producers_variance = (within + producers**2 * others) / area**2
-    return Accuracy(
+    return AccuracyEstimates(
         overall=float(weight @ hits),
         overall_error=float(np.sqrt(weight**2 @ users_variance)),
         users=users,

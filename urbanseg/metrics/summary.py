@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import ClassTable
 from urbanseg.metrics import block_counts, bootstrap, calibration
-from urbanseg.metrics.accumulate import Tally
+from urbanseg.metrics.accumulate import SceneCounts
 from urbanseg.metrics.area import HECTARE_M2, Areas, areas
-from urbanseg.metrics.block_counts import Evidence
+from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.metrics.boundary import BoundaryScores, boundary_iou, boundary_scores
 from urbanseg.metrics.objects import precision_recall_f1
-from urbanseg.metrics.roads import Network, RoadScores
+from urbanseg.metrics.roads import NetworkSize, RoadScores
 from urbanseg.metrics.segmentation import ClassScores, class_scores, mean, present
 from urbanseg.metrics.stratified_estimates import adjusted_area
-from urbanseg.metrics.targets import OVERALL, Target, grade
+from urbanseg.metrics.targets import OVERALL, Target, grade_score
 
 DIGITS = 6
 """Decimals of a figure in the metrics file."""
@@ -38,8 +38,8 @@ class Evaluation:
     Attributes:
         classes: their table.
         targets: acceptable and good IoU by class, and overall.
-        tally: what was counted.
-        evidence: the counts by block.
+        counts: what was counted on the scene.
+        by_block: the counts by block.
         figures: headline figures and class IoUs by their paths in the metrics.
         intervals: their 95 % intervals, and those of the adjusted areas.
         matrix: ``(n, n)`` int64 confusion of all test pixels, rows are the reference.
@@ -52,8 +52,8 @@ class Evaluation:
 
     classes: ClassTable
     targets: Mapping[str, Target]
-    tally: Tally
-    evidence: Evidence
+    counts: SceneCounts
+    by_block: CountsByBlock
     figures: Mapping[str, float]
     intervals: Mapping[str, Interval]
     matrix: NDArray[np.int64]
@@ -65,14 +65,14 @@ class Evaluation:
 
 
 def evaluation(
-    found: Tally, classes: ClassTable, targets: Mapping[str, Target], *, seed: int, samples: int
+    found: SceneCounts, classes: ClassTable, targets: Mapping[str, Target], *, seed: int, samples: int
 ) -> Evaluation:
     """All scores from what was counted, and their intervals from `samples` bootstrap samples."""
     height_m, width_m = found.grid.pixel_m
     pixel_ha = height_m * width_m / HECTARE_M2
     matrix = found.pixels.sum(axis=0)
     mapped_ha = found.mapped.astype(np.float64) * pixel_ha
-    by_cell = block_counts.of_tally(found, classes.names)
+    by_cell = block_counts.from_scene(found, classes.names)
 
     def adjusted(total: NDArray[np.int64]) -> NDArray[np.float64]:
         return adjusted_area(total.T, mapped_ha)
@@ -81,8 +81,8 @@ def evaluation(
     return Evaluation(
         classes=classes,
         targets=targets,
-        tally=found,
-        evidence=by_cell,
+        counts=found,
+        by_block=by_cell,
         figures=block_counts.figures(by_cell),
         intervals=block_counts.intervals(by_cell, seed, samples)
         | {f"classes.{c.name}.area_adjusted_ha": (ends[0, c.id], ends[1, c.id]) for c in classes},
@@ -97,8 +97,8 @@ def evaluation(
 
 def summary(result: Evaluation) -> dict[str, Any]:
     """The scores as nested plain values, without NaN, for JSON."""
-    found = result.tally
-    return headline(result.evidence, result.figures, result.classes, result.targets) | {
+    found = result.counts
+    return headline(result.by_block, result.figures, result.classes, result.targets) | {
         "agreement": _nested("agreement", result.figures),
         "boundary": _boundary(result),
         "calibration": {
@@ -113,7 +113,7 @@ def summary(result: Evaluation) -> dict[str, Any]:
 
 
 def pooled_summary(
-    found: Evidence,
+    found: CountsByBlock,
     classes: ClassTable,
     targets: Mapping[str, Target],
     *,
@@ -127,7 +127,7 @@ def pooled_summary(
         "classes": {
             c.name: {
                 "iou": figure(figures[f"classes.{c.name}.iou"]),
-                "grade": grade(figures[f"classes.{c.name}.iou"], c.name, targets),
+                "grade": grade_score(figures[f"classes.{c.name}.iou"], c.name, targets),
             }
             for c in classes
         },
@@ -137,13 +137,13 @@ def pooled_summary(
 
 
 def headline(
-    found: Evidence, figures: Mapping[str, float], classes: ClassTable, targets: Mapping[str, Target]
+    found: CountsByBlock, figures: Mapping[str, float], classes: ClassTable, targets: Mapping[str, Target]
 ) -> dict[str, Any]:
     """The handful of figures at the top level."""
     known = present(found.pixels.sum(axis=0))
     return {
         "miou": figure(figures["miou"]),
-        "grade": grade(figures["miou"], OVERALL, targets),
+        "grade": grade_score(figures["miou"], OVERALL, targets),
         "pixel_accuracy": figure(figures["pixel_accuracy"]),
         "mean_f1": figure(figures["mean_f1"]),
         "mean_boundary_f1": figure(figures["mean_boundary_f1"]),
@@ -166,10 +166,10 @@ def intervals(found: Mapping[str, Interval]) -> dict[str, list[float] | None]:
 def class_figures(result: Evaluation, index: int, name: str) -> dict[str, Any]:
     """All scores of one class."""
     iou = result.scores.iou[index]
-    bands = boundary_iou(result.tally.bands)
+    bands = boundary_iou(result.counts.bands)
     return {
         "iou": figure(iou),
-        "grade": grade(iou, name, result.targets),
+        "grade": grade_score(iou, name, result.targets),
         "precision": figure(result.scores.precision[index]),
         "recall": figure(result.scores.recall[index]),
         "f1": figure(result.scores.f1[index]),
@@ -200,14 +200,14 @@ def _nested(parent: str, figures: Mapping[str, float]) -> dict[str, Any]:
 
 def _boundary(result: Evaluation) -> dict[str, Any]:
     """Means over the classes: boundary IoU, and boundary F1 at each tolerance."""
-    return {"iou": figure(mean(boundary_iou(result.tally.bands)))} | {
+    return {"iou": figure(mean(boundary_iou(result.counts.bands)))} | {
         f"f1_{name}": figure(mean(boundary_scores(counts).f1))
-        for name, counts in result.tally.tolerances.items()
+        for name, counts in result.counts.tolerances.items()
     }
 
 
 def _buildings(result: Evaluation) -> dict[str, Any]:
-    found = result.tally.buildings
+    found = result.counts.buildings
     precision, recall, _ = precision_recall_f1(found)
     return {
         "precision": figure(precision),
@@ -231,7 +231,7 @@ def _roads(roads: RoadScores, figures: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def _network(network: Network) -> dict[str, Any]:
+def _network(network: NetworkSize) -> dict[str, Any]:
     return {
         "length_km": figure(network.length_m / 1000),
         "components": network.components,

@@ -24,7 +24,7 @@ class Target(Protocol):
         ...
 
 
-def grade(score: float, name: str, targets: Mapping[str, Target]) -> Grade | None:
+def grade_score(score: float, name: str, targets: Mapping[str, Target]) -> Grade | None:
     """Grade of a score; None if it is NaN or the table has no target called `name`."""
     if isnan(score) or name not in targets:
         return None

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.config.names import in_markdown
-from urbanseg.metrics.stratified_estimates import Accuracy, Z
+from urbanseg.metrics.stratified_estimates import Z_95, AccuracyEstimates
 from urbanseg.report.scores import DASH
 
 DIGITS = 6
 
 
 def accuracy_values(
-    found: Accuracy, counts: NDArray[np.int64], mapped_ha: NDArray[np.float64], names: Sequence[str]
+    found: AccuracyEstimates, counts: NDArray[np.int64], mapped_ha: NDArray[np.float64], names: Sequence[str]
 ) -> dict[str, Any]:
     """Estimates with the half-widths of their 95 % intervals, null where undefined; see `accuracy_page`."""
 
     def pair(value: float, error: float) -> dict[str, float | None]:
-        return {"estimate": _plain(value), "margin": _plain(Z * error)}
+        return {"estimate": _plain(value), "margin": _plain(Z_95 * error)}
 
     return {
         "points": int(counts.sum()),
@@ -47,7 +47,7 @@ def accuracy_values(
 
 
 def accuracy_page(
-    found: Accuracy,
+    found: AccuracyEstimates,
     counts: NDArray[np.int64],
     mapped_ha: NDArray[np.float64],
     labels: Sequence[str],
@@ -107,7 +107,7 @@ def _percent(value: float, error: float) -> str:
 def _with_margin(value: float, error: float) -> str:
     if isnan(value):
         return DASH
-    return f"{value:.1f}" + ("" if isnan(error) else f" ± {Z * error:.1f}")
+    return f"{value:.1f}" + ("" if isnan(error) else f" ± {Z_95 * error:.1f}")
 
 
 def _plain(value: float) -> float | None:

@@ -15,7 +15,7 @@ from pyproj import Transformer
 from urbanseg.classes import ClassTable
 from urbanseg.grid import Grid, Window
 from urbanseg.io.raster import reading
-from urbanseg.metrics.block_counts import Evidence
+from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.report import pictures
 from urbanseg.report.pictures import Rgb, Wording, humanize
 from urbanseg.report.views import RasterFiles, rgb_bands
@@ -50,7 +50,7 @@ class Failure:
     mistake: str
 
 
-def worst(found: Evidence, grid: Grid, most: int = MOST, wording: Wording = humanize) -> list[Failure]:
+def worst(found: CountsByBlock, grid: Grid, most: int = MOST, wording: Wording = humanize) -> list[Failure]:
     """The cells with the lowest share of right pixels, worst first; none that is all right.
 
     Args:

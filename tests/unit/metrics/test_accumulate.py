@@ -10,7 +10,7 @@ from urbanseg.config import params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, blocks
 from urbanseg.io import raster
-from urbanseg.metrics.accumulate import Tally, tally
+from urbanseg.metrics.accumulate import SceneCounts, accumulate
 from urbanseg.metrics.boundary import band_counts, boundary_counts
 from urbanseg.metrics.calibration import confidence_counts
 from urbanseg.metrics.counting import Files, Plan
@@ -25,8 +25,8 @@ def wanted(settings: params.Params, grid: Grid) -> Plan:
     return plan(settings, grid)
 
 
-def count(city: str, wanted: Plan, laid: list[Window], workers: int = 1) -> Tally:
-    return tally(
+def count(city: str, wanted: Plan, laid: list[Window], workers: int = 1) -> SceneCounts:
+    return accumulate(
         Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city)),
         laid,
         wanted,
@@ -35,7 +35,7 @@ def count(city: str, wanted: Plan, laid: list[Window], workers: int = 1) -> Tall
 
 
 @pytest.mark.parametrize("size", [64, 97, 300])
-def test_the_tally_of_blocks_is_that_of_the_whole(
+def test_the_counts_of_blocks_are_those_of_the_whole(
     city, wanted, size, grid, reference, predicted, certainty, split
 ):
     found = count(city, wanted, blocks(grid.shape, size))

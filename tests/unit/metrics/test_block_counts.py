@@ -9,15 +9,15 @@ from stages import evaluate
 from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.metrics import block_counts, bootstrap
-from urbanseg.metrics.block_counts import ROAD_COUNTS, Evidence
+from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
 from urbanseg.metrics.segmentation import class_scores, mean
 
 SEED, SAMPLES = 3, 200
 
 
 @pytest.fixture
-def found(city, monkeypatch) -> Evidence:
-    """The evidence that the evaluate stage wrote."""
+def found(city, monkeypatch) -> CountsByBlock:
+    """The counts by block that the evaluate stage wrote."""
     monkeypatch.setattr(sys, "argv", ["evaluate", city])
     evaluate.main()
     return block_counts.read(paths.evaluation_dir(city))
@@ -60,19 +60,19 @@ def test_intervals_are_those_of_bootstrapping_one_figure(found):
         assert np.isnan(low) or low <= value <= high
 
 
-def better(found: Evidence) -> Evidence:
+def better(found: CountsByBlock) -> CountsByBlock:
     """The same map with half of its mistakes mended in each cell, and roads without a gap."""
     wrong = found.pixels * (1 - np.eye(6, dtype=np.int64))
     mended = wrong // 2
     pixels = found.pixels - mended + np.eye(6, dtype=np.int64) * mended.sum(axis=2)[:, :, np.newaxis]
-    return with_pairs(Evidence(**{**vars(found), "pixels": pixels}), "pairs")
+    return with_pairs(CountsByBlock(**{**vars(found), "pixels": pixels}), "pairs")
 
 
-def with_pairs(found: Evidence, count: str) -> Evidence:
+def with_pairs(found: CountsByBlock, count: str) -> CountsByBlock:
     """The same map, with as many connected node pairs as another count says."""
     roads = found.roads.copy()
     roads[:, ROAD_COUNTS.index("pairs_connected")] = roads[:, ROAD_COUNTS.index(count)]
-    return Evidence(**{**vars(found), "roads": roads})
+    return CountsByBlock(**{**vars(found), "roads": roads})
 
 
 def test_a_better_map_is_told_from_noise(found):
@@ -85,7 +85,7 @@ def test_a_better_map_is_told_from_noise(found):
 
 
 def test_other_blocks_or_classes_are_not_compared(found):
-    fewer = Evidence(**{**vars(found), "cells": found.cells[1:], "pixels": found.pixels[1:]})
+    fewer = CountsByBlock(**{**vars(found), "cells": found.cells[1:], "pixels": found.pixels[1:]})
     with pytest.raises(ValueError, match="different test blocks or classes"):
         block_counts.differences(found, fewer, SEED, SAMPLES)
 
@@ -98,7 +98,7 @@ def test_pooled_cities_are_scored_as_one(found):
     one, other = (block_counts.figures(part)["miou"] for part in (found, better(found)))
     assert one < figures["miou"] < other
     with pytest.raises(ValueError, match="different classes"):
-        block_counts.pooled([found, Evidence(**{**vars(found), "classes": ("a",) * 6})])
+        block_counts.pooled([found, CountsByBlock(**{**vars(found), "classes": ("a",) * 6})])
 
 
 def test_missing_or_damaged_tables_get_one_sentence(found, tmp_path):

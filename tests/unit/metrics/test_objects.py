@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 
 from urbanseg.grid import Window
-from urbanseg.metrics.objects import Detections, Patchwork, fragments, precision_recall_f1
+from urbanseg.metrics.objects import Detections, ObjectMerger, fragments, precision_recall_f1
 
 SHAPE = (12, 14)
 masks = hnp.arrays(bool, SHAPE, elements=st.integers(0, 2).map(lambda v: v > 0), fill=st.booleans())
@@ -17,7 +17,7 @@ cuts = st.tuples(st.sets(st.integers(1, SHAPE[0] - 1)), st.sets(st.integers(1, S
 
 def detect(reference, predicted, cut=((), ()), min_iou=0.5, units=None) -> Detections:
     """Detections of a scene that is cut at some rows and columns."""
-    work = Patchwork()
+    work = ObjectMerger()
     units = np.zeros(reference.shape, np.int64) if units is None else units
     rows, cols = (sorted({0, *at, size}) for at, size in zip(cut, reference.shape, strict=True))
     for top, bottom in pairwise(rows):

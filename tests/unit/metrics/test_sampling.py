@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from urbanseg.grid import strips
-from urbanseg.metrics.sampling import allocate, draw
+from urbanseg.metrics.sampling import allocate, stratified_sample
 
 populations = hnp.arrays(np.int64, 4, elements=st.integers(0, 3000))
 
 
 def sample(classes, n=3, height=7, **settings):
-    return draw(
+    return stratified_sample(
         lambda strip: classes[strip.slices],
         list(strips(classes.shape, height)),
         n,

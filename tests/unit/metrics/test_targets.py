@@ -1,7 +1,7 @@
 import pytest
 
 from urbanseg.config.evaluate import Target
-from urbanseg.metrics.targets import grade
+from urbanseg.metrics.targets import grade_score
 
 TARGETS = {"road": Target(acceptable=0.6, good=0.75)}
 
@@ -18,9 +18,9 @@ TARGETS = {"road": Target(acceptable=0.6, good=0.75)}
     ],
 )
 def test_a_target_that_is_met_exactly_counts_as_met(score, expected):
-    assert grade(score, "road", TARGETS) == expected
+    assert grade_score(score, "road", TARGETS) == expected
 
 
 def test_there_is_no_grade_without_a_target_or_a_score():
-    assert grade(0.9, "other", TARGETS) is None
-    assert grade(float("nan"), "road", TARGETS) is None
+    assert grade_score(0.9, "other", TARGETS) is None
+    assert grade_score(float("nan"), "road", TARGETS) is None

@@ -13,7 +13,7 @@ from urbanseg.config import params as parameters
 from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid, Window
 from urbanseg.io.raster import reading, writing
-from urbanseg.metrics.block_counts import ROAD_COUNTS, Evidence, write
+from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock, write
 from urbanseg.metrics.segmentation import confusion
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact
@@ -55,14 +55,14 @@ def rasters(tmp_path: Path, grid: Grid) -> RasterFiles:
 
 
 @pytest.fixture
-def evidence(rasters: RasterFiles, params: Params) -> Evidence:
+def by_block(rasters: RasterFiles, params: Params) -> CountsByBlock:
     """Counts of two cells of the test area of the rasters."""
     cells = [Window(0, 40, 20, 20), Window(20, 40, 20, 20)]
     matrices = []
     for cell in cells:
         with reading(rasters.labels) as labels, reading(rasters.prediction) as prediction:
             matrices.append(confusion(labels.read_band(cell), prediction.read_band(cell), 6))
-    return Evidence(
+    return CountsByBlock(
         tuple(params.classes),
         cells,
         np.array(matrices),
@@ -74,11 +74,11 @@ def evidence(rasters: RasterFiles, params: Params) -> Evidence:
 
 
 @pytest.fixture
-def tables(tmp_path: Path, evidence: Evidence) -> Path:
+def tables(tmp_path: Path, by_block: CountsByBlock) -> Path:
     """The folder of the evaluate stage, as far as the page reads it."""
     folder = tmp_path / "evaluation"
     folder.mkdir()
-    write(folder, evidence)
+    write(folder, by_block)
     (folder / "reliability.csv").write_text(
         "low,high,confidence,accuracy,pixels\n0.4,0.6,0.5,0.45,10\n0.8,1,0.9,0.8,30\n"
     )

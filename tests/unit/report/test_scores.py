@@ -9,7 +9,7 @@ from urbanseg.classes import ClassTable, LandClass
 from urbanseg.config.evaluate import Target
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
-from urbanseg.metrics.accumulate import Tally
+from urbanseg.metrics.accumulate import SceneCounts
 from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
 from urbanseg.metrics.objects import Detections
 from urbanseg.metrics.plots import write_tables
@@ -27,7 +27,7 @@ def evaluation() -> Evaluation:
     matrix = np.array([[60, 20, 0], [10, 90, 0], [0, 0, 0]], dtype=np.int64)
     grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 20, 20)
     none = BoundaryCounts.none(3)
-    tally = Tally(
+    counts = SceneCounts(
         grid=grid,
         cells=[Window(0, 0, 10, 20), Window(10, 0, 10, 20)],
         pixels=np.stack([matrix // 2, matrix // 2]),
@@ -41,7 +41,7 @@ def evaluation() -> Evaluation:
         confidence=np.zeros((3, 255, 2), np.int64),
         mapped=matrix.sum(axis=0),
     )
-    return evaluate(tally, TABLE, TARGETS, seed=0, samples=20)
+    return evaluate(counts, TABLE, TARGETS, seed=0, samples=20)
 
 
 def test_the_confusion_of_the_evaluation_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:

@@ -17,7 +17,7 @@ from urbanseg.grid import Grid
 from urbanseg.io.raster import writing
 from urbanseg.mapping.checkpoints import points_qml
 from urbanseg.mapping.styles import land_cover_qml
-from urbanseg.metrics.stratified_estimates import accuracy
+from urbanseg.metrics.stratified_estimates import estimate_accuracy
 from urbanseg.report import curves, pictures, scores
 from urbanseg.report.accuracy import accuracy_page, accuracy_values
 from urbanseg.report.page import CityReport, render
@@ -110,7 +110,7 @@ def test_class_rasters_carry_the_titles(tmp_path: Path, grid: Grid, table: Class
 def test_the_accuracy_page_shows_titles_and_its_values_have_names(table: ClassTable) -> None:
     counts = np.eye(len(table), dtype=np.int64) * 10
     area = np.full(len(table), 5.0)
-    found = accuracy(counts, area)
+    found = estimate_accuracy(counts, area)
     page = accuracy_page(found, counts, area, table.labels, title="<b>A|B</b>", unknown=0)
     assert page.startswith("# Accuracy of &lt;b&gt;A\\|B&lt;/b&gt;\n")
     assert "<script" not in page
