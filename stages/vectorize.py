@@ -15,7 +15,7 @@ from urbanseg.mapping.partition import Pixels
 from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
-from urbanseg.roads.repair import repaired
+from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import road_graph
 
 
@@ -42,7 +42,7 @@ def main(city: str, params: Params) -> None:
         )
 
     skeleton = road_graph(roads, grid.transform, min_spur=params.vectorize.roads.min_spur_m)
-    edges, nodes = road_layers(repaired(skeleton, params.vectorize.roads), roads, grid)
+    edges, nodes = road_layers(repair_network(skeleton, params.vectorize.roads), roads, grid)
 
     layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
     write_map(paths.map_dir(city), city, layers, layer_styles(table), params.vectorize.formats)

@@ -34,7 +34,7 @@ Codes = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
-class Dated:
+class DatedMap:
     """The open map of a date: classes, and confidence or None."""
 
     classes: Reader
@@ -53,7 +53,9 @@ def reach_px(rules: ChangeParams, grid: Grid) -> int:
     return 2 * rules.shift_px + _least_pixels(rules, grid)
 
 
-def change_codes(before: Dated, after: Dated, window: Window, rules: ChangeParams) -> tuple[Classes, Codes]:
+def change_codes(
+    before: DatedMap, after: DatedMap, window: Window, rules: ChangeParams
+) -> tuple[Classes, Codes]:
     """Classes before, and from-to codes, of a window: exact, whatever the windows.
 
     Returns:
@@ -65,11 +67,13 @@ def change_codes(before: Dated, after: Dated, window: Window, rules: ChangeParam
     (first, sure_first), (second, sure_second) = (
         date.read(grown, rules.min_confidence) for date in (before, after)
     )
-    codes = filtered(first, second, sure_first & sure_second, rules.shift_px, _least_pixels(rules, grid))
+    codes = filter_changes(
+        first, second, sure_first & sure_second, rules.shift_px, _least_pixels(rules, grid)
+    )
     return first[core.slices], codes[core.slices]
 
 
-def filtered(
+def filter_changes(
     before: Classes, after: Classes, sure: NDArray[np.bool_], shift_px: int, least_pixels: int
 ) -> Codes:
     """From-to codes by the three rules.
@@ -97,7 +101,7 @@ def filtered(
     return kept
 
 
-def count(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
+def count_changes(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
     """Pixels by class before and class after, ``(n, n)``; what is no change counts as unchanged."""
     known = codes != UNKNOWN
     start = before[known].astype(np.int64)

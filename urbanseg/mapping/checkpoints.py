@@ -34,7 +34,7 @@ CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedSample:
     """A sample that was filled in.
 
     Attributes:
@@ -91,7 +91,7 @@ def write_checkpoints(
         write(styles, layer="layer_styles", append=True, layer_options={"FID": "id"})
 
 
-def read_checkpoints(path: Path, classes: ClassTable) -> Checked:
+def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
     """Read points that were filled in.
 
     Raises:
@@ -124,7 +124,7 @@ def read_checkpoints(path: Path, classes: ClassTable) -> Checked:
     counts = np.zeros((len(classes), len(classes)), np.int64)
     known = said != IGNORE
     np.add.at(counts, (mapped[known], said[known]), 1)
-    return Checked(counts, area_ha, int((~known).sum()))
+    return CheckedSample(counts, area_ha, int((~known).sum()))
 
 
 def points_qml(classes: ClassTable) -> str:

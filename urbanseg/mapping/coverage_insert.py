@@ -1,9 +1,9 @@
-"""Shapes put into a coverage in place of its polygons, without a gap or an overlap.
+"""Insertion of shapes into a coverage in place of its polygons, without a gap or an overlap.
 
-The sides of polygons near a shape are cut where they cross it; of the faces that all sides
-enclose, those inside a shape are its own, those that it leaves go to a neighbour, and the
-others stay with their owner. Shapes that would break a polygon in pieces or cover it whole
-are left out. Nothing moves that no shape touches.
+The sides of polygons near a shape are cut where they cross it. Of the faces that all sides
+enclose, those inside a shape belong to it, those that its polygon covered and the shape does
+not go to a neighbour, and the others stay with their owner. Shapes that would break a
+polygon in pieces or cover it whole are left out. No vertex moves that no shape touches.
 """
 
 from dataclasses import dataclass
@@ -22,22 +22,24 @@ Complexes = NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What shapes must respect, by polygon, ``(n,)`` each, and how exactly."""
+class InsertRules:
+    """Constraints of the insertion: ``(n,)`` by polygon, and the tolerance."""
 
-    kin: Flags  # of the kind that has shapes: none is made smaller by the shape of another, nor larger
+    same_kind: Flags  # of the kind that has shapes: none is made smaller by the shape of another, nor larger
     fixed: Flags  # must not change
-    least: NDArray[np.float64]  # smaller pieces cut off a polygon go to a neighbour
-    same: float  # places no further apart than this become one; far below the distance of vertices
+    min_area: NDArray[np.float64]  # smaller pieces cut off a polygon go to a neighbour
+    tolerance: float  # points no further apart than this become one; far below the distance of vertices
 
 
-def inserted(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shapely.Polygon) -> Geometries:
+def insert_shapes(
+    polygons: Geometries, shapes: Geometries, rules: InsertRules, frame: shapely.Polygon
+) -> Geometries:
     """The coverage with shapes in place of some of its polygons.
 
     A shape is left out if it or its polygon touches the frame or a fixed polygon, if it touches
-    a shape before it or one of the kin that stays as it is, or if it would cover a polygon or
-    break it into pieces that are not small. What a shape leaves, and small pieces, go to the
-    neighbour with the longest border that is no kin.
+    a shape before it or a polygon of the same kind that stays as it is, or if it would cover a
+    polygon or break it into pieces that are not small. What a shape leaves uncovered, and small
+    pieces, go to the neighbour of another kind with the longest border.
 
     Args:
         polygons: ``(n,)`` Polygons that share every vertex with their neighbours and fill the frame.
@@ -48,25 +50,27 @@ def inserted(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shap
     Returns:
         ``(n,)`` Polygons that share every vertex with their neighbours.
     """
-    chosen = _compatible(polygons, shapes, rules, frame)
+    chosen = _select_compatible(polygons, shapes, rules, frame)
     while len(chosen):
-        result, spoilt = _overlaid(polygons, shapes, rules, chosen)
-        if not len(spoilt):
+        result, rejected = _overlay(polygons, shapes, rules, chosen)
+        if not len(rejected):
             return result
-        chosen = np.setdiff1d(chosen, spoilt)
+        chosen = np.setdiff1d(chosen, rejected)
     return polygons
 
 
-def _compatible(polygons: Geometries, shapes: Geometries, rules: Rules, frame: shapely.Polygon) -> Indices:
-    """Polygons whose shape is clear of the frame, of what is fixed, of other shapes and of kin that stays."""
-    close: dict[str, Any] = {"predicate": "dwithin", "distance": rules.same}
+def _select_compatible(
+    polygons: Geometries, shapes: Geometries, rules: InsertRules, frame: shapely.Polygon
+) -> Indices:
+    """Polygons whose shape may be inserted; see `insert_shapes`."""
+    close: dict[str, Any] = {"predicate": "dwithin", "distance": rules.tolerance}
     ok = ~shapely.is_missing(shapes)
     shapely.prepare(frame)
     ok[ok] = shapely.contains_properly(frame, shapes[ok])
     candidates = np.flatnonzero(ok)
-    barred = np.array([*polygons[rules.fixed], shapely.boundary(frame)], dtype=object)
+    excluded = np.array([*polygons[rules.fixed], shapely.boundary(frame)], dtype=object)
     for geometries in (polygons, shapes):
-        ok[candidates[shapely.STRtree(geometries[candidates]).query(barred, **close)[1]]] = False
+        ok[candidates[shapely.STRtree(geometries[candidates]).query(excluded, **close)[1]]] = False
 
     candidates = np.flatnonzero(ok)
     tree = shapely.STRtree(shapes[candidates])
@@ -76,7 +80,7 @@ def _compatible(polygons: Geometries, shapes: Geometries, rules: Rules, frame: s
     for i, j in zip(first[before][order], second[before][order], strict=True):
         ok[j] &= not ok[i]
 
-    relatives = np.flatnonzero(rules.kin)
+    relatives = np.flatnonzero(rules.same_kind)
     which, place = tree.query(polygons[relatives], **close)
     other, mine = relatives[which], candidates[place]
     while (crowded := ok[mine] & ~ok[other]).any():
@@ -84,12 +88,12 @@ def _compatible(polygons: Geometries, shapes: Geometries, rules: Rules, frame: s
     return np.flatnonzero(ok)
 
 
-def _overlaid(
-    polygons: Geometries, shapes: Geometries, rules: Rules, chosen: Indices
+def _overlay(
+    polygons: Geometries, shapes: Geometries, rules: InsertRules, chosen: Indices
 ) -> tuple[Geometries, Indices]:
-    """The coverage with the chosen shapes, and those of the chosen whose shape can't be had so.
+    """The coverage with the chosen shapes, and those of the chosen whose shape cannot be inserted.
 
-    If there are any of the latter, the coverage is as it was.
+    If there are any of the latter, the coverage is unchanged.
     """
     zone = shapely.STRtree(np.concatenate([polygons[chosen], shapes[chosen]]))
 
@@ -100,47 +104,47 @@ def _overlaid(
         """
         return np.asarray(chosen[np.unique(zone.query_nearest(geometries)[1] % len(chosen))])
 
-    changed = np.unique(zone.query(polygons, predicate="dwithin", distance=rules.same)[0])
+    changed = np.unique(zone.query(polygons, predicate="dwithin", distance=rules.tolerance)[0])
     before, after = polygons[changed], shapes[chosen]
-    faces = _faces(before, after, rules.same)
-    owner, heir = _owners(faces, polygons, changed), _owners(faces, shapes, chosen)
+    faces = _faces(before, after, rules.tolerance)
+    owner, new_owner = _owners(faces, polygons, changed), _owners(faces, shapes, chosen)
     known = owner >= 0  # the others are unchanged polygons in holes of these
-    faces, owner, heir = faces[known], owner[known], heir[known]
-    stays = (heir < 0) & ~np.isin(owner, chosen)
-    parts, of = _settled(faces, np.where(stays, owner, heir), rules)
-    if (orphans := of < 0).any():
-        return polygons, near(parts[orphans])
-    if len(pieces := _repeated(of)):
-        bites = np.flatnonzero((heir >= 0) & (heir != owner))
-        cuts = bites[_cutting(faces[bites], owner[bites], parts, of)]
-        return polygons, np.unique(heir[cuts]) if len(cuts) else near(parts[pieces])
+    faces, owner, new_owner = faces[known], owner[known], new_owner[known]
+    stays = (new_owner < 0) & ~np.isin(owner, chosen)
+    parts, of = _assign_faces(faces, np.where(stays, owner, new_owner), rules)
+    if (ownerless := of < 0).any():
+        return polygons, near(parts[ownerless])
+    if len(pieces := _find_repeated(of)):
+        cut_off = np.flatnonzero((new_owner >= 0) & (new_owner != owner))
+        cuts = cut_off[_find_cutting(faces[cut_off], owner[cut_off], parts, of)]
+        return polygons, np.unique(new_owner[cuts]) if len(cuts) else near(parts[pieces])
     if len(covered := np.setdiff1d(changed, of)):
         return polygons, near(polygons[covered])
-    made = _without_needless(parts, np.concatenate([before, after]))
+    made = _drop_vertices(parts, np.concatenate([before, after]))
     strays = np.abs(shapely.area(made[np.isin(changed, chosen)]) - shapely.area(after))
-    if (bent := strays > rules.same * shapely.length(after)).any():
+    if (bent := strays > rules.tolerance * shapely.length(after)).any():
         return polygons, chosen[bent]
-    if len(torn := np.concatenate([_torn(before, made), made[~shapely.is_valid(made)]])):
-        return polygons, near(torn)
+    if len(broken := np.concatenate([_find_gaps(before, made), made[~shapely.is_valid(made)]])):
+        return polygons, near(broken)
     result = polygons.copy()
     result[changed] = shapely.orient_polygons(made)
     return result, chosen[:0]
 
 
-def _settled(faces: Geometries, heir: Indices, rules: Rules) -> tuple[Geometries, Indices]:
-    """Polygons of all heirs, when those are found for faces without one (-1) and for small pieces.
+def _assign_faces(faces: Geometries, new_owner: Indices, rules: InsertRules) -> tuple[Geometries, Indices]:
+    """Faces dissolved by owner, after faces without one (-1) and small pieces were given to neighbours.
 
-    If none is found for some of them, these are still among the polygons, with -1.
+    Faces for which no owner is found are still among the polygons, with -1.
     """
     for is_last in (False, True):
-        heir = _adopted(faces, heir, rules.kin)
-        if (heir < 0).any():
+        new_owner = _assign_neighbours(faces, new_owner, rules.same_kind)
+        if (new_owner < 0).any():
             break
-        faces, heir = _dissolved(faces, heir)
+        faces, new_owner = _dissolve(faces, new_owner)
         if not is_last:
-            pieces = _repeated(heir)
-            heir[pieces[shapely.area(faces[pieces]) < rules.least[heir[pieces]]]] = -1
-    return faces, heir
+            pieces = _find_repeated(new_owner)
+            new_owner[pieces[shapely.area(faces[pieces]) < rules.min_area[new_owner[pieces]]]] = -1
+    return faces, new_owner
 
 
 def _owners(faces: Geometries, polygons: Geometries, chosen: Indices) -> Indices:
@@ -152,7 +156,7 @@ def _owners(faces: Geometries, polygons: Geometries, chosen: Indices) -> Indices
     return owner
 
 
-def _dissolved(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
+def _dissolve(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
     """The faces of each owner as one polygon, or several: owners ascending, their largest first."""
     order = np.argsort(owner, kind="stable")
     names, group = np.unique(owner[order], return_inverse=True)
@@ -164,66 +168,67 @@ def _dissolved(faces: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
     return parts[order], names[of[order]]
 
 
-def _repeated(ascending: Indices) -> Indices:
+def _find_repeated(ascending: Indices) -> Indices:
     """Where a value is that of the place before."""
     return np.flatnonzero(np.diff(ascending, prepend=-1) == 0)
 
 
-def _cutting(bites: Geometries, bitten: Indices, parts: Geometries, owner: Indices) -> Flags:
-    """Which bites out of polygons touch several parts of what is left of them."""
-    bite, part = shapely.STRtree(parts).query(bites, predicate="intersects")
-    own = bitten[bite] == owner[part]
-    return np.asarray(np.bincount(bite[own], minlength=len(bites)) > 1)
+def _find_cutting(cut_off: Geometries, former_owner: Indices, parts: Geometries, owner: Indices) -> Flags:
+    """Which faces cut off a polygon touch several parts of what is left of it."""
+    face, part = shapely.STRtree(parts).query(cut_off, predicate="intersects")
+    own = former_owner[face] == owner[part]
+    return np.asarray(np.bincount(face[own], minlength=len(cut_off)) > 1)
 
 
-def _adopted(faces: Geometries, heir: Indices, kin: Flags) -> Indices:
-    """Heirs of all faces: where there is none (-1), the one with the longest border that is no kin.
+def _assign_neighbours(faces: Geometries, new_owner: Indices, same_kind: Flags) -> Indices:
+    """Owners of all faces: where there is none (-1), the neighbour of another kind with the longest border.
 
-    Faces that touch only such faces wait until those have one; -1 remains where none comes.
+    Faces that touch only faces without an owner follow in a later round; -1 remains where no
+    neighbour qualifies.
     """
     face, start, end = _sides(faces)
-    order, first = _alike(start, end)
+    order, first = _group_equal(start, end)
     second = order[np.flatnonzero(~first)]
     first_of = order[np.flatnonzero(~first) - 1]
     left, right = face[np.concatenate([first_of, second])], face[np.concatenate([second, first_of])]
     length = np.tile(np.abs(end - start)[second], 2)
-    heir = heir.copy()
+    new_owner = new_owner.copy()
     while True:
-        fit = (heir[left] < 0) & (heir[right] >= 0)
-        fit[fit] = ~kin[heir[right[fit]]]
+        fit = (new_owner[left] < 0) & (new_owner[right] >= 0)
+        fit[fit] = ~same_kind[new_owner[right[fit]]]
         if not fit.any():
-            return heir
-        pairs, number = np.unique(np.stack([left[fit], heir[right[fit]]]), axis=1, return_inverse=True)
+            return new_owner
+        pairs, number = np.unique(np.stack([left[fit], new_owner[right[fit]]]), axis=1, return_inverse=True)
         borders = np.bincount(number, length[fit])
         best = np.lexsort((-borders, pairs[0]))
         best = best[np.diff(pairs[0, best], prepend=-1) > 0]
-        heir[pairs[0, best]] = pairs[1, best]
+        new_owner[pairs[0, best]] = pairs[1, best]
 
 
-def _faces(polygons: Geometries, shapes: Geometries, same: float) -> Geometries:
-    """What the sides of a coverage's polygons and of disjoint shapes enclose together.
+def _faces(polygons: Geometries, shapes: Geometries, tolerance: float) -> Geometries:
+    """The faces that the sides of a coverage's polygons and of disjoint shapes enclose together.
 
-    Only sides that touch a shape are cut, so that the others stay to the bit. Where a shape
+    Only sides that touch a shape are cut, so that the others stay bit-identical. Where a shape
     nearly passes through a vertex it does, since rounding would leave gaps there.
     """
     sides = _lines(*_distinct(*_sides(polygons)[1:]))
     outlines = shapely.boundary(shapes)
-    shape, side = shapely.STRtree(sides).query(outlines, predicate="dwithin", distance=same)
+    shape, side = shapely.STRtree(sides).query(outlines, predicate="dwithin", distance=tolerance)
     met, place = np.unique(side, return_inverse=True)
     count = len(shapes)
     number, group = components(shape, count + place, count + len(met))
-    tangled = _collected(outlines, group[:count], number)
-    tangles = _collected(sides[met], group[count:], number)
-    tangled = shapely.snap(tangled, tangles, same)
-    tangles = shapely.snap(tangles, tangled, same)
-    cut = _links(np.asarray(shapely.union_all(np.stack([tangled, tangles]), axis=0)))
+    met_shapes = _collect(outlines, group[:count], number)
+    met_sides = _collect(sides[met], group[count:], number)
+    met_shapes = shapely.snap(met_shapes, met_sides, tolerance)
+    met_sides = shapely.snap(met_sides, met_shapes, tolerance)
+    cut = _links(np.asarray(shapely.union_all(np.stack([met_shapes, met_sides]), axis=0)))
     untouched = np.ones(len(sides), dtype=bool)
     untouched[met] = False
     faces = shapely.polygonize(np.concatenate([sides[untouched], _lines(*_distinct(*cut))]))
     return np.asarray(shapely.get_parts(faces))
 
 
-def _collected(geometries: Geometries, group: NDArray[np.integer], number: int) -> Geometries:
+def _collect(geometries: Geometries, group: NDArray[np.integer], number: int) -> Geometries:
     """The geometries of each of a number of groups."""
     collections = np.full(number, shapely.GeometryCollection(), dtype=object)
     order = np.argsort(group, kind="stable")
@@ -231,14 +236,14 @@ def _collected(geometries: Geometries, group: NDArray[np.integer], number: int) 
     return collections
 
 
-def _without_needless(polygons: Geometries, known: Geometries) -> Geometries:
-    """Polygons of a coverage without vertices that are none of `known` and where only two sides meet."""
+def _drop_vertices(polygons: Geometries, known: Geometries) -> Geometries:
+    """Polygons of a coverage without vertices that are not in `known` and where only two sides meet."""
     start, end = _distinct(*_sides(polygons)[1:])
     places, sides = np.unique(np.concatenate([start, end]), return_counts=True)
-    needless = places[(sides == 2) & ~np.isin(places, _places(shapely.get_coordinates(known)))]
+    redundant = places[(sides == 2) & ~np.isin(places, _places(shapely.get_coordinates(known)))]
 
     _, points, (rings, firsts) = shapely.to_ragged_array(polygons)
-    kept = ~np.isin(_places(points), needless)
+    kept = ~np.isin(_places(points), redundant)
     kept[rings[1:] - 1] = False
     lengths = np.add.reduceat(kept.astype(np.int64), rings[:-1]) + 1
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -250,7 +255,7 @@ def _without_needless(polygons: Geometries, known: Geometries) -> Geometries:
     return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, closed, (offsets, firsts)))
 
 
-def _torn(before: Geometries, after: Geometries) -> Geometries:
+def _find_gaps(before: Geometries, after: Geometries) -> Geometries:
     """Sides with a polygon on one side alone, either before or after: none if the coverage is whole."""
     single = [_unshared(*_sides(polygons)[1:]) for polygons in (before, after)]
     return _lines(*_unshared(*(np.concatenate(ends) for ends in zip(*single, strict=True))))
@@ -276,7 +281,7 @@ def _links(lines: Geometries) -> tuple[Complexes, Complexes]:
     return np.minimum(ends[at], ends[at + 1]), np.maximum(ends[at], ends[at + 1])
 
 
-def _alike(start: Complexes, end: Complexes) -> tuple[Indices, Flags]:
+def _group_equal(start: Complexes, end: Complexes) -> tuple[Indices, Flags]:
     """An order in which equal sides follow each other, and which of them are the first of their kind."""
     order = np.lexsort((end, start))
     first = np.ones(len(order), dtype=bool)
@@ -286,13 +291,13 @@ def _alike(start: Complexes, end: Complexes) -> tuple[Indices, Flags]:
 
 def _distinct(start: Complexes, end: Complexes) -> tuple[Complexes, Complexes]:
     """Sides, each once, in ascending order."""
-    order, first = _alike(start, end)
+    order, first = _group_equal(start, end)
     return start[order[first]], end[order[first]]
 
 
 def _unshared(start: Complexes, end: Complexes) -> tuple[Complexes, Complexes]:
     """Sides that occur once."""
-    order, first = _alike(start, end)
+    order, first = _group_equal(start, end)
     alone = order[first & np.append(first[1:], True)]
     return start[alone], end[alone]
 

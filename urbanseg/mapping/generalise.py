@@ -10,7 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from urbanseg.mapping.outlines import Rings
-from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
+from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Partition
 
 CUTS = (0.5, 0.25)
 """Share of a side that is cut off at its ends, in one round after the other."""
@@ -18,19 +18,19 @@ REACH = 0.5
 """At most so many pixels are cut off; so cuts at different corners never meet another outline."""
 
 
-def smooth(rings: Rings, mosaic: Mosaic, soft: NDArray[np.bool_]) -> Rings:
+def smooth(rings: Rings, partition: Partition, soft: NDArray[np.bool_]) -> Rings:
     """Round the outlines between regions that are both `soft`.
 
     Where three or more regions meet, or a region that is not soft is near, all stays. Both
     neighbours compute the same points from the same corners, so they stay equal to the bit.
 
     Args:
-        rings: as `urbanseg.mapping.outlines.trace` makes them of `mosaic`.
-        mosaic: the regions.
+        rings: as `urbanseg.mapping.outlines.trace` makes them of `partition`.
+        partition: the regions.
         soft: ``(regions,)`` bool.
     """
     upper_left, upper_right, lower_left, lower_right = (
-        mosaic.around[:, pixel] for pixel in (UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT)
+        partition.around[:, pixel] for pixel in (UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT)
     )
     borders = (
         (upper_left != upper_right).astype(np.int8)
@@ -38,7 +38,7 @@ def smooth(rings: Rings, mosaic: Mosaic, soft: NDArray[np.bool_]) -> Rings:
         + (upper_left != lower_left)
         + (upper_right != lower_right)
     )
-    movable = ((borders == 2) & soft[mosaic.around].all(axis=1))[rings.corner]
+    movable = ((borders == 2) & soft[partition.around].all(axis=1))[rings.corner]
     for share in CUTS:
         rings, movable = _cut(rings, movable, share)
     return rings

@@ -1,4 +1,4 @@
-"""Outlines of the regions of a mosaic, traced from corner to corner.
+"""Outlines of the regions of a partition, traced from corner to corner.
 
 Between corners run straight borders; each has two sides, each side knows which one follows
 it around its region, and the cycles of that permutation are the rings: array operations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Mosaic
+from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, UPPER_LEFT, UPPER_RIGHT, Partition
 
 OWN = np.array([UPPER_LEFT, UPPER_RIGHT, LOWER_RIGHT, LOWER_LEFT])
 """By heading (east, south, west, north): the pixel to the left behind a corner one arrives at."""
@@ -38,7 +38,7 @@ class Rings:
     offsets: NDArray[np.int64]  # (rings + 1,): where each ring begins, and the end
     region: NDArray[np.int32]  # (rings,)
     is_hole: NDArray[np.bool_]  # (rings,)
-    corner: NDArray[np.int32]  # (vertices,): the mosaic's corner that a vertex is, or -1
+    corner: NDArray[np.int32]  # (vertices,): the partition's corner that a vertex is, or -1
     across: NDArray[np.int32]  # (vertices,): region on the right of the side that begins here
 
     def areas(self) -> NDArray[np.float64]:
@@ -122,7 +122,7 @@ def _put(buffer: NDArray[np.uint8], at: NDArray[np.int64], values: NDArray[Any])
     places[at] = values.view(places.dtype)
 
 
-def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
+def trace(partition: Partition, wanted: NDArray[np.bool_]) -> Rings:
     """Rings around the `wanted` regions.
 
     Polygons of them are valid and cover their pixels exactly; where a region touches itself
@@ -130,12 +130,12 @@ def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
     counter-clockwise and holes clockwise.
 
     Args:
-        mosaic: with at least one region besides the outside.
+        partition: with at least one region besides the outside.
         wanted: ``(regions,)`` bool.
     """
-    corner, region, across, following, heads = _sides(mosaic, wanted)
+    corner, region, across, following, heads = _sides(partition, wanted)
     ring, place, lengths = _cycles(following, heads)
-    col, row = mosaic.cols[corner], mosaic.rows[corner]
+    col, row = partition.cols[corner], partition.rows[corner]
     swept = np.multiply(col, row[following] - row, dtype=np.float64)  # ∮ x dy, by Green's theorem
     is_hole = np.bincount(ring, swept, len(lengths)) > 0  # rows count downwards, so shells are negative
     of_ring = np.empty(len(lengths), dtype=np.int32)
@@ -160,7 +160,7 @@ def trace(mosaic: Mosaic, wanted: NDArray[np.bool_]) -> Rings:
 
 
 def _sides(
-    mosaic: Mosaic, wanted: NDArray[np.bool_]
+    partition: Partition, wanted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
     """Sides of borders: corner where each starts, its region, the one across, the side after it.
 
@@ -171,9 +171,9 @@ def _sides(
     left. Turning right first splits the outline of a region that touches itself at a corner
     into shell and hole, where turning left would make one ring that is not simple.
     """
-    count, around = len(mosaic.place), mosaic.around
-    right, below = mosaic.borders()
-    under = mosaic.down[below]
+    count, around = len(partition.place), partition.around
+    right, below = partition.borders()
+    under = partition.down[below]
     # In the order east, south, west, north, so that the next heading is a turn to the right.
     walks: list[tuple[NDArray[Any], NDArray[Any]]] = [
         (right, right + 1),
@@ -215,7 +215,7 @@ def _cycles(
 
     The first `heads` sides run east, and every ring has one of those. From all of them at
     once one walks to the next, so that only they remain to be put in order (the splitters
-    of Helman and JáJá 1999); that is done by `_ranked`.
+    of Helman and JáJá 1999); that is done by `_rank_cycles`.
     """
     size = len(following)
     head = np.empty(size, dtype=np.int32)
@@ -230,11 +230,11 @@ def _cycles(
         head[here], place[here] = walker, step
         here = following[here]
         step += 1
-    ring, begin, lengths = _ranked(after, gap)
+    ring, begin, lengths = _rank_cycles(after, gap)
     return ring[head], begin[head] + place, lengths
 
 
-def _ranked(
+def _rank_cycles(
     after: NDArray[np.int32], gap: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Cycle of each element of a permutation, its distance from the cycle's first element, and lengths.

@@ -1,8 +1,8 @@
-"""The mosaic of a class raster: its regions, and the corners at which their outlines turn or meet.
+"""The partition of a class raster: its regions, and the corners at which their outlines turn or meet.
 
 A corner is seen from the four pixels around it, so a raster is surveyed strip by strip,
 in threads; what stays in memory is the corners, 24 bytes each, and not the pixels. Regions
-that strips have cut are joined by connected components. The mosaic says nothing of the
+that strips have cut are joined by connected components. The partition says nothing of the
 strips: however high they were, it is the same.
 """
 
@@ -26,7 +26,7 @@ OUTSIDE = 254
 """Class of region 0, which surrounds the raster."""
 
 UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT = range(4)
-"""Columns of `Mosaic.around`."""
+"""Columns of `Partition.around`."""
 
 Pixels = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
 Read = Callable[[Window], Pixels]
@@ -34,7 +34,7 @@ Read = Callable[[Window], Pixels]
 
 
 @dataclass(frozen=True)
-class Mosaic:
+class Partition:
     """Regions that tile a rectangle of pixels, and the corners of their outlines.
 
     Regions are 4-connected; unknown pixels make regions of class `IGNORE`. Region 0 is what
@@ -81,7 +81,7 @@ class Mosaic:
         below = np.flatnonzero(self.around[:, LOWER_LEFT] != self.around[:, LOWER_RIGHT])
         return right, below
 
-    def joined(self, moved: NDArray[np.int32], ids: NDArray[np.uint8]) -> "Mosaic":
+    def merged(self, moved: NDArray[np.int32], ids: NDArray[np.uint8]) -> "Partition":
         """Each region `r` becomes part of region ``moved[r]``, which has the class ``ids[moved[r]]``.
 
         Regions that are joined must touch along a side, and those of one class that touch must be
@@ -92,7 +92,7 @@ class Mosaic:
         turns = ((upper_left != upper_right) | (lower_left != lower_right)) & (
             (upper_left != lower_left) | (upper_right != lower_right)
         )
-        return _numbered(
+        return _renumber(
             self.width,
             ids,
             [np.bincount(moved, each, len(ids)) for each in (self.pixels, self.known, self.certainty)],
@@ -102,8 +102,8 @@ class Mosaic:
         )
 
 
-def survey(read: Read, shape: tuple[int, int], rows: int = 256, threads: int = 2) -> Mosaic:
-    """The mosaic of a class raster, read in full-width strips.
+def partition_raster(read: Read, shape: tuple[int, int], rows: int = 256, threads: int = 2) -> Partition:
+    """The partition of a class raster, read in full-width strips.
 
     Memory is bounded by a few strips and the corners.
 
@@ -129,7 +129,7 @@ def survey(read: Read, shape: tuple[int, int], rows: int = 256, threads: int = 2
         for piece, first in zip(pieces, offsets, strict=False)
     ]
     sums = np.concatenate([piece.sums for piece in pieces], axis=1)
-    return _numbered(
+    return _renumber(
         shape[1],
         ids,
         [np.bincount(moved, each, count) for each in sums],
@@ -175,7 +175,7 @@ def _with_margins(read: Read, shape: tuple[int, int], rows: int) -> Iterator[_Jo
         above = sides[-1:]
 
 
-def _examine(job: _Job) -> _Strip:
+def _partition_strip(job: _Job) -> _Strip:
     """Regions and corners of one strip.
 
     Along the flattened pixels lie runs of one class; a run may go on in the next row only
@@ -233,15 +233,15 @@ def _sums(
     return sums
 
 
-def _numbered(
+def _renumber(
     width: int,
     ids: NDArray[np.uint8],
     sums: Iterable[NDArray[Any]],
     place: NDArray[np.int64],
     around: NDArray[np.int32],
     outside: int,
-) -> Mosaic:
-    """The mosaic with its regions in order.
+) -> Partition:
+    """The partition with its regions in order.
 
     Above and left of a region's first pixel lie others, so there is a corner there, and the
     region is not below and to the right of any corner before it.
@@ -254,7 +254,7 @@ def _numbered(
     number[order] = np.arange(len(ids), dtype=np.int32)
     pixels, known, certainty = (each[order].astype(np.int64) for each in sums)
     pixels[0] = 0  # the margins of strips, which are no pixels
-    return Mosaic(width, ids[order], pixels, known, certainty, place, number[around])
+    return Partition(width, ids[order], pixels, known, certainty, place, number[around])
 
 
 def _in_threads(jobs: Iterable[_Job], threads: int) -> Iterator[_Strip]:
@@ -262,7 +262,7 @@ def _in_threads(jobs: Iterable[_Job], threads: int) -> Iterator[_Strip]:
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[_Strip]] = deque()
         for job in jobs:
-            waiting.append(pool.submit(_examine, job))
+            waiting.append(pool.submit(_partition_strip, job))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
-from urbanseg.mapping.coverage_insert import Rules, inserted
+from urbanseg.mapping.coverage_insert import InsertRules, insert_shapes
 from urbanseg.mapping.generalise import simplify, smooth
 from urbanseg.mapping.outlines import trace
-from urbanseg.mapping.partition import OUTSIDE, Mosaic, Pixels, Read, survey
+from urbanseg.mapping.partition import OUTSIDE, Partition, Pixels, Read, partition_raster
 from urbanseg.mapping.regions import Limits, fill_holes, merge_slivers
-from urbanseg.mapping.regularize import squared
+from urbanseg.mapping.regularize import regularize
 
 CONFIDENCE_SCALE = 254
 """Value of a confidence raster that means 1."""
@@ -47,7 +47,7 @@ class CleanUp:
         return self.simplify > 0 or len(self.smooth) > 0 or len(self.square) > 0
 
 
-AS_IT_IS = CleanUp()
+NO_CLEAN_UP = CleanUp()
 
 
 def polygonise(
@@ -55,7 +55,7 @@ def polygonise(
     confidence: NDArray[np.uint8] | None,
     grid: Grid,
     class_table: ClassTable,
-    clean_up: CleanUp = AS_IT_IS,
+    clean_up: CleanUp = NO_CLEAN_UP,
 ) -> gpd.GeoDataFrame:
     """The land cover of ``(height, width)`` uint8 rasters held in memory; see `land_cover`."""
 
@@ -69,7 +69,7 @@ def land_cover(
     read: Read,
     grid: Grid,
     class_table: ClassTable,
-    clean_up: CleanUp = AS_IT_IS,
+    clean_up: CleanUp = NO_CLEAN_UP,
     rows: int = 256,
     threads: int = 2,
 ) -> gpd.GeoDataFrame:
@@ -80,7 +80,7 @@ def land_cover(
     times the area of a pixel.
 
     Args:
-        read: classes and confidences of a window, as `urbanseg.mapping.partition.survey` wants them.
+        read: classes and confidences of a window; see `urbanseg.mapping.partition.partition_raster`.
         grid: where the pixels lie; its CRS must be in metres.
         class_table: names of the classes.
         clean_up: what is merged, filled, smoothed, simplified and squared, in this order.
@@ -95,9 +95,9 @@ def land_cover(
     Raises:
         ValueError: if the grid is not in metres, or a pixel holds no class of the table.
     """
-    mosaic = _tidied(read, grid, class_table, clean_up, rows, threads)
-    polygons = _polygons(mosaic, grid, class_table, clean_up)
-    ids, areas, confidence = _measured(mosaic, grid)
+    partition = _clean_partition(read, grid, class_table, clean_up, rows, threads)
+    polygons = _polygons(partition, grid, class_table, clean_up)
+    ids, areas, confidence = _measure(partition, grid)
     return gpd.GeoDataFrame(
         {
             "class_id": ids,
@@ -118,8 +118,8 @@ def pixel_cover(
     No object is made of a polygon, which takes less time than writing the table.
     `pyogrio.write_arrow` and PostGIS take it as it is.
     """
-    mosaic = _tidied(read, grid, class_table, AS_IT_IS, rows, threads)
-    ids, areas, confidence = _measured(mosaic, grid)
+    partition = _clean_partition(read, grid, class_table, NO_CLEAN_UP, rows, threads)
+    ids, areas, confidence = _measure(partition, grid)
     names = pa.DictionaryArray.from_arrays(ids, pa.array(class_table.names))
     return pa.table(
         {
@@ -127,7 +127,7 @@ def pixel_cover(
             "class_name": names.cast(pa.string()),
             "area_m2": areas,
             "confidence": pa.array(confidence, from_pandas=True),  # NaN is null, as geopandas writes it
-            "geometry": trace(mosaic, mosaic.ids < OUTSIDE).wkb(grid.transform),
+            "geometry": trace(partition, partition.ids < OUTSIDE).wkb(grid.transform),
         }
     )
 
@@ -138,51 +138,57 @@ def area_by_class(polygons: gpd.GeoDataFrame, class_table: ClassTable) -> dict[s
     return dict(zip(class_table.names, areas.tolist(), strict=True))
 
 
-def _tidied(
+def _clean_partition(
     read: Read, grid: Grid, class_table: ClassTable, clean_up: CleanUp, rows: int, threads: int
-) -> Mosaic:
-    """The mosaic of a raster, its slivers merged and its holes filled."""
+) -> Partition:
+    """The partition of a raster, its slivers merged and its holes filled."""
     if not grid.is_metric:
         raise ValueError(f"areas in m² need a projected CRS in metres, not {grid.crs.name}")
-    mosaic = survey(read, grid.shape, rows, threads)
-    if strange := [int(value) for value in np.unique(mosaic.ids) if len(class_table) <= value < OUTSIDE]:
+    partition = partition_raster(read, grid.shape, rows, threads)
+    if strange := [int(value) for value in np.unique(partition.ids) if len(class_table) <= value < OUTSIDE]:
         raise ValueError(f"the raster holds {strange}, but the classes are 0 to {len(class_table) - 1}")
     pixel = abs(grid.transform.determinant)
-    mosaic = merge_slivers(mosaic, _limits(clean_up.min_area, class_table) / pixel)
-    return fill_holes(mosaic, _limits(clean_up.min_hole, class_table) / pixel)
+    partition = merge_slivers(partition, _limits(clean_up.min_area, class_table) / pixel)
+    return fill_holes(partition, _limits(clean_up.min_hole, class_table) / pixel)
 
 
-def _measured(
-    mosaic: Mosaic, grid: Grid
+def _measure(
+    partition: Partition, grid: Grid
 ) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.float64]]:
     """Class, area in m² and mean confidence of each region of known class, by its pixels."""
-    mapped = mosaic.ids < OUTSIDE
-    areas = mosaic.pixels[mapped] * np.float64(abs(grid.transform.determinant))
-    return mosaic.ids[mapped].astype(np.int16), areas, _means(mosaic.certainty[mapped], mosaic.known[mapped])
+    mapped = partition.ids < OUTSIDE
+    areas = partition.pixels[mapped] * np.float64(abs(grid.transform.determinant))
+    return (
+        partition.ids[mapped].astype(np.int16),
+        areas,
+        _means(partition.certainty[mapped], partition.known[mapped]),
+    )
 
 
-def _polygons(mosaic: Mosaic, grid: Grid, class_table: ClassTable, clean_up: CleanUp) -> NDArray[np.object_]:
+def _polygons(
+    partition: Partition, grid: Grid, class_table: ClassTable, clean_up: CleanUp
+) -> NDArray[np.object_]:
     """Polygons of the regions of known class.
 
     Unknown regions are generalised with the others, so that the edge of the coverage is the
     raster's frame, which stays.
     """
-    mapped = mosaic.ids < OUTSIDE
+    mapped = partition.ids < OUTSIDE
     if not clean_up.generalises:
-        return trace(mosaic, mapped).polygons(grid.transform)
-    inside = mosaic.ids != OUTSIDE
-    rings = trace(mosaic, inside)
+        return trace(partition, mapped).polygons(grid.transform)
+    inside = partition.ids != OUTSIDE
+    rings = trace(partition, inside)
     if clean_up.smooth:
-        soft = np.isin(mosaic.ids, [class_table.id_of(name) for name in clean_up.smooth])
-        rings = smooth(rings, mosaic, soft)
+        soft = np.isin(partition.ids, [class_table.id_of(name) for name in clean_up.smooth])
+        rings = smooth(rings, partition, soft)
     exact = rings.polygons(grid.transform)
     polygons = simplify(exact, clean_up.simplify) if clean_up.simplify else exact
     if clean_up.square:
-        polygons = _squared(polygons, exact, mosaic.ids[inside], grid, class_table, clean_up)
+        polygons = _regularize(polygons, exact, partition.ids[inside], grid, class_table, clean_up)
     return np.asarray(polygons[mapped[inside]])
 
 
-def _squared(
+def _regularize(
     polygons: NDArray[np.object_],
     exact: NDArray[np.object_],
     ids: NDArray[np.uint8],
@@ -193,12 +199,14 @@ def _squared(
     """The coverage with right angles, which are found in the exact outlines: simpler ones tell less."""
     chosen = np.isin(ids, [class_table.id_of(name) for name in clean_up.square])
     shapes = np.full(len(polygons), None, dtype=object)
-    shapes[chosen] = squared(exact[chosen], grid.resolution)
+    shapes[chosen] = regularize(exact[chosen], grid.resolution)
     height, width = grid.shape
     corners = [grid.transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
     least = _limits(clean_up.min_area, class_table)[ids]
-    rules = Rules(kin=chosen, fixed=ids == IGNORE, least=least, same=1e-5 * grid.resolution)
-    return inserted(polygons, shapes, rules, shapely.Polygon(corners))
+    rules = InsertRules(
+        same_kind=chosen, fixed=ids == IGNORE, min_area=least, tolerance=1e-5 * grid.resolution
+    )
+    return insert_shapes(polygons, shapes, rules, shapely.Polygon(corners))
 
 
 def _limits(by_class: ByClass, class_table: ClassTable) -> Limits:

@@ -1,7 +1,7 @@
-"""What becomes of small regions of a mosaic: slivers are merged, holes are filled.
+"""What becomes of small regions of a partition: slivers are merged, holes are filled.
 
 Both work on the region adjacency graph, a sparse matrix of shared borders read off the
-mosaic's corners; no pixel is touched.
+partition's corners; no pixel is touched.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from scipy import sparse
 
 from urbanseg.classes import IGNORE
 from urbanseg.mapping.outlines import trace
-from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, OUTSIDE, UPPER_RIGHT, Mosaic, components
+from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, OUTSIDE, UPPER_RIGHT, Partition, components
 
 Limits = NDArray[np.float64]
 """``(256,)``: pixels, by class."""
 
 
-def merge_slivers(mosaic: Mosaic, min_pixels: Limits) -> Mosaic:
+def merge_slivers(partition: Partition, min_pixels: Limits) -> Partition:
     """Merge regions that are too small for their class into the neighbour they share most border with.
 
     Among equal borders the larger neighbour wins, then the one that comes first. The
@@ -30,38 +30,38 @@ def merge_slivers(mosaic: Mosaic, min_pixels: Limits) -> Mosaic:
     In one round all regions go that are smaller than each of their too-small neighbours:
     none of these touch, so the order within a round does not matter.
     """
-    if (mosaic.pixels >= min_pixels[mosaic.ids]).all():
-        return mosaic
-    regions = _Regions(mosaic.ids, mosaic.pixels, *_borders(mosaic))
-    now = np.arange(len(mosaic.ids), dtype=np.int32)
+    if (partition.pixels >= min_pixels[partition.ids]).all():
+        return partition
+    regions = _Regions(partition.ids, partition.pixels, *_borders(partition))
+    now = np.arange(len(partition.ids), dtype=np.int32)
     while len(leaving := regions.leaving(min_pixels)):
         regions, moved = regions.merge(leaving)
         now = moved[now]
-    return mosaic.joined(now, regions.ids)
+    return partition.merged(now, regions.ids)
 
 
-def fill_holes(mosaic: Mosaic, max_pixels: Limits) -> Mosaic:
+def fill_holes(partition: Partition, max_pixels: Limits) -> Partition:
     """Give holes of fewer pixels than the class around them may have to the region around them.
 
     A hole may hold several regions, and they holes of their own. Unknown pixels stay unknown,
     and the hole they lie in stays open.
     """
-    while (fillable := (max_pixels[mosaic.ids] > 0) & (mosaic.ids < OUTSIDE)).any():
-        rings = trace(mosaic, fillable)
-        small = rings.is_hole & (rings.areas() < max_pixels[mosaic.ids[rings.region]])
+    while (fillable := (max_pixels[partition.ids] > 0) & (partition.ids < OUTSIDE)).any():
+        rings = trace(partition, fillable)
+        small = rings.is_hole & (rings.areas() < max_pixels[partition.ids[rings.region]])
         ring = np.repeat(np.arange(len(small)), np.diff(rings.offsets))
-        small[ring[mosaic.ids[rings.across] == IGNORE]] = False
+        small[ring[partition.ids[rings.across] == IGNORE]] = False
         inside = small[ring]
         if not inside.any():
             break
         around, within = rings.region[ring[inside]], rings.across[inside]
-        count, moved = components(around, within, len(mosaic.ids))
-        swallowed = np.zeros(len(mosaic.ids), dtype=bool)
+        count, moved = components(around, within, len(partition.ids))
+        swallowed = np.zeros(len(partition.ids), dtype=bool)
         swallowed[within] = True
         ids = np.zeros(count, dtype=np.uint8)
-        ids[moved[~swallowed]] = mosaic.ids[~swallowed]
-        mosaic = mosaic.joined(moved, ids)
-    return mosaic
+        ids[moved[~swallowed]] = partition.ids[~swallowed]
+        partition = partition.merged(moved, ids)
+    return partition
 
 
 @dataclass(frozen=True)
@@ -105,22 +105,22 @@ class _Regions:
         return _Regions(new_ids, sizes, *borders), moved
 
 
-def _borders(mosaic: Mosaic) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _borders(partition: Partition) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """Near and far region and length of each border between regions of known class, from both sides."""
-    right, below = mosaic.borders()
-    one = np.concatenate([mosaic.around[right, UPPER_RIGHT], mosaic.around[below, LOWER_LEFT]])
-    other = np.concatenate([mosaic.around[right, LOWER_RIGHT], mosaic.around[below, LOWER_RIGHT]])
+    right, below = partition.borders()
+    one = np.concatenate([partition.around[right, UPPER_RIGHT], partition.around[below, LOWER_LEFT]])
+    other = np.concatenate([partition.around[right, LOWER_RIGHT], partition.around[below, LOWER_RIGHT]])
     length = np.concatenate(
         [
-            mosaic.cols[right + 1] - mosaic.cols[right],
-            mosaic.rows[mosaic.down[below]] - mosaic.rows[below],
+            partition.cols[right + 1] - partition.cols[right],
+            partition.rows[partition.down[below]] - partition.rows[below],
         ]
     )
-    unknown = (mosaic.ids == IGNORE) | (mosaic.ids == OUTSIDE)
+    unknown = (partition.ids == IGNORE) | (partition.ids == OUTSIDE)
     taken = ~(unknown[one] | unknown[other])
     one, other, length = one[taken], other[taken], length[taken]
     return _collect(
-        np.concatenate([one, other]), np.concatenate([other, one]), np.tile(length, 2), len(mosaic.ids)
+        np.concatenate([one, other]), np.concatenate([other, one]), np.tile(length, 2), len(partition.ids)
     )
 
 

@@ -38,7 +38,7 @@ SAME = 1e-6
 Complexes = NDArray[np.complex128]
 
 
-def squared(polygons: NDArray[np.object_], tolerance: float) -> NDArray[np.object_]:
+def regularize(polygons: NDArray[np.object_], tolerance: float) -> NDArray[np.object_]:
     """Polygons with right angles only that look like the given ones.
 
     The directions of a polygon are those of its walls, weighted by the square of their
@@ -100,14 +100,16 @@ def _candidates(
             np.flatnonzero(np.isin(ring, _points(simple)))
             for ring, simple in zip(rings, (outline.exterior, *outline.interiors), strict=True)
         ]
-        vote, agreement = _vote([_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)])
+        vote, agreement = _dominant_direction(
+            [_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)]
+        )
         if looseness == 0:
             if agreement < STRAIGHTNESS:
                 return
-            yield from _shaped(rings, None, vote, tolerance)
+            yield from _build_shapes(rings, None, vote, tolerance)
             side = np.diff(_points(envelope.exterior)[:2])[0]
-            yield from _shaped(rings, None, (side / abs(side)) ** 4, tolerance)
-        yield from _shaped(rings, kept, vote, tolerance)
+            yield from _build_shapes(rings, None, (side / abs(side)) ** 4, tolerance)
+        yield from _build_shapes(rings, kept, vote, tolerance)
 
 
 def _points(ring: shapely.LinearRing) -> Complexes:
@@ -144,7 +146,7 @@ class _Walls:
         return np.asarray(total - weighted**2 / weight)
 
 
-def _vote(walls: list[_Walls]) -> tuple[complex, float]:
+def _dominant_direction(walls: list[_Walls]) -> tuple[complex, float]:
     """Mean of e^{4iθ} over walls, of size 1, and how far walls agree with it: 0 for none, 1 for all."""
     moments = np.concatenate([each.moments() for each in walls])
     lengths = np.concatenate([each.lengths() for each in walls])
@@ -158,7 +160,7 @@ def _vote(walls: list[_Walls]) -> tuple[complex, float]:
     return complex(vote), float(np.sum((votes * vote.conjugate()).real * lengths[known]) / lengths.sum())
 
 
-def _shaped(
+def _build_shapes(
     rings: list[Complexes], kept: list[NDArray[np.int64]] | None, vote: complex, tolerance: float
 ) -> Iterator[shapely.Polygon]:
     """The polygon with walls in the directions of the vote: with the kept ones, or a rectangle of them."""
@@ -176,7 +178,9 @@ def _shaped(
             return
         points = corners * turn + origin
         if turn == 1:
-            points = _onto(points.real, ring.real, tolerance) + 1j * _onto(points.imag, ring.imag, tolerance)
+            points = _snap_to_known(points.real, ring.real, tolerance) + 1j * _snap_to_known(
+                points.imag, ring.imag, tolerance
+            )
         made.append(np.column_stack([points.real, points.imag]))
     yield shapely.Polygon(made[0], made[1:])
 
@@ -211,12 +215,12 @@ def _rectilinear(walls: _Walls, tolerance: float) -> Complexes | None:
         np.add.reduceat(np.abs(step.real) * middle.imag, starts),
         np.add.reduceat(np.abs(step.imag) * middle.real, starts),
     )
-    lies, offset = _without_short(lies, length, moment, SHORTEST_WALL * tolerance)
+    lies, offset = _drop_short(lies, length, moment, SHORTEST_WALL * tolerance)
     ahead = np.roll(offset, -1)
     return np.where(lies, ahead + 1j * offset, offset + 1j * ahead)
 
 
-def _without_short(
+def _drop_short(
     lies: NDArray[np.bool_], length: NDArray[np.float64], moment: NDArray[np.float64], shortest: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Directions and mean offsets of lines, of which short ones are left out, the shortest first.
@@ -236,7 +240,9 @@ def _without_short(
         lies, length, moment = lies[kept], length[kept], moment[kept]
 
 
-def _onto(values: NDArray[np.float64], known: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+def _snap_to_known(
+    values: NDArray[np.float64], known: NDArray[np.float64], tolerance: float
+) -> NDArray[np.float64]:
     """Values, those within rounding of a known one replaced by it."""
     known = np.unique(known)
     after = np.clip(np.searchsorted(known, values), 1, len(known) - 1)

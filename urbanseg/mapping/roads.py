@@ -1,6 +1,6 @@
 """Road layers of the map: a road graph as a table of lines with widths and a table of points.
 
-The graph itself comes from `urbanseg.network` and `urbanseg.road_repair`. The tables make it
+The graph itself comes from `urbanseg.roads.skeleton` and `urbanseg.roads.repair`. The tables make it
 again, for example with networkx: ``nx.from_pandas_edgelist(edges, "u", "v", True, nx.MultiGraph)``.
 """
 
@@ -32,7 +32,7 @@ def road_layers(
     """Edges and nodes of a road graph as tables.
 
     Args:
-        graph: as `urbanseg.network.road_graph` makes it, in a CRS in metres.
+        graph: as `urbanseg.roads.skeleton.road_graph` makes it, in a CRS in metres.
         mask: ``(height, width)`` bool, True on road; the widths are measured on it.
         grid: of the mask.
 

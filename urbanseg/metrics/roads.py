@@ -19,7 +19,7 @@ from urbanseg.config.evaluate import RoadScoreParams
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.metrics.apls import PathSums, compare_paths
 from urbanseg.metrics.road_matching import MatchedLengths, match_lengths
-from urbanseg.roads.repair import repaired
+from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, road_graph
 
 
@@ -110,7 +110,7 @@ def compare_masks(
         prediction: same, predicted.
         pixel_m: height and width of a pixel in metres.
         rules: see `compare`.
-        repair: of the prediction, see `urbanseg.road_repair`; dead ends shorter than its
+        repair: of the prediction, see `urbanseg.roads.repair`; dead ends shorter than its
             `min_spur_m` are pruned from the reference, too.
     """
     height_m, width_m = pixel_m
@@ -122,7 +122,7 @@ def compare_masks(
         _matched_nodes(roads, skeleton, rules.connectivity_snap_m)[1],
         match_lengths(_lines(roads), _lines(skeleton), rules.buffer_m),
     )
-    return replace(compare(roads, repaired(skeleton, repair), rules), skeleton=before)
+    return replace(compare(roads, repair_network(skeleton, repair), rules), skeleton=before)
 
 
 def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams) -> RoadScores:

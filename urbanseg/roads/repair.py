@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shapely import LineString
 
 from urbanseg.config.vectorize import RoadParams
-from urbanseg.roads.skeleton import RoadGraph, dissolve, prune, tidied
+from urbanseg.roads.skeleton import RoadGraph, dissolve, prune, renumber
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,14 +26,14 @@ DETOUR = 4.0
 """A gap is left open if the roads at its two sides meet within this many times its width."""
 
 
-def repaired(graph: RoadGraph, rules: RoadParams) -> RoadGraph:
+def repair_network(graph: RoadGraph, rules: RoadParams) -> RoadGraph:
     """The network with its gaps bridged, spurs pruned and fragments removed.
 
     Gaps are bridged from the narrowest to the widest, and each dead end is used once; a
     bridge leads straight to another dead end, to a junction, or to a new junction in a road.
 
     Args:
-        graph: as `urbanseg.network.road_graph` makes it; coordinates in metres.
+        graph: as `urbanseg.roads.skeleton.road_graph` makes it; coordinates in metres.
         rules: `max_gap_m` and `max_angle_deg` bound the bridges, `snap_m` is the gap below
             which the direction doesn't matter, `min_spur_m` the shortest dead end and
             `min_length_m` the shortest network that are kept.
@@ -45,7 +45,7 @@ def repaired(graph: RoadGraph, rules: RoadParams) -> RoadGraph:
     joined, points = _join(graph, edges, _chosen(graph, edges, _candidates(graph, edges, rules), rules))
     prune(joined, rules.min_spur_m)
     _drop_fragments(joined, rules.min_length_m)
-    return tidied(joined, points)
+    return renumber(joined, points)
 
 
 @dataclass(frozen=True)

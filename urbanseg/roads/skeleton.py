@@ -59,7 +59,7 @@ def road_graph(mask: NDArray[np.bool_], transform: Affine, *, min_spur: float = 
     ):
         graph.add_edge(u, v, line=line, start=u, length=length)
     prune(graph, min_spur)
-    return tidied(graph, shapely.get_coordinates(centres))
+    return renumber(graph, shapely.get_coordinates(centres))
 
 
 def line_graph(lines: Sequence[LineString]) -> RoadGraph:
@@ -86,7 +86,7 @@ def line_graph(lines: Sequence[LineString]) -> RoadGraph:
         graph.add_edge(u, v, line=line, start=u, length=length)
     for node in list(graph):
         dissolve(graph, node)
-    return tidied(graph, places)
+    return renumber(graph, places)
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ def dissolve(graph: RoadGraph, node: int) -> tuple[int, ...]:
     return u, v
 
 
-def tidied(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
+def renumber(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
     """The graph with nodes renumbered 0 … n-1, edges in order, and public attributes only."""
     number = {node: i for i, node in enumerate(sorted(graph))}
     edges = []

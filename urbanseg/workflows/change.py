@@ -18,7 +18,7 @@ from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, blocks
 from urbanseg.imagery.local.warping import warped
 from urbanseg.io import raster
-from urbanseg.mapping.change import UNKNOWN, Dated, change_codes, change_polygons, count, matrix_ha
+from urbanseg.mapping.change import UNKNOWN, DatedMap, change_codes, change_polygons, count_changes, matrix_ha
 from urbanseg.mapping.export import write_layer
 
 BLOCK = 1024
@@ -56,7 +56,7 @@ def compare_maps(
 
 
 @contextmanager
-def opened(folder: Path, grid: Grid) -> Iterator[Dated]:
+def opened(folder: Path, grid: Grid) -> Iterator[DatedMap]:
     """The map in a folder, on `grid`."""
     with ExitStack() as stack:
 
@@ -67,16 +67,18 @@ def opened(folder: Path, grid: Grid) -> Iterator[Dated]:
             return stack.enter_context(warped(reader, grid, src_nodata=255, nodata=255))
 
         has_confidence = (folder / "confidence.tif").exists()
-        yield Dated(on_grid("classes.tif"), on_grid("confidence.tif") if has_confidence else None)
+        yield DatedMap(on_grid("classes.tif"), on_grid("confidence.tif") if has_confidence else None)
 
 
-def _write_codes(target: Path, before: Dated, after: Dated, n: int, rules: ChangeParams) -> NDArray[np.int64]:
+def _write_codes(
+    target: Path, before: DatedMap, after: DatedMap, n: int, rules: ChangeParams
+) -> NDArray[np.int64]:
     """Write the from-to codes; count pixels by class before and after, ``(n, n)`` int64."""
     grid = before.classes.grid
     pixels = np.zeros((n, n), np.int64)
     with raster.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
         for block in tqdm(blocks(grid.shape, BLOCK), "change", unit="block"):
             classes, codes = change_codes(before, after, block, rules)
-            pixels += count(classes, codes, n)
+            pixels += count_changes(classes, codes, n)
             writer.write(codes, block)
     return pixels

@@ -1,4 +1,4 @@
-"""Small class rasters, and their mosaics painted back to pixels by means that mosaics do not use."""
+"""Small class rasters, and their partitions rendered back to pixels by means that partitions do not use."""
 
 import numpy as np
 import rasterio.features
@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from urbanseg.classes import IGNORE
 from urbanseg.mapping.outlines import trace
-from urbanseg.mapping.partition import OUTSIDE, survey
+from urbanseg.mapping.partition import OUTSIDE, partition_raster
 
 rasters = arrays.arrays(
     np.uint8,
@@ -17,15 +17,15 @@ rasters = arrays.arrays(
 )
 
 
-def surveyed(classes, confidence=None, rows=1000, threads=1):
+def partitioned(classes, confidence=None, rows=1000, threads=1):
     def read(window):
         return classes[window.slices], None if confidence is None else confidence[window.slices]
 
-    return survey(read, classes.shape, rows, threads)
+    return partition_raster(read, classes.shape, rows, threads)
 
 
-def painted(mosaic, shape):
+def rendered(partition, shape):
     """Region of each pixel, by burning the regions' polygons: ``(height, width)`` int32."""
-    polygons = trace(mosaic, mosaic.ids != OUTSIDE).polygons(Affine.identity())
+    polygons = trace(partition, partition.ids != OUTSIDE).polygons(Affine.identity())
     shapes = zip(polygons, range(1, len(polygons) + 1), strict=True)
     return rasterio.features.rasterize(shapes, out_shape=shape, dtype=np.int32)

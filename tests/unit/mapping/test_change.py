@@ -17,7 +17,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, Window, blocks
 from urbanseg.io import raster
-from urbanseg.mapping.change import UNKNOWN, Dated, change_codes, count, filtered
+from urbanseg.mapping.change import UNKNOWN, DatedMap, change_codes, count_changes, filter_changes
 
 UTM = CRS.from_epsg(26914)
 
@@ -50,22 +50,22 @@ def land():
 
 
 def test_the_same_map_twice_has_no_change(land):
-    codes = filtered(land, land, sure(land), 1, 4)
+    codes = filter_changes(land, land, sure(land), 1, 4)
     assert set(np.unique(codes)) == {0, UNKNOWN}
 
 
 @pytest.mark.parametrize("by", [(0, 1), (1, 0), (1, 1), (-1, 1)])
 def test_a_map_displaced_by_a_pixel_has_no_change(land, by):
     land[land == IGNORE] = 3
-    assert not filtered(land, np.roll(land, by, (0, 1)), sure(land), 1, 1).any()
+    assert not filter_changes(land, np.roll(land, by, (0, 1)), sure(land), 1, 1).any()
 
 
 def test_a_lake_that_grows_is_found_with_its_codes_and_its_area(land):
     after = land.copy()
     after[20:30, 40:46] = 4
-    codes = filtered(land, after, sure(land), 1, 20)
+    codes = filter_changes(land, after, sure(land), 1, 20)
     assert (codes == 3 * 256 + 4).sum() == 60
-    matrix = count(land, codes, 6)
+    matrix = count_changes(land, codes, 6)
     assert matrix[3, 4] == 60
     assert matrix.sum() == land.size - 25
     assert matrix.sum(axis=0)[4] == 260
@@ -74,9 +74,9 @@ def test_a_lake_that_grows_is_found_with_its_codes_and_its_area(land):
 def test_what_one_date_is_not_sure_of_and_what_is_small_is_no_change(land):
     after = land.copy()
     after[40:44, 60:64] = 1
-    assert (filtered(land, after, sure(land), 1, 16) > 0).sum() - 25 == 16
-    assert not (filtered(land, after, sure(land), 1, 17) % UNKNOWN).any()
-    assert not (filtered(land, after, np.zeros(land.shape, bool), 1, 1) % UNKNOWN).any()
+    assert (filter_changes(land, after, sure(land), 1, 16) > 0).sum() - 25 == 16
+    assert not (filter_changes(land, after, sure(land), 1, 17) % UNKNOWN).any()
+    assert not (filter_changes(land, after, np.zeros(land.shape, bool), 1, 1) % UNKNOWN).any()
 
 
 @settings(max_examples=25)
@@ -92,11 +92,11 @@ def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift)
         raster.reading(folder / "a/classes.tif") as a,
         raster.reading(folder / "b/classes.tif") as b,
     ):
-        before, after = Dated(a, None), Dated(b, None)
+        before, after = DatedMap(a, None), DatedMap(b, None)
         whole = change_codes(before, after, Window(0, 0, *a.grid.shape), rules)[1]
         for block in blocks(a.grid.shape, side):
             assert (change_codes(before, after, block, rules)[1] == whole[block.slices]).all()
-    assert (whole == filtered(*maps, sure(maps[0]), shift, 12)).all()
+    assert (whole == filter_changes(*maps, sure(maps[0]), shift, 12)).all()
 
 
 def compare(before, after, out, monkeypatch, *options):

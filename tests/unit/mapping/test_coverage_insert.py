@@ -7,23 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.affinity import rotate
 
-from tests.unit.mapping.rasters import rasters, surveyed
+from tests.unit.mapping.rasters import partitioned, rasters
 from urbanseg.classes import IGNORE
-from urbanseg.mapping.coverage_insert import Rules, inserted
+from urbanseg.mapping.coverage_insert import InsertRules, insert_shapes
 from urbanseg.mapping.generalise import simplify
 from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.partition import OUTSIDE
-from urbanseg.mapping.regularize import squared
+from urbanseg.mapping.regularize import regularize
 
 BUILDING = 1
 
 
 def coverage(classes, tolerance=0.0):
     """Polygons of a raster and their classes."""
-    mosaic = surveyed(classes)
-    inside = mosaic.ids != OUTSIDE
-    polygons = trace(mosaic, inside).polygons(Affine(1, 0, 500_000, 0, -1, 4_000_000))
-    return simplify(polygons, tolerance) if tolerance else polygons, mosaic.ids[inside]
+    partition = partitioned(classes)
+    inside = partition.ids != OUTSIDE
+    polygons = trace(partition, inside).polygons(Affine(1, 0, 500_000, 0, -1, 4_000_000))
+    return simplify(polygons, tolerance) if tolerance else polygons, partition.ids[inside]
 
 
 def framed(polygons):
@@ -33,9 +33,9 @@ def framed(polygons):
 def with_squares(polygons, ids, least=0.0):
     """The coverage with buildings squared, and the shapes that were tried."""
     shapes = np.full(len(polygons), None, dtype=object)
-    shapes[ids == BUILDING] = squared(polygons[ids == BUILDING], 1.0)
-    rules = Rules(ids == BUILDING, ids == IGNORE, np.full(len(ids), least), 1e-5)
-    return inserted(polygons, shapes, rules, framed(polygons)), shapes
+    shapes[ids == BUILDING] = regularize(polygons[ids == BUILDING], 1.0)
+    rules = InsertRules(ids == BUILDING, ids == IGNORE, np.full(len(ids), least), 1e-5)
+    return insert_shapes(polygons, shapes, rules, framed(polygons)), shapes
 
 
 def assert_whole(before, after):
@@ -123,13 +123,13 @@ def test_a_house_at_the_frame_or_at_unknown_pixels_keeps_its_outline():
 def test_of_two_squares_that_overlap_the_first_is_kept_if_it_is_clear_of_the_other_outline():
     polygons, ids = coverage(burnt(shapely.box(10, 10, 20, 20), shapely.box(30, 10, 40, 20)))
     first, second = np.flatnonzero(ids == BUILDING)
-    rules = Rules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
+    rules = InsertRules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
     left, right = shapely.bounds(polygons[[first, second]])
     for reach, kept in ((25, True), (31, False)):
         shapes = np.full(len(polygons), None, dtype=object)
         shapes[first] = shapely.box(left[0], left[1], left[0] - 10 + reach, left[3])
         shapes[second] = shapely.box(right[0] - 6, *right[1:])
-        after = inserted(polygons, shapes, rules, framed(polygons))
+        after = insert_shapes(polygons, shapes, rules, framed(polygons))
         assert_whole(polygons, after)
         assert is_square(after[first], shapes[first]) is kept
         assert is_square(after[second], polygons[second])
@@ -144,8 +144,8 @@ def test_pieces_of_a_neighbour_go_on_only_if_they_are_small(least, is_cut):
     shapes = np.full(len(polygons), None, dtype=object)
     west, _, east, north = polygons[house].bounds
     shapes[house] = shapely.box(west, north - 21, east, north)
-    rules = Rules(ids == BUILDING, ids == IGNORE, np.full(len(ids), least), 1e-5)
-    after = inserted(polygons, shapes, rules, framed(polygons))
+    rules = InsertRules(ids == BUILDING, ids == IGNORE, np.full(len(ids), least), 1e-5)
+    after = insert_shapes(polygons, shapes, rules, framed(polygons))
     assert_whole(polygons, after)
     assert is_square(after[house], shapes[house]) is is_cut
 
@@ -156,8 +156,8 @@ def test_a_shape_that_covers_a_neighbour_is_left_out():
     polygons, ids = coverage(classes)
     shapes = np.full(len(polygons), None, dtype=object)
     shapes[ids == BUILDING] = shapely.box(*polygons[ids == BUILDING][0].buffer(3).bounds)
-    rules = Rules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
-    after = inserted(polygons, shapes, rules, framed(polygons))
+    rules = InsertRules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
+    after = insert_shapes(polygons, shapes, rules, framed(polygons))
     assert (shapely.to_wkb(after) == shapely.to_wkb(polygons)).all()
 
 
@@ -169,8 +169,8 @@ def test_what_a_square_leaves_goes_to_the_neighbour_with_the_longest_border():
     west, south, east, north = polygons[house].bounds
     shapes = np.full(len(polygons), None, dtype=object)
     shapes[house] = shapely.box(west, south, east - 2, north)
-    rules = Rules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
-    after = inserted(polygons, shapes, rules, framed(polygons))
+    rules = InsertRules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
+    after = insert_shapes(polygons, shapes, rules, framed(polygons))
     assert_whole(polygons, after)
     grown = shapely.area(after) - shapely.area(polygons)
     assert grown[ids == 3] == pytest.approx([20])
@@ -182,8 +182,8 @@ def test_a_shape_may_lie_inside_its_polygon():
     houses = np.flatnonzero(ids == BUILDING)
     shapes = np.full(len(polygons), None, dtype=object)
     shapes[houses] = shapely.buffer(polygons[houses], [-2, 2], join_style="mitre")
-    rules = Rules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
-    after = inserted(polygons, shapes, rules, framed(polygons))
+    rules = InsertRules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
+    after = insert_shapes(polygons, shapes, rules, framed(polygons))
     assert_whole(polygons, after)
     assert [is_square(after[house], shapes[house]) for house in houses] == [True, True]
 
@@ -198,7 +198,7 @@ def test_a_shape_that_nearly_passes_through_a_vertex_does():
     for gap in (-2e-9, -1e-9, 0, 1e-9, 2e-9):
         shapes = np.full(len(polygons), None, dtype=object)
         shapes[house] = shapely.box(west, south, east + 2 + gap, north)
-        rules = Rules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
-        after = inserted(polygons, shapes, rules, framed(polygons))
+        rules = InsertRules(ids == BUILDING, ids == IGNORE, np.zeros(len(ids)), 1e-5)
+        after = insert_shapes(polygons, shapes, rules, framed(polygons))
         assert_whole(polygons, after)
         assert is_square(after[house], shapes[house])

@@ -5,7 +5,7 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.mapping.rasters import rasters, surveyed
+from tests.unit.mapping.rasters import partitioned, rasters
 from urbanseg.mapping.generalise import simplify, smooth
 from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.partition import OUTSIDE
@@ -14,9 +14,9 @@ SCALE = Affine.scale(1, -1)
 
 
 def smoothed(classes, soft):
-    mosaic = surveyed(classes)
-    rings = trace(mosaic, mosaic.ids != OUTSIDE)
-    return mosaic, rings, smooth(rings, mosaic, np.isin(mosaic.ids, soft))
+    partition = partitioned(classes)
+    rings = trace(partition, partition.ids != OUTSIDE)
+    return partition, rings, smooth(rings, partition, np.isin(partition.ids, soft))
 
 
 @settings(max_examples=60)
@@ -31,10 +31,10 @@ def test_smoothing_keeps_the_coverage_whole(classes, soft):
 @settings(max_examples=60)
 @given(rasters)
 def test_outlines_of_classes_that_are_not_soft_stay(classes):
-    mosaic, before, after = smoothed(classes, [0, 1])
+    partition, before, after = smoothed(classes, [0, 1])
     old, new = before.polygons(SCALE), after.polygons(SCALE)
     for region, (was, becomes) in enumerate(zip(old, new, strict=True), start=1):
-        if mosaic.ids[region] not in {0, 1}:
+        if partition.ids[region] not in {0, 1}:
             assert was.equals(becomes)
         assert shapely.hausdorff_distance(was, becomes) <= 0.5
 
@@ -51,7 +51,7 @@ def test_simplifying_keeps_the_frame_and_drops_small_steps():
     classes = np.zeros((40, 40), dtype=np.uint8)
     classes[:, 20:] = 1
     classes[10:30:2, 20] = 0
-    mosaic = surveyed(classes)
-    left, right = simplify(trace(mosaic, mosaic.ids != OUTSIDE).polygons(SCALE), 1.5)
+    partition = partitioned(classes)
+    left, right = simplify(trace(partition, partition.ids != OUTSIDE).polygons(SCALE), 1.5)
     assert left.area + right.area == 1600
     assert (shapely.get_num_coordinates(left), shapely.get_num_coordinates(right)) == (5, 5)

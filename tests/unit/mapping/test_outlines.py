@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon
 
-from tests.unit.mapping.rasters import rasters, surveyed
+from tests.unit.mapping.rasters import partitioned, rasters
 from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.partition import OUTSIDE
 
@@ -14,38 +14,38 @@ UTM = Affine(10, 0, 500_000, 0, -10, 4_000_000)
 
 
 def traced(classes):
-    """The mosaic without the outside, and the polygons of its regions."""
-    mosaic = surveyed(classes)
-    return mosaic, trace(mosaic, mosaic.ids != OUTSIDE)
+    """The partition without the outside, and the polygons of its regions."""
+    partition = partitioned(classes)
+    return partition, trace(partition, partition.ids != OUTSIDE)
 
 
 @settings(max_examples=60)
 @given(rasters)
 def test_polygons_are_those_of_rasterio(classes):
-    mosaic, rings = traced(classes)
+    partition, rings = traced(classes)
     polygons = rings.polygons(UTM)
     assert shapely.is_valid(polygons).all()
     reference = rasterio.features.shapes(classes, connectivity=4, transform=UTM)
     theirs = [(int(value), shapely.geometry.shape(outline)) for outline, value in reference]
     values, outlines = np.array([value for value, _ in theirs]), [outline for _, outline in theirs]
-    for polygon, value in zip(polygons, mosaic.ids[1:], strict=True):
+    for polygon, value in zip(polygons, partition.ids[1:], strict=True):
         assert (shapely.equals(outlines, polygon) & (values == value)).sum() == 1
     assert len(polygons) == len(theirs)
 
 
 @given(rasters)
 def test_the_binary_of_rings_is_that_of_their_polygons(classes):
-    mosaic = surveyed(classes)
-    rings = trace(mosaic, mosaic.ids < OUTSIDE)
+    partition = partitioned(classes)
+    rings = trace(partition, partition.ids < OUTSIDE)
     assert rings.wkb(UTM).to_pylist() == shapely.to_wkb(rings.polygons(UTM)).tolist()
 
 
 @given(rasters)
 def test_areas_are_the_pixels_of_the_regions(classes):
-    mosaic, rings = traced(classes)
-    assert (shapely.area(rings.polygons(UTM)) == mosaic.pixels[1:] * 100).all()
+    partition, rings = traced(classes)
+    assert (shapely.area(rings.polygons(UTM)) == partition.pixels[1:] * 100).all()
     signed = np.where(rings.is_hole, -rings.areas(), rings.areas())
-    assert (np.bincount(rings.region, signed) == mosaic.pixels).all()
+    assert (np.bincount(rings.region, signed) == partition.pixels).all()
 
 
 @given(rasters)
@@ -75,8 +75,10 @@ def test_shells_run_counter_clockwise_and_holes_clockwise(classes):
 @given(rasters, st.floats(0.1, 10), st.floats(0.1, 10), st.floats(0, 360))
 def test_any_affine_grid_gives_the_area_of_its_pixels(classes, width, height, angle):
     transform = Affine.rotation(angle) @ Affine.scale(width, height)
-    mosaic, rings = traced(classes)
-    assert np.allclose(shapely.area(rings.polygons(transform)), mosaic.pixels[1:] * width * height, rtol=1e-6)
+    partition, rings = traced(classes)
+    assert np.allclose(
+        shapely.area(rings.polygons(transform)), partition.pixels[1:] * width * height, rtol=1e-6
+    )
 
 
 def test_a_region_that_touches_itself_at_a_corner_gets_a_hole():
@@ -94,5 +96,5 @@ def test_a_border_that_stays_straight_has_no_vertex_between_its_ends():
 
 
 def test_nothing_wanted_gives_no_polygon():
-    mosaic = surveyed(np.zeros((4, 4), dtype=np.uint8))
-    assert len(trace(mosaic, np.zeros(2, dtype=bool)).polygons(UTM)) == 0
+    partition = partitioned(np.zeros((4, 4), dtype=np.uint8))
+    assert len(trace(partition, np.zeros(2, dtype=bool)).polygons(UTM)) == 0

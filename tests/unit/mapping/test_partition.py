@@ -4,18 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from tests.unit.mapping.rasters import painted, rasters, surveyed
+from tests.unit.mapping.rasters import partitioned, rasters, rendered
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Window
-from urbanseg.mapping.partition import OUTSIDE, survey
+from urbanseg.mapping.partition import OUTSIDE, partition_raster
 
 
 @settings(max_examples=60)
 @given(rasters)
 def test_regions_are_those_of_each_class_alone(classes):
-    mosaic = surveyed(classes)
-    labels = painted(mosaic, classes.shape)
-    assert (mosaic.ids[labels] == classes).all()
+    partition = partitioned(classes)
+    labels = rendered(partition, classes.shape)
+    assert (partition.ids[labels] == classes).all()
     for c in np.unique(classes):
         reference, count = ndimage.label(classes == c)
         pairs = set(zip(reference[classes == c].tolist(), labels[classes == c].tolist(), strict=True))
@@ -24,20 +24,22 @@ def test_regions_are_those_of_each_class_alone(classes):
 
 @given(rasters)
 def test_regions_are_numbered_by_their_first_pixel_and_know_their_size(classes):
-    mosaic = surveyed(classes)
-    assert mosaic.ids[0] == OUTSIDE
-    numbers, first, pixels = np.unique(painted(mosaic, classes.shape), return_index=True, return_counts=True)
-    assert numbers.tolist() == list(range(1, len(mosaic.ids)))
+    partition = partitioned(classes)
+    assert partition.ids[0] == OUTSIDE
+    numbers, first, pixels = np.unique(
+        rendered(partition, classes.shape), return_index=True, return_counts=True
+    )
+    assert numbers.tolist() == list(range(1, len(partition.ids)))
     assert (np.diff(first) > 0).all()
-    assert mosaic.pixels[1:].tolist() == pixels.tolist()
+    assert partition.pixels[1:].tolist() == pixels.tolist()
 
 
 @settings(max_examples=80)
 @given(rasters, st.integers(1, 16), st.integers(1, 3))
 def test_the_mosaic_is_the_same_for_strips_of_any_height(classes, rows, threads):
     confidence = np.arange(classes.size).reshape(classes.shape).astype(np.uint8)
-    whole = surveyed(classes, confidence)
-    cut = surveyed(classes, confidence, rows, threads)
+    whole = partitioned(classes, confidence)
+    cut = partitioned(classes, confidence, rows, threads)
     for field in ("ids", "pixels", "known", "certainty", "place", "around"):
         mine, other = getattr(whole, field), getattr(cut, field)
         assert mine.dtype == other.dtype
@@ -47,12 +49,12 @@ def test_the_mosaic_is_the_same_for_strips_of_any_height(classes, rows, threads)
 @settings(max_examples=60)
 @given(rasters)
 def test_joining_regions_is_surveying_their_union(classes):
-    mosaic = surveyed(classes)
+    partition = partitioned(classes)
     fewer = np.where(classes == 1, np.uint8(0), classes)
-    expected = surveyed(fewer)
-    moved = np.zeros(len(mosaic.ids), dtype=np.int32)
-    moved[painted(mosaic, classes.shape)] = painted(expected, classes.shape)
-    joined = mosaic.joined(moved, expected.ids)
+    expected = partitioned(fewer)
+    moved = np.zeros(len(partition.ids), dtype=np.int32)
+    moved[rendered(partition, classes.shape)] = rendered(expected, classes.shape)
+    joined = partition.merged(moved, expected.ids)
     for field in ("ids", "pixels", "known", "certainty", "place", "around"):
         assert np.array_equal(getattr(joined, field), getattr(expected, field)), field
 
@@ -64,9 +66,9 @@ def test_strips_are_read_once_each_from_top_to_bottom():
         asked.append(window)
         return np.zeros((window.height, window.width), dtype=np.uint8), None
 
-    mosaic = survey(read, (10, 4), rows=4)
+    partition = partition_raster(read, (10, 4), rows=4)
     assert asked == [Window(0, 0, 4, 4), Window(4, 0, 4, 4), Window(8, 0, 2, 4)]
-    assert mosaic.pixels.tolist() == [0, 40]
+    assert partition.pixels.tolist() == [0, 40]
 
 
 def test_a_failure_to_read_is_not_swallowed():
@@ -76,4 +78,4 @@ def test_a_failure_to_read_is_not_swallowed():
         return np.full((window.height, window.width), IGNORE, dtype=np.uint8), None
 
     with pytest.raises(OSError, match="disk gone"):
-        survey(read, (10, 4), rows=4)
+        partition_raster(read, (10, 4), rows=4)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pyproj import CRS
 
-from tests.unit.mapping.rasters import painted, surveyed
+from tests.unit.mapping.rasters import partitioned, rendered
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
 from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover, pixel_cover, polygonise
@@ -82,10 +82,10 @@ def test_polygons_leave_no_gap_and_dont_overlap(raster):
 @given(rasters)
 def test_confidence_is_the_mean_over_the_known_pixels_of_a_polygon(raster):
     classes, confidence = raster
-    mosaic = surveyed(classes)
-    labels = painted(mosaic, classes.shape)
+    partition = partitioned(classes)
+    labels = rendered(partition, classes.shape)
     polygons = polygonise(classes, confidence, grid_of(classes), TABLE)
-    mapped = np.flatnonzero(mosaic.ids < len(TABLE))
+    mapped = np.flatnonzero(partition.ids < len(TABLE))
     for i, mean in zip(mapped, polygons["confidence"], strict=True):
         known = [int(c) for c in confidence[labels == i] if c != IGNORE]
         expected = sum(known) / len(known) / 254 if known else np.nan

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from tests.unit.mapping.rasters import painted, rasters, surveyed
+from tests.unit.mapping.rasters import partitioned, rasters, rendered
 from urbanseg.classes import IGNORE
 from urbanseg.mapping.regions import fill_holes
 from urbanseg.mapping.regions import merge_slivers as merge
@@ -12,8 +12,8 @@ from urbanseg.mapping.regions import merge_slivers as merge
 
 def merge_slivers(classes, min_pixels):
     """Classes after merging; `min_pixels` is a number for all classes or a value for each."""
-    mosaic = merge(surveyed(classes), limits(min_pixels))
-    return mosaic.ids[painted(mosaic, classes.shape)]
+    partition = merge(partitioned(classes), limits(min_pixels))
+    return partition.ids[rendered(partition, classes.shape)]
 
 
 def limits(pixels):
@@ -23,10 +23,12 @@ def limits(pixels):
 
 
 def sizes_and_places(classes):
-    mosaic = surveyed(classes)
-    labels = painted(mosaic, classes.shape)
+    partition = partitioned(classes)
+    labels = rendered(partition, classes.shape)
     return [
-        (int(mosaic.pixels[i]), labels == i) for i in range(1, len(mosaic.ids)) if mosaic.ids[i] != IGNORE
+        (int(partition.pixels[i]), labels == i)
+        for i in range(1, len(partition.ids))
+        if partition.ids[i] != IGNORE
     ]
 
 
@@ -100,7 +102,7 @@ def test_a_raster_without_any_class_stays():
 def test_noise_keeps_the_shares_of_its_classes():
     classes = np.random.default_rng(3).integers(0, 6, (500, 500), dtype=np.uint8)
     merged = merge_slivers(classes, 10)
-    assert surveyed(merged).pixels[1:].min() >= 10
+    assert partitioned(merged).pixels[1:].min() >= 10
     assert np.bincount(merged.ravel()) / merged.size == pytest.approx(np.full(6, 1 / 6), abs=0.01)
 
 
@@ -118,8 +120,8 @@ def test_each_class_has_a_limit_of_its_own(classes, min_pixels):
 
 
 def filled(classes, max_pixels):
-    mosaic = fill_holes(surveyed(classes), limits(max_pixels))
-    return mosaic.ids[painted(mosaic, classes.shape)]
+    partition = fill_holes(partitioned(classes), limits(max_pixels))
+    return partition.ids[rendered(partition, classes.shape)]
 
 
 def holes(classes):

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.affinity import rotate
 
-from tests.unit.mapping.rasters import surveyed
+from tests.unit.mapping.rasters import partitioned
 from urbanseg.mapping.outlines import trace
-from urbanseg.mapping.regularize import AREA_LIMIT, MOST_DIFFERENCE, squared
+from urbanseg.mapping.regularize import AREA_LIMIT, MOST_DIFFERENCE, regularize
 
 PIXEL = 0.5
 TRANSFORM = Affine(PIXEL, 0, 500_000, 0, -PIXEL, 2_800_050)
@@ -27,8 +27,10 @@ def staircase(shape):
     classes = rasterio.features.rasterize(
         [(shape, 1)], out_shape=(100, 110), transform=TRANSFORM, dtype="uint8"
     )
-    mosaic = surveyed(classes)
-    return np.array([max(trace(mosaic, mosaic.ids == 1).polygons(TRANSFORM), key=shapely.area)], dtype=object)
+    partition = partitioned(classes)
+    return np.array(
+        [max(trace(partition, partition.ids == 1).polygons(TRANSFORM), key=shapely.area)], dtype=object
+    )
 
 
 def angles(polygon):
@@ -57,7 +59,7 @@ def direction(polygon):
 def test_a_building_comes_back_from_its_pixels(shape, degrees):
     true = rotate(shape, degrees)
     stairs = staircase(true)
-    (made,) = squared(stairs, PIXEL)
+    (made,) = regularize(stairs, PIXEL)
     assert made.is_valid
     assert np.abs(angles(made)) == pytest.approx(90, abs=1e-6)
     assert len(angles(made)) == len(angles(true))
@@ -68,23 +70,23 @@ def test_a_building_comes_back_from_its_pixels(shape, degrees):
 
 def test_a_building_along_the_pixels_stays_to_the_bit():
     stairs = staircase(ELL)
-    (made,) = squared(stairs, PIXEL)
+    (made,) = regularize(stairs, PIXEL)
     assert made.normalize().equals_exact(stairs[0].normalize(), 0)
 
 
 @pytest.mark.parametrize("radius", [3, 5, 8, 15])
 def test_a_circle_is_left_alone(radius):
     circle = shapely.Point(500_027.1, 2_800_025.3).buffer(radius)
-    assert squared(staircase(circle), PIXEL).tolist() == [None]
+    assert regularize(staircase(circle), PIXEL).tolist() == [None]
 
 
 def test_a_triangle_is_left_alone():
     triangle = shapely.Polygon([(500_010, 2_800_010), (500_040, 2_800_010), (500_010, 2_800_040)])
-    assert squared(staircase(triangle), PIXEL).tolist() == [None]
+    assert regularize(staircase(triangle), PIXEL).tolist() == [None]
 
 
 def test_there_may_be_nothing_to_square():
-    assert squared(np.empty(0, dtype=object), PIXEL).shape == (0,)
+    assert regularize(np.empty(0, dtype=object), PIXEL).shape == (0,)
 
 
 @settings(max_examples=12)
@@ -95,9 +97,9 @@ def test_what_is_squared_has_right_angles_and_nearly_the_same_area(width, height
     shape = rotate(shapely.box(25, 25, 25 + width, 25 + height), degrees)
     classes = rasterio.features.rasterize([(shape, 1)], out_shape=(80, 80), dtype="uint8")
     classes ^= np.random.default_rng(seed).random(classes.shape) < 0.01
-    mosaic = surveyed(classes)
-    outlines = trace(mosaic, mosaic.ids == 1).polygons(Affine(pixel, 0, 500_000, 0, -pixel, 4_000_000))
-    made = squared(outlines, pixel)
+    partition = partitioned(classes)
+    outlines = trace(partition, partition.ids == 1).polygons(Affine(pixel, 0, 500_000, 0, -pixel, 4_000_000))
+    made = regularize(outlines, pixel)
     assert any(made)
     for was, becomes in zip(outlines, made, strict=True):
         if becomes is not None:
@@ -105,5 +107,5 @@ def test_what_is_squared_has_right_angles_and_nearly_the_same_area(width, height
             assert np.abs(angles(becomes)) == pytest.approx(90, abs=1e-6)
             assert abs(becomes.area - was.area) <= AREA_LIMIT * was.area
             assert (becomes ^ was).area <= MOST_DIFFERENCE * was.area
-    again = squared(outlines, pixel)
+    again = regularize(outlines, pixel)
     assert (shapely.to_wkb(made) == shapely.to_wkb(again)).all()

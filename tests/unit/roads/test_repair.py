@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from shapely import LineString
 
 from urbanseg.config.vectorize import RoadParams
-from urbanseg.roads.repair import repaired
+from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, line_graph, road_graph
 
 RULES = RoadParams(min_spur_m=30, snap_m=15, max_gap_m=50, max_angle_deg=30, min_length_m=100)
@@ -16,7 +16,7 @@ masks = arrays.arrays(bool, (20, 24), elements=st.integers(0, 2).map(bool), fill
 
 
 def joined(*lines, rules=RULES) -> RoadGraph:
-    return repaired(line_graph([LineString(each) for each in lines]), rules)
+    return repair_network(line_graph([LineString(each) for each in lines]), rules)
 
 
 def lengths(graph):
@@ -82,7 +82,7 @@ def test_repair_connects_and_never_parts(mask, gap, angle):
     """Whatever was connected stays so; edges join their nodes; a bridge is no longer than allowed."""
     rules = RoadParams(min_spur_m=0, snap_m=12, max_gap_m=gap, max_angle_deg=angle, min_length_m=0)
     before = road_graph(mask, Affine.scale(10, -10))
-    after = repaired(before, rules)
+    after = repair_network(before, rules)
     assert nx.number_connected_components(after) <= nx.number_connected_components(before)
     if not gap:
         assert lengths(after) == lengths(before)
@@ -100,7 +100,7 @@ def test_repair_connects_and_never_parts(mask, gap, angle):
 @given(masks)
 def test_repair_is_the_same_twice(mask):
     graph = road_graph(mask, Affine.scale(10, -10))
-    one, two = repaired(graph, RULES), repaired(graph.copy(), RULES)
+    one, two = repair_network(graph, RULES), repair_network(graph.copy(), RULES)
     assert list(one.edges(data=True)) == list(two.edges(data=True))
 
 
@@ -110,6 +110,6 @@ def test_bridges_end_on_the_road_they_lead_to():
     mask[::20] = mask[:, ::25] = True
     mask &= rng.random(mask.shape) > 0.08
     before = road_graph(mask, Affine.scale(10, -10), min_spur=30)
-    after = repaired(before, RULES)
+    after = repair_network(before, RULES)
     share = [max(map(len, nx.connected_components(g))) / len(g) for g in (before, after)]
     assert share[1] > 0.9 > share[0]
