@@ -62,7 +62,7 @@ class Revision:
         if city == OVERALL:
             parts = [self.by_block(name) for name in self.metrics[OVERALL]["cities"]]
             known = [part for part in parts if part is not None]
-            return block_counts.pooled(known) if known and len(known) == len(parts) else None
+            return block_counts.pool(known) if known and len(known) == len(parts) else None
         with TemporaryDirectory() as folder:
             try:
                 for name in block_counts.FILES:

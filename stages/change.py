@@ -13,7 +13,7 @@ from stages._cli import command
 from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.io.output_folder import output_folder
-from urbanseg.mapping.export import steady
+from urbanseg.mapping.export import reproducible_writing
 from urbanseg.workflows.change import compare_maps
 
 
@@ -31,7 +31,7 @@ def main(asked: Namespace, params: Params) -> None:
         paths.prediction_dir(word) if word in params.cities else Path(word)
         for word in (asked.before, asked.after)
     )
-    with output_folder(asked.out, overwrite=asked.overwrite) as folder, steady(asked.out):
+    with output_folder(asked.out, overwrite=asked.overwrite) as folder, reproducible_writing(asked.out):
         matrix = compare_maps(before, after, folder, params.class_table, params.change)
     hectares = matrix.to_numpy()
     logging.getLogger(__name__).info(

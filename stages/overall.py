@@ -17,7 +17,7 @@ def main(params: Params) -> None:
     """Read the counts by block of every city and write the scores of all cities together."""
     found = {city: block_counts.read(paths.evaluation_dir(city)) for city in params.cities}
     figures = pooled_summary(
-        block_counts.pooled(list(found.values())),
+        block_counts.pool(list(found.values())),
         params.class_table,
         params.evaluate.targets,
         seed=params.seed,

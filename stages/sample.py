@@ -42,7 +42,7 @@ def main(asked: Namespace, params: Params) -> None:
                 mapped[split.read_band(strip) != SPLITS.index("test")] = IGNORE
             return mapped
 
-        drawn = stratified_sample(
+        sample = stratified_sample(
             classes,
             list(strips(grid.shape, raster.BLOCK)),
             len(table),
@@ -50,14 +50,14 @@ def main(asked: Namespace, params: Params) -> None:
             least=settings.min_points,
             seed=params.seed,
         )
-    if not drawn.population.any():
+    if not sample.population.any():
         raise PipelineError(
             f"{paths.prediction(city)} holds no class in the {settings.area} area: nothing to draw"
         )
     height_m, width_m = grid.pixel_m
-    area_ha = drawn.population.astype(np.float64) * (height_m * width_m / HECTARE_M2)
-    pixels = np.stack([drawn.rows, drawn.cols], axis=1)
-    write_checkpoints(file, pixels, drawn.mapped, area_ha, grid, table)
+    area_ha = sample.population.astype(np.float64) * (height_m * width_m / HECTARE_M2)
+    pixels = np.stack([sample.rows, sample.cols], axis=1)
+    write_checkpoints(file, pixels, sample.mapped, area_ha, grid, table)
     logging.getLogger(__name__).info(
         "%s: %d points; open %s in QGIS and fill in the reference class", city, len(pixels), file
     )

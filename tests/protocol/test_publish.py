@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.protocol import postgis
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.mapping.publishing import engine, masked, publish
+from urbanseg.mapping.publishing import engine, publish, redact_message
 
 CACHE = Path(tempfile.gettempdir()) / "urbanseg-postgis"
 PASSWORD = "s3cret-word"  # noqa: S105, of a server that lives for a minute
@@ -154,6 +154,6 @@ def test_an_address_that_is_none_is_not_repeated(url):
 
 def test_masking_hides_addresses_and_names():
     text = 'connection to server at "10.1.2.3", port 5432 failed: FATAL: role "ann" does not exist\nmore'
-    assert masked(text) == (
+    assert redact_message(text) == (
         "connection to server at [hidden], port 5432 failed: FATAL: role [hidden] does not exist"
     )

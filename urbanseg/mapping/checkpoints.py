@@ -23,7 +23,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import vector_files
 from urbanseg.io.files import atomic
-from urbanseg.mapping.export import steady, write_layer
+from urbanseg.mapping.export import reproducible_writing, write_layer
 from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
 
 POINTS, STRATA = "points", "strata"
@@ -84,7 +84,7 @@ def write_checkpoints(
     points = gpd.GeoDataFrame(table, geometry=placed)
     strata = pd.DataFrame({"class_id": range(len(classes)), "name": classes.names, "area_ha": area_ha})
     styles = style_table({POINTS: points_qml(classes)})
-    with atomic(path) as temporary, steady(path):
+    with atomic(path) as temporary, reproducible_writing(path):
         write = partial(write_layer, path=temporary, driver="GPKG")
         write(points, layer=POINTS, geometry_type="Point", layer_options={"GEOMETRY_NAME": GEOMETRY})
         write(strata, layer=STRATA, append=True)

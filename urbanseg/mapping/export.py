@@ -49,7 +49,7 @@ def write_map(
     Raises:
         PipelineError: if the disk is full, GDAL cannot write, or the folder holds other files.
     """
-    with atomic(folder, paths.map_files(name)) as temporary, steady(folder):
+    with atomic(folder, paths.map_files(name)) as temporary, reproducible_writing(folder):
         temporary.mkdir()
         targets = map_files(temporary, name)
         if "gpkg" in formats:
@@ -154,7 +154,7 @@ def write_layer(table: pd.DataFrame, path: Path, **options: Any) -> None:
 
 
 @contextmanager
-def steady(target: Path) -> Iterator[None]:
+def reproducible_writing(target: Path) -> Iterator[None]:
     """Give GDAL the fixed clock, and turn its complaints into a sentence."""
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})

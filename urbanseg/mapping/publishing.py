@@ -62,7 +62,7 @@ def publish(
     Raises:
         PipelineError: if the database cannot be reached or refuses; it is left as it was.
     """
-    with saying_what_failed(), database.begin() as connection:
+    with translate_errors(), database.begin() as connection:
         _prepare(connection, schema, layers)
         runs = _runs(schema)
         # Two publishers of one city follow each other instead of both inserting.
@@ -81,19 +81,19 @@ def publish(
 
 
 @contextmanager
-def saying_what_failed() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn the database's errors into a sentence without address, user or password."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        reason = masked(str(getattr(error, "orig", None) or error))
+        reason = redact_message(str(getattr(error, "orig", None) or error))
         raise PipelineError(
             f"the database could not be written, and is left as it was ({reason}); check DATABASE_URL or "
             "the PG variables, that the role may create in the schema, and that PostGIS is installed"
         ) from None
 
 
-def masked(text: str) -> str:
+def redact_message(text: str) -> str:
     """The first line of a database's message, without what tells where it is and who asks."""
     line = next(iter(redact(text).strip().splitlines()), "")
     line = re.sub(r"\w+(\+\w+)?://\S+", "[hidden]", line)

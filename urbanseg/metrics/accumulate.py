@@ -29,7 +29,7 @@ from urbanseg.metrics.roads import RoadScores
 OBJECT_IOU = 0.5
 """Least IoU at which an object counts as found."""
 
-_Counted = tuple[NDArray[np.int64], BlockCounts | None]
+_BlockResult = tuple[NDArray[np.int64], BlockCounts | None]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
 
     mapped = np.zeros(plan.n, np.int64)
     test: dict[Window, BlockCounts] = {}
-    counted = _counted(files, laid, plan, workers)
+    counted = _count_blocks(files, laid, plan, workers)
     for block, (classes, counts) in zip(
         laid, tqdm(counted, "evaluate", len(laid), unit="block"), strict=True
     ):
@@ -98,10 +98,10 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
             f"{files.labels} has no labelled and predicted pixel in the test split of {files.split}; "
             "check the labels, or give the test split a larger share in tiles.split"
         )
-    return _merged(grid, test, plan, mapped)
+    return _merge(grid, test, plan, mapped)
 
 
-def _counted(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> Iterator[_Counted]:
+def _count_blocks(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> Iterator[_BlockResult]:
     if workers == 1:
         with ExitStack() as stack:
             readers = Readers(*(stack.enter_context(reading(path)) for path in files))
@@ -131,7 +131,7 @@ def _open(files: Files) -> None:
     _WORKER[:] = [Readers(*(_OPEN.enter_context(reading(path)) for path in files))]
 
 
-def _count_in_worker(block: Window, plan: Plan) -> _Counted:
+def _count_in_worker(block: Window, plan: Plan) -> _BlockResult:
     try:
         return count_block(_WORKER[0], block, plan)
     except PipelineError as error:
@@ -140,9 +140,7 @@ def _count_in_worker(block: Window, plan: Plan) -> _Counted:
     raise PipelineError(sentence)
 
 
-def _merged(
-    grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]
-) -> SceneCounts:
+def _merge(grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]) -> SceneCounts:
     found = list(test.values())
     cells = [cell for counts in found for cell in counts.cells]
     merger, first = ObjectMerger(), 0

@@ -122,7 +122,7 @@ def from_scene(found: SceneCounts, classes: Sequence[str]) -> CountsByBlock:
     )
 
 
-def pooled(parts: Sequence[CountsByBlock]) -> CountsByBlock:
+def pool(parts: Sequence[CountsByBlock]) -> CountsByBlock:
     """The counts by block of several cities together.
 
     Raises:

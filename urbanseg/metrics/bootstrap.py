@@ -92,7 +92,7 @@ def replicates(
     flat = block_counts.reshape(blocks, -1).astype(np.float64)
     values = [
         statistic(total.reshape(shape))
-        for weights in _drawn(blocks, seed, n)
+        for weights in _resample_counts(blocks, seed, n)
         for total in (weights @ flat).astype(block_counts.dtype)
     ]
     return np.asarray(values, dtype=np.float64)
@@ -113,7 +113,7 @@ def bounds(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ends.reshape(2, *values.shape[1:])
 
 
-def _drawn(blocks: int, seed: int, n: int) -> Iterator[NDArray[np.float64]]:
+def _resample_counts(blocks: int, seed: int, n: int) -> Iterator[NDArray[np.float64]]:
     """How often each sample holds each block, ``(some, blocks)`` at a time."""
     rng = np.random.default_rng(seed)
     left = n

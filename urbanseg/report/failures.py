@@ -50,7 +50,9 @@ class Failure:
     mistake: str
 
 
-def worst(found: CountsByBlock, grid: Grid, most: int = MOST, wording: Wording = humanize) -> list[Failure]:
+def worst_cells(
+    found: CountsByBlock, grid: Grid, most: int = MOST, wording: Wording = humanize
+) -> list[Failure]:
     """The cells with the lowest share of right pixels, worst first; none that is all right.
 
     Args:

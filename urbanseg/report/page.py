@@ -20,7 +20,7 @@ from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid
 from urbanseg.report import curves, pictures, provenance, scores
 from urbanseg.report.curves import Series
-from urbanseg.report.pictures import Paletted, Rgb
+from urbanseg.report.pictures import PalettedImage, Rgb
 from urbanseg.report.provenance import Artefact
 from urbanseg.report.quality import Quality
 from urbanseg.report.scores import Confusion
@@ -94,7 +94,7 @@ def render(
     )
 
 
-def map_data(grid: Grid, layers: Mapping[str, Paletted]) -> dict[str, Any]:
+def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
     """What the page's map must know beside its pictures.
 
     Args:
@@ -137,9 +137,9 @@ def pill(grade: str | None) -> Markup:
     )
 
 
-def data_uri(picture: Paletted | Rgb) -> str:
+def data_uri(picture: PalettedImage | Rgb) -> str:
     """A picture inside its own address: palette PNG, which keeps codes exact, or WebP."""
-    if isinstance(picture, Paletted):
+    if isinstance(picture, PalettedImage):
         kind, data = "png", pictures.png(picture)
     else:
         kind, data = "webp", pictures.webp(picture)

@@ -1,6 +1,6 @@
 """Arrays to pictures: true colour, classes, errors, confidence, splits; and pictures to bytes.
 
-What has few values (classes, errors) is a `Paletted` picture: one index per pixel into
+What has few values (classes, errors) is a `PalettedImage` picture: one index per pixel into
 named colours, from which its PNG, its legend and the page's read-out are all made. The
 bytes hold no metadata and no date, so equal arrays give equal files. No file is read here.
 """
@@ -38,7 +38,7 @@ TRANSPARENT: RGBA = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Paletted:
+class PalettedImage:
     """A picture of few colours.
 
     Attributes:
@@ -93,7 +93,7 @@ def true_color(
     return picture
 
 
-def colorize(classes: NDArray[np.uint8], table: ClassTable) -> Paletted:
+def colorize(classes: NDArray[np.uint8], table: ClassTable) -> PalettedImage:
     """Classes in their colours; ignored and unknown values are transparent.
 
     Args:
@@ -105,10 +105,12 @@ def colorize(classes: NDArray[np.uint8], table: ClassTable) -> Paletted:
     lookup[: len(table)] = np.arange(len(table))
     colors = (*((*c.rgb, 255) for c in table), TRANSPARENT)
     names = (*map(wording(table), table.names), "no data")
-    return Paletted(lookup[classes], colors, names)
+    return PalettedImage(lookup[classes], colors, names)
 
 
-def errors(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], split: NDArray[np.uint8]) -> Paletted:
+def errors(
+    reference: NDArray[np.uint8], prediction: NDArray[np.uint8], split: NDArray[np.uint8]
+) -> PalettedImage:
     """Where the prediction is right and wrong; what lies outside the test blocks is dimmed.
 
     A pixel that either raster ignores is not compared.
@@ -121,14 +123,14 @@ def errors(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], split: N
     wrong = reference != prediction
     index = np.where(split == SPLITS.index("test"), 0, 2) + wrong
     index[(reference == IGNORE) | (prediction == IGNORE)] = 4
-    return Paletted(
+    return PalettedImage(
         index.astype(np.uint8),
         ((233, 240, 234, 255), (214, 40, 57, 255), (186, 192, 196, 255), (187, 140, 146, 255), TRANSPARENT),
         ("right", "wrong", "right, outside the test", "wrong, outside the test", "not compared"),
     )
 
 
-def confidence(values: NDArray[np.uint8]) -> Paletted:
+def confidence(values: NDArray[np.uint8]) -> PalettedImage:
     """Probability of the predicted class in matplotlib's viridis, in steps of 2 %.
 
     Args:
@@ -139,10 +141,10 @@ def confidence(values: NDArray[np.uint8]) -> Paletted:
     table = mpl.colormaps["viridis"](np.linspace(0, 1, CONFIDENCE_STEPS + 1), bytes=True)
     colors = (*((int(r), int(g), int(b), 255) for r, g, b, _ in table), TRANSPARENT)
     percent = [f"{round(100 * step / CONFIDENCE_STEPS)} %" for step in range(CONFIDENCE_STEPS + 1)]
-    return Paletted(lookup[values], colors, (*percent, "no data"))
+    return PalettedImage(lookup[values], colors, (*percent, "no data"))
 
 
-def splits(values: NDArray[np.uint8]) -> Paletted:
+def splits(values: NDArray[np.uint8]) -> PalettedImage:
     """Which blocks trained, validated and tested the model.
 
     Args:
@@ -150,21 +152,21 @@ def splits(values: NDArray[np.uint8]) -> Paletted:
     """
     lookup = np.full(256, len(SPLITS), dtype=np.uint8)
     lookup[: len(SPLITS)] = np.arange(len(SPLITS))
-    return Paletted(
+    return PalettedImage(
         lookup[values],
         ((142, 154, 175, 255), (244, 192, 83, 255), (17, 138, 126, 255), TRANSPARENT),
         ("training", "validation", "test", "none"),
     )
 
 
-def overlay(base: Rgb, top: Paletted, opacity: float) -> Rgb:
+def overlay(base: Rgb, top: PalettedImage, opacity: float) -> Rgb:
     """`top` laid over `base` with an opacity of 0–1: ``(height, width, 3)`` uint8."""
     rgba = top.rgba.astype(np.float32)
     weight = rgba[..., 3:] / 255 * opacity
     return np.round(base * (1 - weight) + rgba[..., :3] * weight).astype(np.uint8)
 
 
-def sheet(panels: Sequence[tuple[str, Rgb]], legend: Paletted, width: int = 480, gap: int = 12) -> Rgb:
+def sheet(panels: Sequence[tuple[str, Rgb]], legend: PalettedImage, width: int = 480, gap: int = 12) -> Rgb:
     """Pictures side by side with their titles, and a legend under them.
 
     Args:
@@ -197,7 +199,7 @@ def sheet(panels: Sequence[tuple[str, Rgb]], legend: Paletted, width: int = 480,
 
 
 def _legend(
-    legend: Paletted, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, gap: int
+    legend: PalettedImage, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, gap: int
 ) -> list[tuple[RGBA, str, int, int]]:
     """Colour, name, left edge and row of each entry: a row goes on below where it is full."""
     places = []
@@ -212,9 +214,9 @@ def _legend(
     return places
 
 
-def png(picture: Paletted | Rgb) -> bytes:
+def png(picture: PalettedImage | Rgb) -> bytes:
     """The picture as PNG, without metadata: a palette PNG, or 24 bit."""
-    if isinstance(picture, Paletted):
+    if isinstance(picture, PalettedImage):
         image = Image.fromarray(picture.index)
         image.putpalette([value for color in picture.colors for value in color[:3]])
         alpha = bytes(color[3] for color in picture.colors)

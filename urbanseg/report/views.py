@@ -18,7 +18,7 @@ from urbanseg.grid import Grid
 from urbanseg.io.files import atomic
 from urbanseg.io.raster import reading, require_same_grid
 from urbanseg.report import pictures
-from urbanseg.report.pictures import Paletted, Rgb
+from urbanseg.report.pictures import PalettedImage, Rgb
 
 MAX_SIDE = 2048
 """Longest side of a picture in pixels: a large screen's, and a page of a few megabytes."""
@@ -49,10 +49,10 @@ class Views:
 
     grid: Grid
     scene: Rgb
-    layers: dict[str, Paletted]
+    layers: dict[str, PalettedImage]
 
     @property
-    def pictures(self) -> dict[str, Paletted | Rgb]:
+    def pictures(self) -> dict[str, PalettedImage | Rgb]:
         """The scene and its layers, by name."""
         return {"scene": self.scene, **self.layers}
 
@@ -104,7 +104,7 @@ def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = 
         ("Prediction", pictures.overlay(white, layers["prediction"], 1)),
     ]
     sheet = pictures.sheet(panels, layers["prediction"])
-    made: dict[str, Paletted | Rgb] = {"overlay": overlay, "overview": sheet}
+    made: dict[str, PalettedImage | Rgb] = {"overlay": overlay, "overview": sheet}
     shown = views.pictures | made | {n: p for n, p in more.items() if p is not None}
     with atomic(folder, ["*.png"]) as temporary:
         temporary.mkdir()

@@ -42,7 +42,9 @@ def repair_network(graph: RoadGraph, rules: RoadParams) -> RoadGraph:
         A graph of the same kind.
     """
     edges = _Edges.of(graph)
-    joined, points = _join(graph, edges, _chosen(graph, edges, _candidates(graph, edges, rules), rules))
+    joined, points = _join(
+        graph, edges, _select_bridges(graph, edges, _candidates(graph, edges, rules), rules)
+    )
     prune(joined, rules.min_spur_m)
     _drop_fragments(joined, rules.min_length_m)
     return renumber(joined, points)
@@ -138,7 +140,7 @@ def _angle(a: Floats, b: Floats) -> Floats:
     return degrees
 
 
-def _chosen(graph: RoadGraph, edges: _Edges, gaps: _Gaps, rules: RoadParams) -> _Gaps:
+def _select_bridges(graph: RoadGraph, edges: _Edges, gaps: _Gaps, rules: RoadParams) -> _Gaps:
     """The bridges that are built: narrow and straight first, none where the roads meet nearby anyway."""
     bend = gaps.angle / max(rules.max_angle_deg, 1.0)
     order = np.lexsort((gaps.edge, gaps.tip, gaps.width * (1 + bend)))
@@ -149,14 +151,14 @@ def _chosen(graph: RoadGraph, edges: _Edges, gaps: _Gaps, rules: RoadParams) -> 
         tip, node = int(gaps.tip[i]), int(gaps.node[i])
         if tip in used or (node in used and node in dead_ends):
             continue
-        if _detour(graph, edges, gaps, i) <= DETOUR * gaps.width[i]:
+        if _detour_length(graph, edges, gaps, i) <= DETOUR * gaps.width[i]:
             continue
         used |= {tip, node}
         kept.append(i)
     return gaps[np.array(kept, dtype=np.int64)]
 
 
-def _detour(graph: RoadGraph, edges: _Edges, gaps: _Gaps, i: int) -> float:
+def _detour_length(graph: RoadGraph, edges: _Edges, gaps: _Gaps, i: int) -> float:
     """Length of the way that exists from a dead end to the other side of its gap; inf if it is long."""
     reached = nx.single_source_dijkstra_path_length(
         graph, int(gaps.tip[i]), cutoff=DETOUR * gaps.width[i], weight="length"

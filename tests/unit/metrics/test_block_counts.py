@@ -91,14 +91,14 @@ def test_other_blocks_or_classes_are_not_compared(found):
 
 
 def test_pooled_cities_are_scored_as_one(found):
-    both = block_counts.pooled([found, better(found)])
+    both = block_counts.pool([found, better(found)])
     figures = block_counts.figures(both)
     assert figures["miou"] == pytest.approx(mean(class_scores(both.pixels.sum(axis=0)).iou))
     assert len(both.cells) == 2 * len(found.cells)
     one, other = (block_counts.figures(part)["miou"] for part in (found, better(found)))
     assert one < figures["miou"] < other
     with pytest.raises(ValueError, match="different classes"):
-        block_counts.pooled([found, CountsByBlock(**{**vars(found), "classes": ("a",) * 6})])
+        block_counts.pool([found, CountsByBlock(**{**vars(found), "classes": ("a",) * 6})])
 
 
 def test_missing_or_damaged_tables_get_one_sentence(found, tmp_path):
