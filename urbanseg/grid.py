@@ -147,6 +147,9 @@ def utm_grid(longitude: float, latitude: float, width: float, height: float, res
         width: in metres, west to east; rounded to whole pixels.
         height: in metres.
         resolution: side of a pixel in metres.
+
+    Returns:
+        A metric, north-up grid of at least one pixel.
     """
     crs = utm_crs(longitude, latitude)
     x, y = Transformer.from_crs(4326, crs, always_xy=True).transform(longitude, latitude)
@@ -163,6 +166,14 @@ def starts(length: int, size: int, overlap: int) -> list[int]:
     it ends at the edge, so every pixel is covered and no window sticks out (unless
     ``length < size``, where one window at 0 does).
 
+    Args:
+        length: of the axis in pixels.
+        size: of a window in pixels.
+        overlap: pixels that neighbours share.
+
+    Returns:
+        Ascending offsets; the first is 0.
+
     Raises:
         ValueError: if ``overlap`` is not in ``[0, size)``.
     """
@@ -175,7 +186,16 @@ def starts(length: int, size: int, overlap: int) -> list[int]:
 
 
 def windows(shape: tuple[int, int], size: int, overlap: int) -> Iterator[Window]:
-    """Square windows of `size` pixels that cover `shape`, row by row; see `starts`."""
+    """Square windows of `size` pixels that cover `shape`, row by row; see `starts`.
+
+    Args:
+        shape: ``(height, width)`` of the raster.
+        size: side of a window in pixels.
+        overlap: pixels that neighbours share.
+
+    Returns:
+        An iterator over the windows.
+    """
     for row in starts(shape[0], size, overlap):
         for col in starts(shape[1], size, overlap):
             yield Window(row, col, size, size)

@@ -151,6 +151,9 @@ def summary(
         dtype: of the scenes' pixels.
         names: of the classes, in order of their ids.
 
+    Returns:
+        Nested plain values.
+
     Raises:
         PipelineError: if there was no train pixel.
     """

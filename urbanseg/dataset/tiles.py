@@ -50,6 +50,9 @@ def lay_tiles(
         size: side of a tile in pixels.
         overlap: pixels that neighbours share.
         across: whether tiles may reach from one block into another.
+
+    Returns:
+        The windows, ascending by row and column.
     """
     in_blocks = {
         Window(b.row + w.row, b.col + w.col, min(size, b.height), min(size, b.width))
@@ -62,12 +65,15 @@ def lay_tiles(
 
 
 def count_blocks(labels: Reader, laid: Sequence[Window], count: int) -> NDArray[np.int64]:
-    """Pixels of each class in each block: ``(blocks, count)`` int64.
+    """Pixels of each class in each block.
 
     Args:
         labels: class ids, `IGNORE` where unknown.
         laid: the blocks.
         count: number of classes.
+
+    Returns:
+        ``(blocks, count)`` int64.
 
     Raises:
         PipelineError: if no pixel is labelled.
@@ -96,6 +102,9 @@ def split_blocks(
         shares: share of the blocks wanted for train, val and test.
         seed: seed of the random assignments.
         only_test: whether all blocks belong to the test split.
+
+    Returns:
+        One index for each block.
     """
     if only_test:
         return [SPLITS.index("test")] * len(laid)

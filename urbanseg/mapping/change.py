@@ -56,7 +56,13 @@ def reach_px(rules: ChangeParams, grid: Grid) -> int:
 def change_codes(
     before: DatedMap, after: DatedMap, window: Window, rules: ChangeParams
 ) -> tuple[Classes, Codes]:
-    """Classes before, and from-to codes, of a window: exact, whatever the windows.
+    """Classes of the first date, and from-to codes, of a window.
+
+    Args:
+        before: the open map of the first date.
+        after: the open map of the second date, on the same grid.
+        window: the pixels wanted; read with a halo, so that windows do not change the result.
+        rules: what counts as a change.
 
     Returns:
         ``(height, width)`` uint8 classes of the first date, and uint16 codes ``256 * from + to``,
@@ -84,6 +90,9 @@ def filter_changes(
         sure: same shape, where both dates are sure.
         shift_px: a change must be wider than twice this.
         least_pixels: patches of one code with fewer pixels, 4-connected, are dropped.
+
+    Returns:
+        ``(height, width)`` uint16 codes; see `change_codes`.
     """
     raw = before.astype(np.uint16) * 256 + after
     raw[~sure | (before == after)] = 0
@@ -102,7 +111,16 @@ def filter_changes(
 
 
 def count_changes(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
-    """Pixels by class before and class after, ``(n, n)``; what is no change counts as unchanged."""
+    """Pixels by class before and class after; unchanged pixels are on the diagonal.
+
+    Args:
+        before: ``(height, width)`` uint8 classes of the first date.
+        codes: same shape, from `change_codes`.
+        n: number of classes.
+
+    Returns:
+        ``(n, n)`` int64.
+    """
     known = codes != UNKNOWN
     start = before[known].astype(np.int64)
     end = np.where(codes[known] > 0, codes[known] % 256, start)
@@ -110,7 +128,16 @@ def count_changes(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
 
 
 def matrix_ha(pixels: NDArray[np.int64], grid: Grid, table: ClassTable) -> pd.DataFrame:
-    """From-to matrix in hectares: rows are the classes before, columns those after."""
+    """From-to matrix in hectares.
+
+    Args:
+        pixels: ``(n, n)`` int64 from `count_changes`.
+        grid: of the maps.
+        table: the classes.
+
+    Returns:
+        Hectares, rows named by the classes before, columns by those after.
+    """
     height_m, width_m = grid.pixel_m
     areas = pixels * height_m * width_m / 10_000
     return pd.DataFrame(areas, index=pd.Index(table.names, name="before"), columns=list(table.names))

@@ -65,7 +65,13 @@ def map_files(folder: Path, name: str) -> dict[str, Path]:
 
 
 def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
-    """Write all layers, each with a spatial index, and the table of styles."""
+    """Write all layers, each with a spatial index, and the table of styles.
+
+    Args:
+        path: of the GeoPackage, a new file.
+        layers: a table for each of `GEOMETRY_TYPES`.
+        styles: as `urbanseg.mapping.styles.layer_styles` makes it.
+    """
     for layer, kind in GEOMETRY_TYPES.items():
         write_layer(
             layers[layer],
@@ -155,7 +161,14 @@ def write_layer(table: pd.DataFrame, path: Path, **options: Any) -> None:
 
 @contextmanager
 def reproducible_writing(target: Path) -> Iterator[None]:
-    """Give GDAL the fixed clock, and turn its complaints into a sentence."""
+    """Give GDAL a fixed clock, and turn its errors into a `PipelineError`.
+
+    Args:
+        target: named in the error.
+
+    Raises:
+        PipelineError: if GDAL cannot write a layer.
+    """
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})
     try:

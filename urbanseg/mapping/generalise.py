@@ -28,6 +28,9 @@ def smooth(rings: Rings, partition: Partition, soft: NDArray[np.bool_]) -> Rings
         rings: as `urbanseg.mapping.outlines.trace` makes them of `partition`.
         partition: the regions.
         soft: ``(regions,)`` bool.
+
+    Returns:
+        The rings with cut corners; none of the new vertices is a corner of the partition.
     """
     upper_left, upper_right, lower_left, lower_right = (
         partition.around[:, pixel] for pixel in (UPPER_LEFT, UPPER_RIGHT, LOWER_LEFT, LOWER_RIGHT)

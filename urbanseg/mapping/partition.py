@@ -113,6 +113,9 @@ def partition_raster(read: Read, shape: tuple[int, int], rows: int = 256, thread
         shape: ``(height, width)`` of the raster.
         rows: height of a strip.
         threads: strips worked on at once.
+
+    Returns:
+        The regions in row-major order of their first pixels, whatever the height of the strips.
     """
     pieces = list(_in_threads(_with_margins(read, shape, rows), threads))
     offsets = np.cumsum([0, *(len(piece.ids) for piece in pieces)])
@@ -142,7 +145,16 @@ def partition_raster(read: Read, shape: tuple[int, int], rows: int = 256, thread
 def components(
     start: NDArray[np.integer], end: NDArray[np.integer], count: int
 ) -> tuple[int, NDArray[np.int32]]:
-    """Number of connected components of a graph with `count` nodes, and each node's component."""
+    """Connected components of an undirected graph.
+
+    Args:
+        start: first node of each link.
+        end: second node of each link.
+        count: number of nodes.
+
+    Returns:
+        Number of components, and ``(count,)`` int32, the component of each node.
+    """
     links = sparse.coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count))
     number, component = csgraph.connected_components(links, directed=False)
     return int(number), component

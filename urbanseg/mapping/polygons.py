@@ -57,7 +57,18 @@ def polygonise(
     class_table: ClassTable,
     clean_up: CleanUp = NO_CLEAN_UP,
 ) -> gpd.GeoDataFrame:
-    """The land cover of ``(height, width)`` uint8 rasters held in memory; see `land_cover`."""
+    """The land cover of rasters held in memory; see `land_cover`.
+
+    Args:
+        classes: ``(height, width)`` uint8 class ids, `IGNORE` where unknown.
+        confidence: same shape, 0–254 for 0–1, 255 where unknown; or None.
+        grid: where the pixels lie; its CRS must be in metres.
+        class_table: names of the classes.
+        clean_up: see `land_cover`.
+
+    Returns:
+        As `land_cover`.
+    """
 
     def read(window: Window) -> Pixels:
         return classes[window.slices], None if confidence is None else confidence[window.slices]
@@ -117,6 +128,16 @@ def pixel_cover(
 
     No object is made of a polygon, which takes less time than writing the table.
     `pyogrio.write_arrow` and PostGIS take it as it is.
+
+    Args:
+        read: see `land_cover`.
+        grid: where the pixels lie; its CRS must be in metres.
+        class_table: names of the classes.
+        rows: height of the strips that are read.
+        threads: strips worked on at once.
+
+    Returns:
+        The columns of `land_cover`, null where no confidence is known.
     """
     partition = _clean_partition(read, grid, class_table, NO_CLEAN_UP, rows, threads)
     ids, areas, confidence = _measure(partition, grid)

@@ -59,6 +59,9 @@ def publish(
         run: names what is published; the same map has the same one.
         layers: a table for each layer by its name, geometry in any CRS.
 
+    Returns:
+        Whether rows were replaced; False if the run was there already.
+
     Raises:
         PipelineError: if the database cannot be reached or refuses; it is left as it was.
     """
@@ -82,7 +85,11 @@ def publish(
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn the database's errors into a sentence without address, user or password."""
+    """Turn errors of the database into a `PipelineError` without address, user or password.
+
+    Raises:
+        PipelineError: if the database reports an error.
+    """
     try:
         yield
     except sa.exc.SQLAlchemyError as error:

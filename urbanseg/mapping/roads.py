@@ -75,6 +75,9 @@ def road_widths(lines: NDArray[np.object_], mask: NDArray[np.bool_], grid: Grid)
         lines: ``(n,)`` shapely lines in the CRS of `grid`.
         mask: ``(height, width)`` bool, True on road.
         grid: of the mask.
+
+    Returns:
+        ``(n,)`` float64.
     """
     found: list[NDArray[np.floating[Any]]] = [np.empty(0)]
     for first in range(0, len(lines), LINES_AT_ONCE):

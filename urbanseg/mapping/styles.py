@@ -114,7 +114,14 @@ def document(kind: str, categories: str = "Symbology", **attributes: str) -> tup
 def symbols(
     renderer: ET.Element, kind: str, layer_class: str, drawn: Iterable[tuple[str, Mapping[str, str]]]
 ) -> None:
-    """Give a renderer its symbols, by name, each of one layer with its options."""
+    """Give a renderer its symbols, by name, each of one layer with its options.
+
+    Args:
+        renderer: element that takes the symbols.
+        kind: ``fill``, ``line`` or ``marker``.
+        layer_class: class of the symbol layer in QGIS.
+        drawn: name and options of each symbol.
+    """
     parent = ET.SubElement(renderer, "symbols")
     for name, options in drawn:
         symbol = ET.SubElement(

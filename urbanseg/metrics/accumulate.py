@@ -74,6 +74,9 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
         plan: what is counted.
         workers: number of processes.
 
+    Returns:
+        The counts over all test pixels, and the pixels of each class in the whole map.
+
     Raises:
         PipelineError: if the rasters lie on different grids, hold unknown class ids, or
             have no pixel that is test, labelled and predicted.

@@ -38,6 +38,9 @@ def agreement(
         found: the same, as the format sees them.
         labels: the same, as they are; 255 where unknown.
         n: number of classes.
+
+    Returns:
+        Share of equal classes, mIoU of the format, and the loss of mIoU.
     """
     first, second, truth = (np.concatenate([tile.ravel() for tile in t]) for t in (original, found, labels))
     known = truth != IGNORE
@@ -52,7 +55,13 @@ def agreement(
 
 
 def require_agreement(name: str, found: Agreement, *, min_equal: float, max_miou_loss: float) -> None:
-    """Refuse a format that isn't the model any more.
+    """Check that an exported format agrees with the original model.
+
+    Args:
+        name: of the format; int8 formats end with ``int8``.
+        found: its agreement with the original.
+        min_equal: least share of equal pixels of a float format, 0–1.
+        max_miou_loss: largest loss of mIoU of an int8 format.
 
     Raises:
         PipelineError: if a float format has less than `min_equal` of its pixels right, or

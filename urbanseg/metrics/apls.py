@@ -103,6 +103,9 @@ def compare_paths(
         snap_m: how far from a network a control point of the other may lie; 4 in the paper.
         spacing_m: largest distance of control points along an edge; 50 in the paper.
         min_path_m: 10 in the reference implementation.
+
+    Returns:
+        Number of paths and sum of differences in each direction; they add up over areas.
     """
     networks = _network(reference), _network(predicted)
     sums = [

@@ -151,7 +151,16 @@ def figures(by_block: CountsByBlock) -> Figures:
 
 
 def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, tuple[float, float]]:
-    """95 % block-bootstrap interval of each of the `figures`; NaN if undefined."""
+    """95 % block-bootstrap interval of each of the `figures`; NaN if undefined.
+
+    Args:
+        by_block: counts of each cell and test block.
+        seed: of the bootstrap samples.
+        samples: number of bootstrap samples.
+
+    Returns:
+        Lower and upper end by the path of the figure in the metrics.
+    """
     found = {}
     for names, counts, statistic in _families(by_block):
         ends = bootstrap.bounds(bootstrap.replicates(counts, statistic, seed, samples))
@@ -163,6 +172,15 @@ def differences(
     a: CountsByBlock, b: CountsByBlock, seed: int, samples: int
 ) -> dict[str, tuple[float, float, float]]:
     """How much higher B scores than A in each of the `figures`, with the paired 95 % interval.
+
+    Args:
+        a: counts by block of the base.
+        b: counts of the same blocks in the map compared with it.
+        seed: of the bootstrap samples.
+        samples: number of bootstrap samples.
+
+    Returns:
+        Difference, lower and upper end of its interval, by the path of the figure in the metrics.
 
     Raises:
         ValueError: if A and B were not scored on the same blocks by the same classes.

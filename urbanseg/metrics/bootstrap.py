@@ -84,6 +84,15 @@ def replicates(
 
     The blocks drawn depend on the seed and the number of blocks alone. One block tells
     nothing of how blocks differ: its replicates are NaN.
+
+    Args:
+        block_counts: ``(blocks, …)`` counts or lengths of each block; they add up over blocks.
+        statistic: as for `interval`.
+        seed: of the samples.
+        n: number of samples.
+
+    Returns:
+        ``(n, …)`` float64.
     """
     blocks, shape = len(block_counts), block_counts.shape[1:]
     if blocks < 2:

@@ -133,6 +133,10 @@ def boundary_counts(
         cells: ``(height, width)`` int64 of the core, the cell that each pixel belongs to,
             the last pixel to the last; None counts all of them together.
 
+    Returns:
+        Boundary pixels of each class in both rasters, and those matched; by cell if `cells` is
+        given.
+
     Raises:
         ValueError: if there are more classes than `MAX_CLASSES`.
     """
@@ -214,6 +218,9 @@ def band_counts(
         pixel_m: height and width of a pixel in metres.
         core: as for `boundary_counts`.
 
+    Returns:
+        Pixels of the bands of each class, in each raster and in both.
+
     Raises:
         ValueError: if there are more classes than `MAX_CLASSES`.
     """
@@ -253,6 +260,14 @@ def spread(
     It equals an exact Euclidean distance transform of each bit compared with the
     tolerance, but serves all classes at once: the disc is a stack of chords, and going
     from its rim to its centre each chord grows out of the one before.
+
+    Args:
+        bits: ``(height, width)``, one bit for each class.
+        tolerance_m: radius of the disc in metres.
+        pixel_m: height and width of a pixel in metres.
+
+    Returns:
+        ``(height, width)`` of the same dtype.
     """
     height_m, width_m = pixel_m
     chord, reach = bits.copy(), 0

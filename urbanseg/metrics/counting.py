@@ -95,7 +95,16 @@ class BlockCounts:
 
 
 def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np.int64], BlockCounts | None]:
-    """Count the classes of the map in a block, ``(n,)`` int64, and everything on its test pixels, if any.
+    """Count the classes of the map in a block, and everything on its test pixels.
+
+    Args:
+        readers: the open rasters, on one grid.
+        block: the block in the scene.
+        plan: what is counted.
+
+    Returns:
+        ``(n,)`` int64, pixels of each class of the map; and the counts of the test pixels, None
+        without any.
 
     Raises:
         PipelineError: if a raster holds an unknown class id, or a predicted pixel has no

@@ -63,6 +63,9 @@ def fragments(
         predicted: same, predicted.
         window: where in the scene they lie.
         units: ``(height, width)`` int64, the unit that each pixel belongs to.
+
+    Returns:
+        The 4-connected patches of both masks and the pixels that pairs of them share.
     """
     labels = [ndimage.label(mask, output=np.int32)[0] for mask in (reference, predicted)]
     both = (labels[0] > 0) & (labels[1] > 0)

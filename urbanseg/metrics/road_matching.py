@@ -59,6 +59,9 @@ def match_lengths(
         reference: ``(n,)`` shapely lines, coordinates in metres.
         predicted: same.
         buffer_m: width of the buffer on each side, in metres.
+
+    Returns:
+        Lengths in metres; they add up over areas.
     """
     sides = _segments(reference), _segments(predicted)
     lengths = [float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum()) for ends in sides]

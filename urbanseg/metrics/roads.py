@@ -112,6 +112,9 @@ def compare_masks(
         rules: see `compare`.
         repair: of the prediction, see `urbanseg.roads.repair`; dead ends shorter than its
             `min_spur_m` are pruned from the reference, too.
+
+    Returns:
+        Scores of the repaired prediction, and those of its skeleton before the repair.
     """
     height_m, width_m = pixel_m
     to_metres = Affine.scale(width_m, -height_m)
@@ -134,6 +137,9 @@ def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams)
         rules: `connectivity_snap_m`: a reference node is matched to the nearest predicted road
             within this distance, and without one counts as connected to nothing. The
             others are those of `road_matching.match_lengths` and `apls.compare_paths`.
+
+    Returns:
+        Counts and lengths of both networks; they add up over areas.
     """
     of_reference, of_prediction = _component_of(reference), _component_of(prediction)
     matched, connected = _matched_nodes(reference, prediction, rules.connectivity_snap_m)

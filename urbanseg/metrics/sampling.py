@@ -87,6 +87,9 @@ def stratified_sample(
         least: see `allocate`.
         seed: of the draw.
 
+    Returns:
+        The sampled pixels in random order, and the pixels of each class in the map.
+
     Raises:
         ValueError: if `points` does not suffice.
     """

@@ -67,7 +67,18 @@ class Evaluation:
 def evaluation(
     found: SceneCounts, classes: ClassTable, targets: Mapping[str, Target], *, seed: int, samples: int
 ) -> Evaluation:
-    """All scores from what was counted, and their intervals from `samples` bootstrap samples."""
+    """Compute all scores from the counts, and their intervals by block bootstrap.
+
+    Args:
+        found: the counts of the scene.
+        classes: their table.
+        targets: acceptable and good IoU by class, and overall.
+        seed: of the bootstrap samples.
+        samples: number of bootstrap samples.
+
+    Returns:
+        All scores of the city.
+    """
     height_m, width_m = found.grid.pixel_m
     pixel_ha = height_m * width_m / HECTARE_M2
     matrix = found.pixels.sum(axis=0)
@@ -120,7 +131,18 @@ def pooled_summary(
     seed: int,
     samples: int,
 ) -> dict[str, Any]:
-    """The scores of several cities together: headline, class IoUs, and their intervals."""
+    """The scores of several cities together: headline, class IoUs, and their intervals.
+
+    Args:
+        found: the counts by block of all cities.
+        classes: their table.
+        targets: acceptable and good IoU by class, and overall.
+        seed: of the bootstrap samples.
+        samples: number of bootstrap samples.
+
+    Returns:
+        Nested plain values, without NaN, for JSON.
+    """
     figures = block_counts.figures(found)
     return headline(found, figures, classes, targets) | {
         "agreement": _nested("agreement", figures),
@@ -139,7 +161,17 @@ def pooled_summary(
 def headline(
     found: CountsByBlock, figures: Mapping[str, float], classes: ClassTable, targets: Mapping[str, Target]
 ) -> dict[str, Any]:
-    """The handful of figures at the top level."""
+    """The headline figures, at the top level of the metrics.
+
+    Args:
+        found: the counts by block.
+        figures: the figures computed from them, by their paths.
+        classes: their table.
+        targets: acceptable and good IoU by class, and overall.
+
+    Returns:
+        Plain values by their keys, null where undefined.
+    """
     known = present(found.pixels.sum(axis=0))
     return {
         "miou": figure(figures["miou"]),
@@ -164,7 +196,16 @@ def intervals(found: Mapping[str, Interval]) -> dict[str, list[float] | None]:
 
 
 def class_figures(result: Evaluation, index: int, name: str) -> dict[str, Any]:
-    """All scores of one class."""
+    """All scores of one class.
+
+    Args:
+        result: all scores of the city.
+        index: id of the class.
+        name: of the class.
+
+    Returns:
+        Plain values by their keys, null where undefined.
+    """
     iou = result.scores.iou[index]
     bands = boundary_iou(result.counts.bands)
     return {

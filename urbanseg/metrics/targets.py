@@ -25,7 +25,16 @@ class Target(Protocol):
 
 
 def grade_score(score: float, name: str, targets: Mapping[str, Target]) -> Grade | None:
-    """Grade of a score; None if it is NaN or the table has no target called `name`."""
+    """Compare a score with its target.
+
+    Args:
+        score: of 0–1; NaN if undefined.
+        name: of a class, or `OVERALL`.
+        targets: by class, and overall.
+
+    Returns:
+        The grade; None if the score is NaN or there is no target of that name.
+    """
     if isnan(score) or name not in targets:
         return None
     if score >= targets[name].good:

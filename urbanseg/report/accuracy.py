@@ -22,7 +22,17 @@ DIGITS = 6
 def accuracy_values(
     found: AccuracyEstimates, counts: NDArray[np.int64], mapped_ha: NDArray[np.float64], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Estimates with the half-widths of their 95 % intervals, null where undefined; see `accuracy_page`."""
+    """Estimates with the half-widths of their 95 % intervals, null where undefined; see `accuracy_page`.
+
+    Args:
+        found: the estimates.
+        counts: ``(n, n)`` int64, points by mapped class (rows) and reference class.
+        mapped_ha: ``(n,)`` area of each class in the map.
+        names: of the classes.
+
+    Returns:
+        Plain values for JSON.
+    """
 
     def pair(value: float, error: float) -> dict[str, float | None]:
         return {"estimate": _plain(value), "margin": _plain(Z_95 * error)}
@@ -64,6 +74,9 @@ def accuracy_page(
         labels: of the classes, as people read them.
         title: what was mapped.
         unknown: points where nobody could tell.
+
+    Returns:
+        The page, ending with a line feed.
     """
     names = [in_markdown(label) for label in labels]
     weight = mapped_ha / mapped_ha.sum()

@@ -68,6 +68,9 @@ def changes(
         base: metrics of each city on the side compared with, as the evaluate stage writes them.
         new: same, of the side that is judged.
         paired: 95 % intervals of ``new - base`` by city and figure, from the same test blocks.
+
+    Returns:
+        Changes by city, base first, in the order of `HEADLINE`.
     """
     found = []
     for city in [*base, *(city for city in new if city not in base)]:

@@ -70,6 +70,9 @@ def chart(
         by: what lies on the horizontal axis.
         xs: ticks of the horizontal axis; whole numbers around the data if empty.
         ys: ticks of the vertical axis; round numbers around the data if empty.
+
+    Returns:
+        Safe markup, to be placed into the page.
     """
     xs = xs or ticks(*_range(series, 0), whole=True)
     ys = ys or ticks(*_range(series, 1))
@@ -92,6 +95,15 @@ def ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> li
 
     >>> ticks(0.13, 0.87)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+
+    Args:
+        low: smallest value.
+        high: largest value.
+        count: about how many intervals.
+        whole: whether all ticks are whole numbers.
+
+    Returns:
+        Ascending ticks.
     """
     if high <= low:
         low, high = low - 0.5, low + 0.5

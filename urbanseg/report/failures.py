@@ -60,6 +60,9 @@ def worst_cells(
         grid: of the city's rasters.
         most: how many cells, at most.
         wording: of the classes.
+
+    Returns:
+        At most `most` cells with a sufficient share of compared pixels.
     """
     pixels = found.pixels.sum(axis=(1, 2))
     sizes = np.array([cell.height * cell.width for cell in found.cells])
@@ -87,7 +90,16 @@ def worst_cells(
 
 
 def sheet(files: RasterFiles, table: ClassTable, failures: Sequence[Failure]) -> Rgb:
-    """A row for each failure: the scene, the labels, the map and its errors; ``(height, width, 3)`` uint8."""
+    """An image with a row for each failure: the scene, the labels, the map and its errors.
+
+    Args:
+        files: the rasters of the city.
+        table: the classes.
+        failures: the cells, one a row.
+
+    Returns:
+        ``(height, width, 3)`` uint8.
+    """
     row = HEAD + SIDE + GAP
     canvas = Image.new("RGB", (GAP + len(PANELS) * (SIDE + GAP), HEAD + len(failures) * row), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)

@@ -71,6 +71,9 @@ def render(
         training_curves: from `curves.read_curves`.
         params: all parameters; shown folded, and the source of classes and targets.
         together: the scores of all cities together, as the overall stage writes them.
+
+    Returns:
+        The whole page; equal inputs give equal text.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "template"),

@@ -119,6 +119,9 @@ def errors(
         reference: ``(height, width)`` uint8 of class ids and `IGNORE`.
         prediction: likewise.
         split: ``(height, width)`` uint8, positions in `grid.SPLITS`.
+
+    Returns:
+        An image whose legend names right, wrong and uncompared pixels.
     """
     wrong = reference != prediction
     index = np.where(split == SPLITS.index("test"), 0, 2) + wrong
@@ -160,7 +163,16 @@ def splits(values: NDArray[np.uint8]) -> PalettedImage:
 
 
 def overlay(base: Rgb, top: PalettedImage, opacity: float) -> Rgb:
-    """`top` laid over `base` with an opacity of 0–1: ``(height, width, 3)`` uint8."""
+    """`top` blended over `base`.
+
+    Args:
+        base: ``(height, width, 3)`` uint8.
+        top: image of the same shape.
+        opacity: 0–1; transparent colours stay so.
+
+    Returns:
+        ``(height, width, 3)`` uint8.
+    """
     rgba = top.rgba.astype(np.float32)
     weight = rgba[..., 3:] / 255 * opacity
     return np.round(base * (1 - weight) + rgba[..., :3] * weight).astype(np.uint8)

@@ -45,6 +45,9 @@ def read_quality(folder: Path, files: RasterFiles, grid: Grid, table: ClassTable
         grid: of the rasters.
         table: the classes.
 
+    Returns:
+        Charts, worst cells and their image.
+
     Raises:
         PipelineError: if a table is missing or damaged.
     """

@@ -84,7 +84,16 @@ def headline(metrics: Mapping[str, Any]) -> list[Figure]:
 def class_rows(
     metrics: Mapping[str, Any], table: ClassTable, targets: Mapping[str, Target]
 ) -> list[ClassRow]:
-    """One row for each class, in the order of the table."""
+    """One row for each class, in the order of the table.
+
+    Args:
+        metrics: as the evaluate stage writes them.
+        table: the classes.
+        targets: acceptable and good IoU by class.
+
+    Returns:
+        Rows for the template.
+    """
     scores = metrics["classes"]
     return [
         ClassRow(

@@ -60,6 +60,14 @@ class Views:
 def read_views(files: RasterFiles, table: ClassTable, max_side: int = MAX_SIDE) -> Views:
     """Read a city's rasters and make their pictures.
 
+    Args:
+        files: the rasters of the city.
+        table: the classes.
+        max_side: longest side of the images in pixels.
+
+    Returns:
+        The images, all of one shape.
+
     Raises:
         PipelineError: if a raster is missing, damaged, or lies on another grid.
     """
@@ -94,6 +102,11 @@ def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = 
     """Write each picture, an overlay and an overview sheet as PNG files; the folder appears whole.
 
     `more` are further pictures by name, as far as there are any.
+
+    Args:
+        folder: where to; replaced as a whole.
+        views: the images of the city.
+        more: further images by name; None for those that do not exist.
     """
     layers = views.layers
     overlay = pictures.overlay(views.scene, layers["prediction"], OVERLAY_OPACITY)
