@@ -1,4 +1,4 @@
-"""Say how accurate a city's map is, by a sample of points that people checked.
+"""Estimate the accuracy of a city's map from a sample of interpreted points.
 
 ``python -m stages.assess <city> <file.gpkg>`` prints the accuracy table, and keeps it beside
 the file as Markdown and JSON; not part of the pipeline. `stages.sample` draws the points.

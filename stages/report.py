@@ -1,4 +1,4 @@
-"""Put every city into pictures and one HTML page that needs no network."""
+"""Render images of every city and one HTML report that needs no network."""
 
 import logging
 
@@ -31,7 +31,7 @@ def main(params: Params) -> None:
     training = files.read_json(require(paths.TRAINING, "train"))
     training_curves = curves.read_curves(require(paths.CURVES, "train"), wording(params.class_table))
     cities = [
-        gather(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
+        read_city(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
     ]
     together = files.read_json(require(paths.OVERALL, "overall"))
     html = page.render(cities, training, training_curves, params, together)
@@ -42,8 +42,8 @@ def main(params: Params) -> None:
     log.info("open %s in a browser (%.1f MB)", paths.REPORT, paths.REPORT.stat().st_size / 1e6)
 
 
-def gather(name: str, params: CityParams, table: ClassTable) -> CityReport:
-    """Read all that the page says of a city."""
+def read_city(name: str, params: CityParams, table: ClassTable) -> CityReport:
+    """Read what the page shows of a city."""
     rasters = views.RasterFiles(
         scene=require(paths.scene(name), f"scene@{name}"),
         labels=require(paths.labels(name), f"labels@{name}"),

@@ -1,4 +1,4 @@
-"""Draw points of a city's map for people to check in QGIS; not part of the pipeline.
+"""Draw a sample of a city's map for visual interpretation in QGIS; not part of the pipeline.
 
 ``python -m stages.sample <city> <file.gpkg>`` writes them, `stages.assess` reads them back.
 """

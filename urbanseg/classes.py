@@ -2,8 +2,8 @@
 
 The ids are the pixel values of every label and prediction raster. `IGNORE` is not a
 class: a pixel that holds it counts in no loss and no metric. Which OpenStreetMap tags
-make a class is a matter of `urbanseg.osm`, not of this module. The IoU of each class stands here,
-because training and evaluation both score by it.
+make a class is a matter of `urbanseg.osm`, not of this module. The IoU of each class is computed
+here, because training and evaluation both use it.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class LandClass:
-    """One class: pixel value, name, colour as ``#rrggbb``, and what people call it, if not by its name."""
+    """One class: pixel value, name, colour as ``#rrggbb``, and a title if it differs from the name."""
 
     id: int
     name: str

@@ -1,8 +1,8 @@
 """Change between two dated maps of one place: where, from what, to what, and how much.
 
 Comparing two classifications adds up the errors of both (Singh 1989, "Digital change
-detection techniques using remotely-sensed data"), so a pixel counts as changed only if both
-dates are sure of it, if the change is wider than outlines may be displaced, and if enough
+detection techniques using remotely-sensed data"), so a pixel counts as changed only if the
+confidence of both dates is high enough, if the change is wider than outlines may be displaced, and if enough
 pixels around it changed alike.
 """
 
@@ -24,7 +24,7 @@ from urbanseg.grid import Grid, Window
 from urbanseg.io.raster import Reader
 
 UNKNOWN = 65535
-"""Code of pixels that one of the dates doesn't know; 0 is unchanged."""
+"""Code of pixels that are unknown at one of the dates; 0 is unchanged."""
 
 SURE = 254
 """Value of a confidence of 1."""
@@ -41,7 +41,7 @@ class DatedMap:
     confidence: Reader | None
 
     def read(self, window: Window, least: float) -> tuple[Classes, NDArray[np.bool_]]:
-        """Classes of a window, and which of them are at least as sure as `least`."""
+        """Classes of a window, and which of them have at least the confidence `least`."""
         classes: Classes = self.classes.read_band(window)
         if self.confidence is None:
             return classes, np.ones(classes.shape, bool)
@@ -49,7 +49,7 @@ class DatedMap:
 
 
 def reach_px(rules: ChangeParams, grid: Grid) -> int:
-    """How far from a pixel others decide whether it changed."""
+    """Pixels around a window that its codes depend on."""
     return 2 * rules.shift_px + _least_pixels(rules, grid)
 
 
@@ -87,7 +87,7 @@ def filter_changes(
     Args:
         before: ``(height, width)`` class ids, `IGNORE` where unknown.
         after: same.
-        sure: same shape, where both dates are sure.
+        sure: same shape, where both dates have enough confidence.
         shift_px: a change must be wider than twice this.
         least_pixels: patches of one code with fewer pixels, 4-connected, are dropped.
 

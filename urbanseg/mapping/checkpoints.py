@@ -1,8 +1,8 @@
-"""Points that people check: a GeoPackage that QGIS opens with a form to fill in, and the way back.
+"""Points for visual interpretation: written to a GeoPackage with a form for QGIS, and read again.
 
-Each point gets the class that a person sees there. Whoever judges must not know what the map
-says (Olofsson et al. 2014, section 5.2), so the form hides the mapped class and the colours show
-only what was filled in. The strata the points were drawn from travel in the same file.
+Each point gets the class that an interpreter sees there. The interpretation must be blind to
+the map (Olofsson et al. 2014, section 5.2), so the form hides the mapped class and the colours
+show only what was filled in. The strata of the sample are stored in the same file.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class CheckedSample:
     Attributes:
         counts: ``(n, n)`` int64, points by mapped class (rows) and reference class.
         area_ha: ``(n,)`` float64, mapped area of each class.
-        unknown: points where nobody could tell.
+        unknown: points at which the class could not be interpreted.
     """
 
     counts: NDArray[np.int64]
@@ -67,7 +67,7 @@ def write_checkpoints(
         classes: their table.
 
     Raises:
-        PipelineError: if it exists, because somebody's work may be in it, or can't be written.
+        PipelineError: if it exists, because it may be filled in already, or can't be written.
     """
     if path.exists():
         raise PipelineError(f"{path} exists, and may be filled in already; move it away first")

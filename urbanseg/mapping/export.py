@@ -22,7 +22,7 @@ from urbanseg.io.files import atomic
 from urbanseg.mapping.styles import GEOMETRY
 
 CLOCK = "2000-01-01T00:00:00.000Z"
-"""The time that files say they were written."""
+"""Time of writing that is stored in the files."""
 
 GEOMETRY_TYPES = {"land_cover": "Polygon", "road_edges": "LineString", "road_nodes": "Point"}
 """Layers of the map in the order they are written."""
@@ -35,7 +35,7 @@ def write_map(
     styles: pd.DataFrame,
     formats: Collection[str] = ("gpkg", "geojson", "shapefile"),
 ) -> None:
-    """Write the map into files called as `map_files` says; the folder appears whole.
+    """Write the map into the files that `map_files` names; the folder is replaced atomically.
 
     The GeoPackage holds all layers and their styles; the others hold the land cover.
 
@@ -102,7 +102,7 @@ def write_geojson(path: Path, land_cover: gpd.GeoDataFrame) -> None:
 
 
 def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
-    """Write a zip archive of ``land_cover.shp`` and what belongs to it, in UTF-8."""
+    """Write a zip archive of ``land_cover.shp`` and its sidecar files, in UTF-8."""
     folder = path.with_suffix("")
     folder.mkdir()
     write_layer(

@@ -1,8 +1,8 @@
 """Outlines of the regions of a partition, traced from corner to corner.
 
-Between corners run straight borders; each has two sides, each side knows which one follows
-it around its region, and the cycles of that permutation are the rings: array operations
-throughout, no loop over polygons. Neighbours share every vertex, so no gap opens between
+Between corners run straight borders; each has two sides, each side has a successor around
+its region, and the cycles of that permutation are the rings: array operations throughout,
+no loop over polygons. Neighbours share every vertex, so no gap opens between
 them when they are reprojected or simplified together.
 """
 
@@ -239,8 +239,8 @@ def _rank_cycles(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Cycle of each element of a permutation, its distance from the cycle's first element, and lengths.
 
-    Found by pointer jumping (Wyllie 1979): each element knows how far back another one lies,
-    and in every round looks twice as far. `gap` is the distance from an element to the next.
+    Found by pointer jumping (Wyllie 1979): each element stores the distance back to another one,
+    which doubles in every round. `gap` is the distance from an element to the next.
     """
     size = len(after)
     links = sparse.csr_array((np.ones(size, dtype=np.int8), after, np.arange(size + 1)), shape=(size, size))

@@ -1,9 +1,9 @@
 """The partition of a class raster: its regions, and the corners at which their outlines turn or meet.
 
-A corner is seen from the four pixels around it, so a raster is surveyed strip by strip,
-in threads; what stays in memory is the corners, 24 bytes each, and not the pixels. Regions
-that strips have cut are joined by connected components. The partition says nothing of the
-strips: however high they were, it is the same.
+A corner depends on the four pixels around it, so a raster is processed strip by strip, in
+threads; only the corners stay in memory, 24 bytes each, and not the pixels. Regions that
+strips have cut are joined by connected components. The partition does not depend on the
+height of the strips.
 """
 
 from collections import deque
@@ -162,7 +162,7 @@ def components(
 
 @dataclass(frozen=True)
 class _Strip:
-    """What one strip knows: its own regions, and which of them lie along its seams."""
+    """The regions and corners of one strip, and which regions lie along its upper and lower edge."""
 
     ids: NDArray[np.uint8]
     sums: NDArray[np.int64]  # (3, regions): pixels, pixels with a confidence, sum of confidences

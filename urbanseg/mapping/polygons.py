@@ -1,9 +1,9 @@
 """Land-cover polygons: a class raster as a table of polygons with class, area and confidence.
 
-What a region is stands in `urbanseg.mapping.partition`, how slivers are merged and holes
-filled in `urbanseg.mapping.regions`, how outlines are traced in `urbanseg.mapping.outlines`,
-made smoother and simpler in `urbanseg.mapping.generalise`, and how buildings get their right
-angles in `urbanseg.mapping.regularize` and `urbanseg.mapping.coverage_insert`.
+Regions are defined in `urbanseg.mapping.partition`, merged and filled in
+`urbanseg.mapping.regions`, traced in `urbanseg.mapping.outlines`, smoothed and simplified in
+`urbanseg.mapping.generalise`; buildings get right angles in `urbanseg.mapping.regularize` and
+`urbanseg.mapping.coverage_insert`.
 """
 
 from collections.abc import Collection, Mapping
@@ -94,7 +94,7 @@ def land_cover(
         read: classes and confidences of a window; see `urbanseg.mapping.partition.partition_raster`.
         grid: where the pixels lie; its CRS must be in metres.
         class_table: names of the classes.
-        clean_up: what is merged, filled, smoothed, simplified and squared, in this order.
+        clean_up: what is merged, filled, smoothed, simplified and regularized, in this order.
         rows: height of the strips that are read; the result is the same for any.
         threads: strips worked on at once.
 
@@ -126,7 +126,7 @@ def pixel_cover(
 ) -> pa.Table:
     """`land_cover` without clean-up as an Arrow table, `geometry` in well-known binary.
 
-    No object is made of a polygon, which takes less time than writing the table.
+    No polygon objects are made, so this takes less time than writing the table.
     `pyogrio.write_arrow` and PostGIS take it as it is.
 
     Args:
@@ -217,7 +217,7 @@ def _regularize(
     class_table: ClassTable,
     clean_up: CleanUp,
 ) -> NDArray[np.object_]:
-    """The coverage with right angles, which are found in the exact outlines: simpler ones tell less."""
+    """The coverage with right angles, which are computed from the exact outlines."""
     chosen = np.isin(ids, [class_table.id_of(name) for name in clean_up.square])
     shapes = np.full(len(polygons), None, dtype=object)
     shapes[chosen] = regularize(exact[chosen], grid.resolution)

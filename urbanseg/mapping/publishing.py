@@ -1,4 +1,4 @@
-"""Publishing the map to PostGIS, for those who read it from a database.
+"""Publication of the map in PostGIS.
 
 One table holds a layer of all cities; rows carry the city and the run that made them, a
 digest of the map. Replacing a city is one transaction: readers see its old rows until the
@@ -24,7 +24,7 @@ EPSG = 4326
 """CRS of the tables: cities lie in different UTM zones, and a table has one."""
 
 RUNS = "runs"
-"""Table that says which run of each city is there."""
+"""Table of the published run of each city."""
 
 KEYS = ("city", "run")
 
@@ -101,7 +101,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def redact_message(text: str) -> str:
-    """The first line of a database's message, without what tells where it is and who asks."""
+    """The first line of a database's message, without host, database, user and password."""
     line = next(iter(redact(text).strip().splitlines()), "")
     line = re.sub(r"\w+(\+\w+)?://\S+", "[hidden]", line)
     line = re.sub(
@@ -140,7 +140,7 @@ def _runs(schema: str) -> sa.Table:
 
 
 def _rows(layer: gpd.GeoDataFrame, city: str, run: str) -> gpd.GeoDataFrame:
-    """The layer as it stands in the database."""
+    """The layer with the columns of the database table."""
     rows = layer.to_crs(EPSG).rename_geometry(GEOMETRY)
     rows.insert(0, "run", run)
     rows.insert(0, "city", city)

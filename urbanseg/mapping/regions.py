@@ -1,4 +1,4 @@
-"""What becomes of small regions of a partition: slivers are merged, holes are filled.
+"""Small regions of a partition: slivers are merged, holes are filled.
 
 Both work on the region adjacency graph, a sparse matrix of shared borders read off the
 partition's corners; no pixel is touched.

@@ -1,10 +1,10 @@
-"""Buildings with right angles: the best rectilinear shape for a ragged outline.
+"""Regularization of buildings: the best rectilinear shape for a jagged outline.
 
 Each outline gives several candidates: its walls, found by Douglas and Peucker (1973) at a few
 tolerances and turned to the nearer of two perpendicular directions, and the rectangle around
-it. The one that differs least from the outline wins, corners being charged for; a shape that
-isn't rectilinear keeps its outline. How squares enter a map without gaps or overlaps stands
-in `urbanseg.mapping.coverage_insert`.
+it. The one with the least difference from the outline plus a cost for each corner is taken; a
+shape that is not rectilinear keeps its outline. `urbanseg.mapping.coverage_insert` puts the
+results into the map without gaps or overlaps.
 """
 
 from collections.abc import Iterator
@@ -14,24 +14,24 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-LOOSENESS = (1.5, 2.0, 3.0)
+WALL_TOLERANCES = (1.5, 2.0, 3.0)
 """Tolerances at which walls are looked for, in pixels: those of a staircase lie within √2 of a line."""
-STRAIGHTNESS = 0.5
+MIN_AGREEMENT = 0.5
 """Least agreement of walls on two perpendicular directions; it is 1 for a rectangle, 0 for a circle."""
 DIFFERENCE_LIMIT = 0.1
 """Largest symmetric difference of a shape and its outline, as a share of the area, …"""
-STAIRS = 0.25
+STAIRCASE_ALLOWANCE = 0.25
 """… to which so many pixels times the length of the outline are added: what its staircases make …"""
-MOST_DIFFERENCE = 0.3
+MAX_DIFFERENCE = 0.3
 """… up to this share."""
 AREA_LIMIT = 0.1
 """Largest change of the area, as a share of it."""
-CORNER_PRICE = 0.5
-"""Square pixels that a corner must save."""
-SHORTEST_WALL = 1.5
+CORNER_COST = 0.5
+"""Cost of a corner: the difference, in square pixels, that it must reduce."""
+MIN_WALL = 1.5
 """Shorter walls, in pixels, are left out, and their neighbours become one."""
-MOST_LINES = 1000
-"""Rings with more lines, which are no building, are left alone: leaving out lines takes its time."""
+MAX_LINES = 1000
+"""Rings with more lines are no buildings and are skipped: dropping lines takes quadratic time."""
 SAME = 1e-6
 """Coordinates that are no further apart, in pixels, are the same."""
 
@@ -54,7 +54,7 @@ def regularize(polygons: NDArray[np.object_], tolerance: float) -> NDArray[np.ob
         ``(n,)`` valid Polygons; None where none is close enough.
     """
     found: list[tuple[int, shapely.Polygon]] = []
-    simpler = [shapely.simplify(polygons, tolerance * looseness) for looseness in LOOSENESS]
+    simpler = [shapely.simplify(polygons, tolerance * wall_tolerance) for wall_tolerance in WALL_TOLERANCES]
     envelopes = shapely.oriented_envelope(polygons)
     for index, polygon in enumerate(polygons):
         outlines = [each[index] for each in simpler]
@@ -74,10 +74,10 @@ def _best(
     outlines = polygons[index]
     areas = shapely.area(outlines)
     difference = shapely.area(shapely.symmetric_difference(shapes, outlines))
-    limit = DIFFERENCE_LIMIT * areas + STAIRS * tolerance * shapely.length(outlines)
-    fits = difference <= np.minimum(limit, MOST_DIFFERENCE * areas)
+    limit = DIFFERENCE_LIMIT * areas + STAIRCASE_ALLOWANCE * tolerance * shapely.length(outlines)
+    fits = difference <= np.minimum(limit, MAX_DIFFERENCE * areas)
     fits &= np.abs(shapely.area(shapes) - areas) <= AREA_LIMIT * areas
-    cost = difference + CORNER_PRICE * tolerance**2 * shapely.get_num_coordinates(shapes)
+    cost = difference + CORNER_COST * tolerance**2 * shapely.get_num_coordinates(shapes)
     order = np.lexsort((np.arange(len(cost)), cost, index))
     order = order[fits[order]]
     first = order[np.diff(index[order], prepend=-1) > 0]
@@ -91,9 +91,9 @@ def _candidates(
     envelope: shapely.Polygon,
     tolerance: float,
 ) -> Iterator[shapely.Polygon]:
-    """Rectilinear shapes for one polygon, none if its walls agree on no directions."""
+    """Rectilinear shapes for one polygon, none if its walls have no common directions."""
     rings = [_points(ring) for ring in (polygon.exterior, *polygon.interiors)]
-    for looseness, outline in enumerate(simpler):
+    for wall_tolerance, outline in enumerate(simpler):
         if len(outline.interiors) != len(polygon.interiors):
             continue
         kept = [
@@ -103,8 +103,8 @@ def _candidates(
         vote, agreement = _dominant_direction(
             [_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)]
         )
-        if looseness == 0:
-            if agreement < STRAIGHTNESS:
+        if wall_tolerance == 0:
+            if agreement < MIN_AGREEMENT:
                 return
             yield from _build_shapes(rings, None, vote, tolerance)
             side = np.diff(_points(envelope.exterior)[:2])[0]
@@ -147,7 +147,7 @@ class _Walls:
 
 
 def _dominant_direction(walls: list[_Walls]) -> tuple[complex, float]:
-    """Mean of e^{4iθ} over walls, of size 1, and how far walls agree with it: 0 for none, 1 for all."""
+    """Mean of e^{4iθ} over walls, of size 1, and the walls' agreement with it: 0 for none, 1 for all."""
     moments = np.concatenate([each.moments() for each in walls])
     lengths = np.concatenate([each.lengths() for each in walls])
     sizes = np.abs(moments)
@@ -200,28 +200,31 @@ def _rectilinear(walls: _Walls, tolerance: float) -> Complexes | None:
     """Corners of a ring whose walls run along the axes; None if it has fewer than four, or too many."""
     middle, step, first = walls.sides()
     wall_step = np.add.reduceat(step, first)
-    lies = np.abs(wall_step.real) >= np.abs(wall_step.imag)  # along the real axis
-    turns = np.flatnonzero(lies != np.roll(lies, 1))
-    if not 4 <= len(turns) <= MOST_LINES:
+    is_horizontal = np.abs(wall_step.real) >= np.abs(wall_step.imag)  # along the real axis
+    turns = np.flatnonzero(is_horizontal != np.roll(is_horizontal, 1))
+    if not 4 <= len(turns) <= MAX_LINES:
         return None
     begin = first[turns[0]]  # where a wall turns, so that no line is cut by the start of the ring
     middle, step, starts = np.roll(middle, -begin), np.roll(step, -begin), first[turns] - begin
-    lies = lies[turns]
+    is_horizontal = is_horizontal[turns]
     length = np.where(
-        lies, np.add.reduceat(np.abs(step.real), starts), np.add.reduceat(np.abs(step.imag), starts)
+        is_horizontal, np.add.reduceat(np.abs(step.real), starts), np.add.reduceat(np.abs(step.imag), starts)
     )
     moment = np.where(
-        lies,
+        is_horizontal,
         np.add.reduceat(np.abs(step.real) * middle.imag, starts),
         np.add.reduceat(np.abs(step.imag) * middle.real, starts),
     )
-    lies, offset = _drop_short(lies, length, moment, SHORTEST_WALL * tolerance)
+    is_horizontal, offset = _drop_short(is_horizontal, length, moment, MIN_WALL * tolerance)
     ahead = np.roll(offset, -1)
-    return np.where(lies, ahead + 1j * offset, offset + 1j * ahead)
+    return np.where(is_horizontal, ahead + 1j * offset, offset + 1j * ahead)
 
 
 def _drop_short(
-    lies: NDArray[np.bool_], length: NDArray[np.float64], moment: NDArray[np.float64], shortest: float
+    is_horizontal: NDArray[np.bool_],
+    length: NDArray[np.float64],
+    moment: NDArray[np.float64],
+    shortest: float,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Directions and mean offsets of lines, of which short ones are left out, the shortest first.
 
@@ -232,12 +235,12 @@ def _drop_short(
         sizes = np.abs(np.roll(offset, -1) - np.roll(offset, 1))
         short = int(np.argmin(sizes))
         if sizes[short] >= shortest or len(offset) <= 4:
-            return lies, offset
+            return is_horizontal, offset
         before, after = (short - 1) % len(offset), (short + 1) % len(offset)
         length[before] += length[after]
         moment[before] += moment[after]
         kept = ~np.isin(np.arange(len(offset)), (short, after))
-        lies, length, moment = lies[kept], length[kept], moment[kept]
+        is_horizontal, length, moment = is_horizontal[kept], length[kept], moment[kept]
 
 
 def _snap_to_known(

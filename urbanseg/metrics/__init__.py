@@ -1,1 +1,1 @@
-"""Scores of a map: segmentation, boundaries, areas, roads, and their grades."""
+"""Scores of a map: segmentation, boundaries, areas, roads, and their grades against targets."""

@@ -1,7 +1,7 @@
-"""Whether an exported model may stand in for the one it was made of.
+"""Agreement of an exported model with the original.
 
-A float format does the same sums in another order, so nearly every pixel must get the
-same class. int8 does other sums, so what counts is how much worse it is at the task.
+A float format computes the same sums in another order, so nearly every pixel must get the
+same class. int8 computes with other weights, so its loss of mIoU is what is limited.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Agreement:
     miou: float
     """Mean IoU of the format against the labels."""
     miou_loss: float
-    """How much more the original has."""
+    """Mean IoU of the original minus that of the format."""
 
 
 def agreement(
@@ -34,9 +34,9 @@ def agreement(
     """Compare classes with those of the original, and both with the labels.
 
     Args:
-        original: classes of each tile ``(height, width)``, as the original sees them.
-        found: the same, as the format sees them.
-        labels: the same, as they are; 255 where unknown.
+        original: classes of each tile ``(height, width)``, predicted by the original.
+        found: the same, predicted by the format.
+        labels: the same, of the reference; 255 where unknown.
         n: number of classes.
 
     Returns:

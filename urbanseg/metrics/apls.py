@@ -1,10 +1,10 @@
-"""APLS: does the mapped road network lead from A to B on a way of the same length?
+"""APLS: similarity of the shortest path lengths in the mapped and the reference road network.
 
 Average Path Length Similarity of Van Etten et al. 2018, "SpaceNet: A Remote Sensing Dataset
 and Challenge Series", with the rules of its reference implementation (CosmiQ Works' apls):
 control points are the junctions and ends of a network and points between them; each is
 snapped to the nearest edge of the other network; a path that exists in one network and
-not in the other counts as entirely wrong. Sums of path differences add up over areas.
+not in the other has the largest difference, 1. Sums of path differences add up over areas.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SHORT = 0.75
 """An edge shorter than this part of the spacing gets no point in its middle."""
 
 MOST_POINTS = 500
-"""Control points of an area; of more, this many are taken at even steps, since paths grow as their square."""
+"""Control points of an area; of more, this many are taken at even steps, as paths grow with the square."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class PathSums:
 
 @dataclass(frozen=True)
 class _Network:
-    """A road graph as arrays: edges, and the shortest way between any two nodes."""
+    """A road graph as arrays: edges, and the shortest path between any two nodes."""
 
     lines: NDArray[np.object_]
     ends: Ints  # (edges, 2)
@@ -79,12 +79,12 @@ class _Network:
 
 @dataclass(frozen=True)
 class _Places:
-    """Points on a network: each on an edge, at a distance from its start; edge -1 is a node or nowhere."""
+    """Points on a network: each on an edge, at a distance from its start; edge -1: on a node or nowhere."""
 
     edge: Ints
     at: Floats
     node: Ints
-    """The node a point lies on; -1 for points on edges and for those that are nowhere."""
+    """The node a point lies on; -1 for points on edges and for points that were not snapped."""
 
 
 def compare_paths(

@@ -1,8 +1,8 @@
-"""Area accuracy: how much of each class was mapped, against how much there is.
+"""Area accuracy: mapped against reference area of each class.
 
-The mapped area is biased wherever omission and commission differ; the ratio says by how
-much on the test pixels. What to make of it is in Olofsson et al. 2014, "Good practices
-for estimating area and assessing accuracy of land change".
+The mapped area is biased wherever omission and commission differ; the ratio gives the bias
+on the test pixels. See Olofsson et al. 2014, "Good practices for estimating area and
+assessing accuracy of land change".
 """
 
 from dataclasses import dataclass

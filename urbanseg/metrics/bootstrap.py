@@ -1,11 +1,11 @@
-"""Block bootstrap: how far a score would move on another sample of test blocks.
+"""Block bootstrap: the sampling variation of a score over test blocks.
 
-Errors of neighbouring pixels go together, so pixels are no independent sample; whole
+Errors of neighbouring pixels are correlated, so pixels are no independent sample; whole
 blocks are drawn with replacement instead, and the score is computed again from their
 summed counts (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13, for the
 percentile interval; Künsch 1989, "The Jackknife and the Bootstrap for General Stationary
 Observations", for blocks). Two maps of the same blocks are compared by drawing the
-same blocks for both: what is hard in a block is hard for both and cancels.
+same blocks for both: the variation of difficulty between blocks, which both share, cancels.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ SAMPLES = 1000
 COVERAGE = 0.95
 
 _CHUNK = 2**22
-"""Multiplicities held at once: samples × blocks."""
+"""Largest array of multiplicities held at once: samples × blocks."""
 
 
 def interval(
@@ -82,8 +82,8 @@ def replicates(
 ) -> NDArray[np.float64]:
     """The score in each sample: ``(n, …)``, whatever shape the statistic has.
 
-    The blocks drawn depend on the seed and the number of blocks alone. One block tells
-    nothing of how blocks differ: its replicates are NaN.
+    The blocks drawn depend on the seed and the number of blocks alone. One block gives no
+    estimate of the variation between blocks: its replicates are NaN.
 
     Args:
         block_counts: ``(blocks, …)`` counts or lengths of each block; they add up over blocks.

@@ -1,9 +1,9 @@
-"""Boundary F1 and boundary IoU: how well the outlines of each class are drawn.
+"""Boundary F1 and boundary IoU: accuracy of the outlines of each class.
 
 Definition of Csurka et al. 2013, "What is a good evaluation measure for semantic
 segmentation?", with the boundary matching of Perazzi et al. 2016 (DAVIS): precision is
 the share of predicted boundary pixels within the tolerance of a reference boundary of
-the same class, recall the converse. Boundary IoU stands beside it: Cheng et al. 2021,
+the same class, recall the converse. Boundary IoU: Cheng et al. 2021,
 "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation". Counts are summed
 over windows; with a halo of `halo_px` pixels the sum does not depend on how the scene is cut.
 """
@@ -258,8 +258,8 @@ def spread(
     """Every pixel's own bits and those of all pixels within the tolerance.
 
     It equals an exact Euclidean distance transform of each bit compared with the
-    tolerance, but serves all classes at once: the disc is a stack of chords, and going
-    from its rim to its centre each chord grows out of the one before.
+    tolerance, but processes all classes at once: the disc is decomposed into rows of chords, and
+    from its edge to its centre each chord is dilated from the previous one.
 
     Args:
         bits: ``(height, width)``, one bit for each class.

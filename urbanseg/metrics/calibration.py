@@ -1,6 +1,6 @@
-"""Calibration: does a confidence of 80 % mean right in 80 % of the cases?
+"""Calibration: agreement of confidence and accuracy.
 
-Pixels are counted by predicted class, stored confidence and rightness; the reliability
+Pixels are counted by predicted class, stored confidence and correctness; the reliability
 diagram, the expected calibration error and precision–recall by confidence all follow
 from these counts, which add up over windows. Definitions: Guo et al. 2017, "On
 Calibration of Modern Neural Networks"; DeGroot & Fienberg 1983 for the diagram.
@@ -34,7 +34,7 @@ class Reliability:
 def confidence_counts(
     reference: NDArray[np.uint8], prediction: NDArray[np.uint8], confidence: NDArray[np.uint8], n: int
 ) -> NDArray[np.int64]:
-    """Pixels by predicted class, confidence and rightness.
+    """Pixels by predicted class, confidence and correctness.
 
     Args:
         reference: class ids below `n`, uint8, any shape.

@@ -1,7 +1,7 @@
-"""Counting in one block of a scene: all that the scores need of it.
+"""Counts of one block of a scene, from which the scores are computed.
 
 A block is read with a halo, so that outlines and their matches do not end at its border.
-Pixels and outlines are counted by cell, the smaller unit that the bootstrap draws.
+Pixels and outlines are counted by cell, the smaller unit that the bootstrap resamples.
 """
 
 from dataclasses import dataclass
@@ -182,7 +182,7 @@ def _cells(
 def _classes(raster: Reader, window: Window, n: int) -> Classes:
     """Class ids of a window, all of them below `n` or ignored."""
     values: Classes = raster.read_band(window)
-    # Adding 1 turns 255 into 0, so that one maximum tells whether an id is unknown.
+    # Adding 1 turns 255 into 0, so that one maximum finds unknown ids.
     if int((values + np.uint8(1)).max(initial=0)) > n:
         worst = values[values != IGNORE].max()
         raise PipelineError(

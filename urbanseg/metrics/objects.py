@@ -1,7 +1,7 @@
-"""Objects: are buildings found one by one, and not only as so many pixels?
+"""Detection scores of objects such as buildings, counted one by one.
 
 An object is a 4-connected patch of pixels, as the map's polygons are. A predicted object
-is right if it overlaps a reference object with an IoU of at least the threshold, each
+is correct if it overlaps a reference object with an IoU of at least the threshold, each
 serving one match only (SpaceNet: Van Etten et al. 2018, "SpaceNet: A Remote Sensing
 Dataset and Challenge Series"; above 0.5 a match is unique: Kirillov et al. 2019, "Panoptic
 Segmentation"). Windows give fragments; `ObjectMerger` joins them across seams, so that an
@@ -93,7 +93,7 @@ class ObjectMerger:
     first_units: list[int] = field(default_factory=list)
 
     def add(self, part: Fragments, first_unit: int = 0) -> None:
-        """Take the fragments of one more window, whose units are numbered from `first_unit`."""
+        """Add the fragments of a window, whose units are numbered from `first_unit`."""
         self.parts.append(part)
         self.first_units.append(first_unit)
 
@@ -173,7 +173,7 @@ def _match(
     """
     pairs = overlap.tocoo()
     union = reference[pairs.row] + predicted[pairs.col] - pairs.data
-    # Cross-multiplied a hair low, so that an IoU that equals the threshold is a match.
+    # Cross-multiplied with a small tolerance, so that an IoU that equals the threshold is a match.
     good = pairs.data >= min_iou * union * (1 - 1e-12)
     wanted = sparse.coo_array(
         (np.ones(int(good.sum()), np.int8), (pairs.row[good], pairs.col[good])), overlap.shape

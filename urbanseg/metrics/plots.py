@@ -14,7 +14,7 @@ from urbanseg.metrics.segmentation import present
 from urbanseg.metrics.summary import DIGITS, Evaluation, class_figures
 
 CONFIDENCES = np.arange(0, calibration.LEVELS, 12)
-"""Stored confidences at which precision and recall are told: about every 5 %."""
+"""Stored confidences at which precision and recall are computed: about every 5 %."""
 
 CLASS_COLUMNS = ("iou", "precision", "recall", "f1", "boundary_f1", "boundary_iou")
 

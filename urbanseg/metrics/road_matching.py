@@ -3,7 +3,7 @@
 Definitions of Wiedemann et al. 1998, "Empirical Evaluation of Automatically Extracted Road
 Axes", and Heipke et al. 1997, "Evaluation of Automatic Road Extraction": a piece of road is
 matched if it lies within the buffer width of the other network. Lengths add up over
-areas. Lines are compared exactly, segment by segment, without drawing a buffer: the
+areas. Lines are compared exactly, segment by segment, without constructing a buffer: the
 points of a segment within some distance of another segment are an interval of it.
 """
 
@@ -142,7 +142,7 @@ def _union(
     """Length of the union of each owner's intervals within 0–1: ``(n,)``."""
     order = np.lexsort((start, owner))
     owner, start, stop = owner[order], start[order], stop[order]
-    # Owners are laid end to end, two units apart, so one running maximum serves them all.
+    # Owners are offset by two units each, so that one running maximum handles all of them.
     reached = np.maximum.accumulate(stop + 2.0 * owner) - 2.0 * owner
     before = np.concatenate([[0.0], reached[:-1]])
     before[np.flatnonzero(np.diff(owner, prepend=-1))] = 0.0

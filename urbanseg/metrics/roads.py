@@ -1,7 +1,7 @@
-"""Scores of a road network: is it complete, correct, connected, and of the right lengths?
+"""Scores of a road network: completeness, correctness, connectivity and path lengths.
 
-Lengths near the other network are compared by `road_matching`, path lengths by `apls`; here it
-is connectivity. A pair of reference nodes that is joined by some road stays connected if both
+Lengths near the other network are compared by `road_matching`, path lengths by `apls`, and
+connectivity here. A pair of reference nodes that is joined by some road stays connected if both
 nodes have a predicted road nearby and these roads are joined too. Being connected is an
 equivalence, so the pairs need not be sampled: counting nodes per pair of components
 gives the exact share. All counts add up over areas.
@@ -51,7 +51,7 @@ class NetworkSize:
 
 @dataclass(frozen=True)
 class SkeletonScores:
-    """What the predicted network was before its repair: connected pairs, and lengths in metres."""
+    """The predicted network before its repair: connected pairs, and lengths in metres."""
 
     pairs_connected: int = 0
     lengths: MatchedLengths = field(default_factory=MatchedLengths)
@@ -135,7 +135,7 @@ def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams)
         reference: nodes hold `x` and `y`, edges `geometry` and `length`.
         prediction: same.
         rules: `connectivity_snap_m`: a reference node is matched to the nearest predicted road
-            within this distance, and without one counts as connected to nothing. The
+            within this distance, and without one counts as not connected. The
             others are those of `road_matching.match_lengths` and `apls.compare_paths`.
 
     Returns:

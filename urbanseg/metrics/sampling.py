@@ -1,10 +1,10 @@
 """Points for visual checking: a stratified random sample of the pixels of a map.
 
 The mapped classes are the strata. Each gets at least a few dozen points, so that rare
-classes can be judged, and the rest goes by area (Olofsson et al. 2014, "Good practices for
+classes can be assessed, and the rest is allocated by area (Olofsson et al. 2014, "Good practices for
 estimating area and assessing accuracy of land change", section 5.1.2). Within a stratum every
-pixel is drawn with the same chance and once at most, which is what the estimates of
-`stratified_estimates` rest on. The map is read twice, by strips: memory is bounded by the strip.
+pixel is drawn with the same probability and at most once, as the estimators of
+`stratified_estimates` assume. The map is read twice, by strips: memory is bounded by the strip.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels that were drawn, in random order, so that the order tells nothing of the class.
+    """Pixels that were drawn, in random order, so that the order does not reveal the class.
 
     Attributes:
         rows: ``(points,)`` int64.
@@ -81,7 +81,7 @@ def stratified_sample(
 
     Args:
         read: classes of a strip, ``(height, width)`` uint8; values of `n` and above are never drawn.
-        strips: windows over the whole width, from top to bottom. Their height changes nothing.
+        strips: windows over the whole width, from top to bottom. Their height does not change the sample.
         n: number of classes.
         points: to be drawn in all.
         least: see `allocate`.

@@ -103,7 +103,7 @@ def mean(scores: NDArray[np.float64]) -> float:
 
 
 def pixel_accuracy(matrix: NDArray[np.int64]) -> float:
-    """Share of pixels predicted rightly; NaN if there is no pixel."""
+    """Share of pixels predicted correctly; NaN if there is no pixel."""
     total = matrix.sum()
     return float(np.trace(matrix) / total) if total else float("nan")
 

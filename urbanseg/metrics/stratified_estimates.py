@@ -4,7 +4,7 @@ The map's classes are the strata, their mapped areas the weights: Olofsson et al
 "Good practices for estimating area and assessing accuracy of land change", Remote
 Sensing of Environment 148, whose equations are named below. The standard errors hold for
 samples drawn at random within each stratum, as `sampling` draws them; pixels of test
-blocks are no such sample, and their intervals come from `bootstrap`.
+blocks are no such sample; their intervals come from `bootstrap`.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class AccuracyEstimates:
     """Estimates and their standard errors; ``(n,)`` where they are of a class, all float64.
 
     Attributes:
-        overall: share of the map's area that is right (equation 1), and its error (5).
-        users: right share of the area mapped as a class (2), error (6); NaN if not sampled.
-        producers: rightly mapped share of a class's area (3), error (7); NaN if there is none.
+        overall: share of the map's area that is correct (equation 1), and its error (5).
+        users: correct share of the area mapped as a class (2), error (6); NaN if not sampled.
+        producers: correctly mapped share of a class's area (3), error (7); NaN if there is none.
         area: estimated area of each class, in the unit of the mapped areas (9), error (11).
     """
 
@@ -38,7 +38,7 @@ class AccuracyEstimates:
 
 
 def adjusted_area(sample: NDArray[np.int64], mapped: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area of each class, corrected for what the sample says of the map's errors.
+    """Area of each class, corrected for the map's errors in the sample.
 
     Equations 4 and 9: ``Â_k = Σ_i A_i n_ik / n_i.`` with the mapped areas ``A_i``.
 

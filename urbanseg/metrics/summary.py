@@ -1,6 +1,6 @@
-"""What the evaluation says: the scores of a city, or of all of them, for `dvc metrics`.
+"""The metrics file: the scores of a city, or of all cities together, for `dvc metrics`.
 
-A handful of headline figures stand at the top level, details are nested, and the names
+A few headline figures are at the top level, details are nested, and the names
 are stable, so that `dvc metrics diff` reads well. What is undefined (the IoU of a class
 that is absent) is null, never NaN.
 """
@@ -226,7 +226,7 @@ def class_figures(result: Evaluation, index: int, name: str) -> dict[str, Any]:
 
 
 def figure(value: float) -> float | None:
-    """A number as it stands in the metrics file; None for NaN."""
+    """A number rounded for the metrics file; None for NaN."""
     return None if isnan(value) else round(float(value), DIGITS)
 
 

@@ -1,1 +1,1 @@
-"""Pictures and the HTML page: what the pipeline made of each city, for people to see."""
+"""Images and the HTML report of each city."""

@@ -1,6 +1,6 @@
-"""The accuracy of a map as a sample that people checked tells it, worded as Markdown and as plain values.
+"""The accuracy of a map by an interpreted sample, as Markdown and as plain values.
 
-Tables are those that Olofsson et al. 2014 ask for: the error matrix in shares of the map's
+Tables are those that Olofsson et al. 2014 recommend: the error matrix in shares of the map's
 area (their equation 4, table 9), users' and producers' accuracy, and areas corrected for the map's
 errors, each with its 95 % interval.
 """
@@ -73,7 +73,7 @@ def accuracy_page(
         mapped_ha: ``(n,)`` area of each class that the points were drawn from.
         labels: of the classes, as people read them.
         title: what was mapped.
-        unknown: points where nobody could tell.
+        unknown: points at which the class could not be interpreted.
 
     Returns:
         The page, ending with a line feed.

@@ -1,9 +1,9 @@
-"""Two evaluations side by side: what changed, and whether the change is more than chance.
+"""Comparison of two evaluations: the changes, and whether they are significant.
 
 A change is real if its 95 % interval excludes zero. Best is the interval of the paired
 difference, from the same test blocks on both sides (`metrics.bootstrap`); else the base's
-own interval is taken for it. Where neither is known the doubt goes against the new side:
-any drop is worse, and no rise is better.
+own interval is taken for it. Where neither is known, any drop counts as
+worse and no rise as better.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def verdict(self) -> Verdict:
-        """What is to be made of it."""
+        """Significance of the change; see the module."""
         if self.base is None:
             return "new"
         if self.new is None:
@@ -66,7 +66,7 @@ def changes(
 
     Args:
         base: metrics of each city on the side compared with, as the evaluate stage writes them.
-        new: same, of the side that is judged.
+        new: same, of the new side.
         paired: 95 % intervals of ``new - base`` by city and figure, from the same test blocks.
 
     Returns:

@@ -1,7 +1,7 @@
 """Training curves: read from the files that DVCLive writes, drawn as inline SVG.
 
-Hand-drawn rather than by matplotlib, so that the lines take the page's colours in light
-and dark, and a screen reader is told what they say.
+Written as SVG here rather than by matplotlib, so that the lines take the page's colours in
+light and dark mode, and have a text for screen readers.
 """
 
 import csv

@@ -1,7 +1,7 @@
-"""Where the map fails: the worst parts of the test area, in words and in pictures.
+"""The worst cells of the test area, in words and as images.
 
-Where a model goes wrong is what its user wants to see first. The parts are the cells by
-which the evaluate stage counts; a cell is read from the rasters at full resolution.
+The cells are those by which the evaluate stage counts; each is read from the rasters at
+full resolution.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from urbanseg.report.views import RasterFiles, rgb_bands
 MOST = 6
 """Cells that are shown."""
 LEAST_SHARE = 0.25
-"""A cell counts if this part of its pixels does; a few pixels say little."""
+"""Least share of a cell's pixels that were compared; fewer are no reliable sample."""
 SIDE, GAP, HEAD = 200, 8, 26
 """Pixels of a thumbnail, between thumbnails, and of a line of text above a row."""
 PANELS = ("scene", "labels", "map", "errors")
@@ -53,7 +53,7 @@ class Failure:
 def worst_cells(
     found: CountsByBlock, grid: Grid, most: int = MOST, wording: Wording = humanize
 ) -> list[Failure]:
-    """The cells with the lowest share of right pixels, worst first; none that is all right.
+    """The cells with the lowest share of right pixels, worst first; none without an error.
 
     Args:
         found: counts of the cells.

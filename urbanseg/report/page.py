@@ -1,6 +1,6 @@
-"""The report as one HTML page that needs no network: pictures, styles and script inside.
+"""The report as one HTML page that needs no network: images, styles and script are inline.
 
-The page is a Jinja template with autoescape; what it shows is gathered here from
+The page is a Jinja template with autoescape; what it shows is collected here from
 plain values. It holds no date of its making, so equal inputs give equal bytes.
 """
 
@@ -28,12 +28,12 @@ from urbanseg.report.views import Views
 
 CURVE_TITLES = {"loss": "loss", "miou": "mean IoU on the validation blocks", "iou": "IoU of each class"}
 GEOGRAPHIC_POINTS = 9
-"""Side of the lattice of known longitudes and latitudes, between which the page interpolates."""
+"""Side of the grid of known longitudes and latitudes, between which the page interpolates."""
 
 
 @dataclass(frozen=True)
 class CityReport:
-    """All that the page says of a city.
+    """What the page shows of a city.
 
     Attributes:
         name: key in params.yaml.
@@ -41,9 +41,9 @@ class CityReport:
         views: its pictures.
         metrics: the scores, as the evaluate stage writes them.
         confusion: the confusion matrix of the test area.
-        quality: how far the map can be trusted, and where it fails.
+        quality: calibration, precision and recall, and the worst cells.
         item: the STAC Item of the scene.
-        artefacts: the files it came from and the files it became.
+        artefacts: its input and output files.
     """
 
     name: str
@@ -98,7 +98,7 @@ def render(
 
 
 def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
-    """What the page's map must know beside its pictures.
+    """The data of the page's interactive map, beside its images.
 
     Args:
         grid: the pictures' grid.
@@ -106,11 +106,11 @@ def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
 
     Returns:
         JSON-able: size in pixels, affine transform, metres per pixel, CRS, a square
-        lattice of longitudes and latitudes over the picture (row by row), and the
+        grid of longitudes and latitudes over the image (row by row), and the
         meaning of each colour of each layer.
     """
     at = np.linspace(0, 1, GEOGRAPHIC_POINTS)
-    lattice = [grid.transform @ (col, row) for row in at * grid.height for col in at * grid.width]
+    points = [grid.transform @ (col, row) for row in at * grid.height for col in at * grid.width]
     to_geographic = Transformer.from_crs(grid.crs, 4326, always_xy=True)
     return {
         "width": grid.width,
@@ -119,7 +119,7 @@ def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
         "metresPerPixel": grid.pixel_m[1],
         "crs": crs_name(grid),
         "metric": grid.is_metric,
-        "lonlat": [[round(degrees, 7) for degrees in to_geographic.transform(x, y)] for x, y in lattice],
+        "lonlat": [[round(degrees, 7) for degrees in to_geographic.transform(x, y)] for x, y in points],
         "colors": {
             name: [[*color[:3], text] for color, text in zip(p.colors, p.names, strict=True) if color[3]]
             for name, p in layers.items()
@@ -134,14 +134,14 @@ def crs_name(grid: Grid) -> str:
 
 
 def pill(grade: str | None) -> Markup:
-    """A grade as a coloured label; nothing, where there is none."""
+    """A grade as a coloured label; empty if there is none."""
     return (
         Markup('<span class="pill {}">{}</span>').format(grade, scores.GRADES[grade]) if grade else Markup()
     )
 
 
 def data_uri(picture: PalettedImage | Rgb) -> str:
-    """A picture inside its own address: palette PNG, which keeps codes exact, or WebP."""
+    """An image as a data URI: palette PNG, which keeps codes exact, or WebP."""
     if isinstance(picture, PalettedImage):
         kind, data = "png", pictures.png(picture)
     else:
@@ -150,7 +150,7 @@ def data_uri(picture: PalettedImage | Rgb) -> str:
 
 
 def _city(city: CityReport, params: Params) -> dict[str, Any]:
-    """What the template needs of a city, worded."""
+    """The variables of a city in the template."""
     views, layers = city.views, city.views.layers
     return {
         "name": city.name,

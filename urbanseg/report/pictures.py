@@ -1,6 +1,6 @@
-"""Arrays to pictures: true colour, classes, errors, confidence, splits; and pictures to bytes.
+"""Arrays as images: true colour, classes, errors, confidence, splits; and images as bytes.
 
-What has few values (classes, errors) is a `PalettedImage` picture: one index per pixel into
+Rasters of few values (classes, errors) become a `PalettedImage`: one index per pixel into
 named colours, from which its PNG, its legend and the page's read-out are all made. The
 bytes hold no metadata and no date, so equal arrays give equal files. No file is read here.
 """
@@ -20,7 +20,7 @@ from urbanseg.grid import SPLITS
 RGBA = tuple[int, int, int, int]
 Rgb = NDArray[np.uint8]
 Wording = Callable[[str], str]
-"""Turns a class's name into what people read."""
+"""Turns a class's name into its label."""
 
 STRETCH = (2.0, 98.0)
 """Percentiles of the valid pixels that become black and white."""
@@ -39,12 +39,12 @@ TRANSPARENT: RGBA = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class PalettedImage:
-    """A picture of few colours.
+    """An image of few colours.
 
     Attributes:
         index: ``(height, width)`` uint8, position in `colors` of each pixel.
         colors: RGBA of each value, 0–255.
-        names: what each value means, in words for the legend.
+        names: meaning of each value, for the legend.
     """
 
     index: NDArray[np.uint8]
@@ -60,7 +60,7 @@ class PalettedImage:
 def true_color(
     bands: NDArray[np.generic], valid: NDArray[np.bool_], ground: NDArray[np.bool_] | None = None
 ) -> Rgb:
-    """Stretch red, green and blue (or one grey band) for the eye.
+    """Stretch red, green and blue (or one grey band) for display.
 
     Black is each band's 2nd percentile over the ground, which takes off the haze; the
     range up to the 98th is the widest of the three for all of them, which keeps a desert
@@ -247,7 +247,7 @@ def humanize(name: str) -> str:
 
 
 def wording(table: ClassTable) -> Wording:
-    """What turns a class's name into what people read: its title, or else its words."""
+    """The function that turns a class's name into its title, or else into words."""
     return lambda name: table.titles.get(name, humanize(name))
 
 

@@ -1,4 +1,4 @@
-"""Where a city's data came from and where its files lie, as the page says it."""
+"""Origin of a city's data, and its files, for the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ KNOWN = {
 OMITTED = frozenset(
     {"created", "updated", "simulated", "datetime", "start_datetime", "end_datetime", "proj:transform"}
 )
-"""Dates of this run, which would change the page with each one, and what is said in other words."""
+"""Dates of the run, which would change the page with each run, and what the page shows elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,23 @@ def fingerprint(path: Path, what: str) -> Artefact:
 
 
 def is_simulated(item: Mapping[str, Any]) -> bool:
-    """Whether a STAC Item says that its scene is simulated."""
+    """Whether a STAC Item marks its scene as simulated."""
     return bool(item.get("properties", {}).get("simulated", False))
 
 
 def facts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a STAC Item says of a scene, as names and values; nested values are left to the file."""
+    """Properties of a scene's STAC Item as names and values, nested values left out."""
     properties = dict(item.get("properties", {}))
     providers = properties.pop("providers", [])
     found = [("product", str(item["id"]))] if "id" in item else []
     if providers:
         found.append(("provided by", ", ".join(p["name"] for p in providers)))
-    found.append(("acquired", _moment(properties)))
+    found.append(("acquired", _acquired(properties)))
     for key, value in properties.items():
         parts = value if isinstance(value, list) else [value]
         if key not in OMITTED and not any(part is None or isinstance(part, dict | list) for part in parts):
             name = KNOWN.get(key, humanize(key.split(":")[-1]))
-            found.append((name, ", ".join(_say(part) for part in parts)))
+            found.append((name, ", ".join(_format(part) for part in parts)))
     return found
 
 
@@ -77,15 +77,15 @@ def require(path: Path, stage: str) -> Path:
     return path
 
 
-def _moment(properties: Mapping[str, Any]) -> str:
-    """When a scene was taken: a date, a range, or unknown, which the scene stage says by an endless one."""
+def _acquired(properties: Mapping[str, Any]) -> str:
+    """When a scene was acquired: a date, a range, or unknown, which is stored as an endless range."""
     if moment := properties.get("datetime"):
         return str(moment)
     start, end = properties.get("start_datetime"), properties.get("end_datetime")
     return f"{start} to {end}" if start and end and not end.startswith("9999") else "unknown"
 
 
-def _say(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

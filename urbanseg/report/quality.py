@@ -1,4 +1,4 @@
-"""How far a map can be trusted: its reliability, precision and recall by confidence, and its failures."""
+"""Reliability of a map, its precision and recall by confidence, and its worst cells."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ UNIT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Quality:
-    """What the page says of a city's map beside its scores.
+    """What the page shows of a city's map beside its scores.
 
     Attributes:
         charts: title, what lies on the horizontal axis, names of the lines, and the drawing.

@@ -1,6 +1,6 @@
-"""Metrics of a city as the page says them: headline figures, class rows, roads, confusion.
+"""Metrics of a city as the page shows them: headline figures, class rows, roads, confusion.
 
-The numbers come from the evaluate stage and are only worded here, never recomputed.
+The numbers come from the evaluate stage and are only formatted here, never recomputed.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""What a city looks like: its rasters read at the size of a screen, and made into pictures.
+"""Images of a city: its rasters read at the size of a screen, and rendered.
 
 Reads are decimated through the overviews, so a scene of any size costs the memory of
 one picture. The previews are the same pictures as PNG files.
@@ -21,7 +21,7 @@ from urbanseg.report import pictures
 from urbanseg.report.pictures import PalettedImage, Rgb
 
 MAX_SIDE = 2048
-"""Longest side of a picture in pixels: a large screen's, and a page of a few megabytes."""
+"""Longest side of an image in pixels: that of a large screen, for a page of a few megabytes."""
 RGB_NAMES = (("b04", "b03", "b02"), ("red", "green", "blue"))
 """Names by which red, green and blue are known among a scene's bands, best first."""
 OVERLAY_OPACITY = 0.55
@@ -99,7 +99,7 @@ def rgb_bands(descriptions: Sequence[str]) -> tuple[int, ...]:
 
 
 def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = MappingProxyType({})) -> None:
-    """Write each picture, an overlay and an overview sheet as PNG files; the folder appears whole.
+    """Write each picture, an overlay and an overview sheet as PNG files; the folder is replaced atomically.
 
     `more` are further pictures by name, as far as there are any.
 
@@ -126,7 +126,7 @@ def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = 
 
 
 def _read_codes(path: Path, scene_path: Path, scene_grid: Grid, max_side: int) -> NDArray[np.uint8]:
-    """One band of codes, nearest neighbour (a mean of codes means nothing), nodata as `IGNORE`."""
+    """One band of codes, nearest neighbour (codes have no mean), nodata as `IGNORE`."""
     with reading(path) as raster:
         require_same_grid(path, raster.grid, scene_path, scene_grid)
         codes: NDArray[np.uint8] = raster.decimated(max_side, [1])[0].filled(IGNORE)

@@ -1,10 +1,10 @@
-"""Repairing a road network: what the skeleton of a predicted mask leaves torn is joined again.
+"""Repair of a road network: gaps in the skeleton of a predicted mask are bridged.
 
-Roads end where trees, shadows and a few wrong pixels hide them. A dead end is led on to a
-road ahead of it if the gap is short and both go the same way, the rule of Wiedemann &
+Roads are interrupted by trees, shadows and misclassified pixels. A dead end is extended to a
+road ahead of it if the gap is short and both have the same direction, the rule of Wiedemann &
 Hinz 1999, "Automatic extraction and evaluation of road networks from satellite imagery";
-whatever then stands alone and is short was no road. Both work on the graph alone: no
-pixel is read here, so the map and the metrics repair alike.
+short components that remain are removed. Both work on the graph, without pixels, so the map
+and the metrics repair in the same way.
 """
 
 from dataclasses import dataclass

@@ -3,8 +3,7 @@
 The mask is thinned to a skeleton (Zhang & Suen 1984, "A fast parallel algorithm for
 thinning digital patterns"), its end points and junctions become nodes, and the pixel
 chains between them become edges. Centre lines that exist as vectors make the same kind
-of graph. The map draws the graph, the metrics compare two of them; nothing here reads a
-file.
+of graph. The map exports the graph, the metrics compare two of them. No file is read here.
 """
 
 import heapq
@@ -221,7 +220,7 @@ def prune(graph: RoadGraph, min_spur: float) -> None:
     """Remove dead ends below `min_spur`, shortest first, and dissolve nodes of degree 2.
 
     Shortest first, because the skeleton forks at the end of a wide road: when the shorter
-    tine is gone, the longer one has become the road's own end and is no spur.
+    branch is removed, the longer one has become the road's own end and is no spur.
     """
     for node in list(graph):
         dissolve(graph, node)
@@ -261,7 +260,7 @@ def dissolve(graph: RoadGraph, node: int) -> tuple[int, ...]:
 
 
 def renumber(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
-    """The graph with nodes renumbered 0 … n-1, edges in order, and public attributes only."""
+    """The graph with nodes renumbered 0 … n-1, sorted edges, and public attributes only."""
     number = {node: i for i, node in enumerate(sorted(graph))}
     edges = []
     for u, v, data in graph.edges(data=True):
@@ -273,12 +272,12 @@ def renumber(graph: RoadGraph, centres: NDArray[np.float64]) -> RoadGraph:
     edges = [
         edge for edge, _ in sorted(zip(edges, keys, strict=True), key=lambda pair: (*pair[0][:3], pair[1]))
     ]
-    tidy: RoadGraph = nx.MultiGraph()
+    result: RoadGraph = nx.MultiGraph()
     for node, i in number.items():
-        tidy.add_node(i, x=float(centres[node, 0]), y=float(centres[node, 1]))
+        result.add_node(i, x=float(centres[node, 0]), y=float(centres[node, 1]))
     for low, high, length, line in edges:
-        tidy.add_edge(low, high, geometry=line, length=length)
-    return tidy
+        result.add_edge(low, high, geometry=line, length=length)
+    return result
 
 
 def _symmetric(near: NDArray[np.int64], far: NDArray[np.int64], size: int) -> sparse.csr_array:

@@ -9,7 +9,7 @@ from shapely.affinity import rotate
 
 from tests.unit.mapping.rasters import partitioned
 from urbanseg.mapping.outlines import trace
-from urbanseg.mapping.regularize import AREA_LIMIT, MOST_DIFFERENCE, regularize
+from urbanseg.mapping.regularize import AREA_LIMIT, MAX_DIFFERENCE, regularize
 
 PIXEL = 0.5
 TRANSFORM = Affine(PIXEL, 0, 500_000, 0, -PIXEL, 2_800_050)
@@ -106,6 +106,6 @@ def test_what_is_squared_has_right_angles_and_nearly_the_same_area(width, height
             assert becomes.is_valid
             assert np.abs(angles(becomes)) == pytest.approx(90, abs=1e-6)
             assert abs(becomes.area - was.area) <= AREA_LIMIT * was.area
-            assert (becomes ^ was).area <= MOST_DIFFERENCE * was.area
+            assert (becomes ^ was).area <= MAX_DIFFERENCE * was.area
     again = regularize(outlines, pixel)
     assert (shapely.to_wkb(made) == shapely.to_wkb(again)).all()
