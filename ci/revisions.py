@@ -10,7 +10,7 @@ from dvc.scm import RevError
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.metrics import block_counts, bootstrap
+from urbanseg.metrics import block_counts, block_tables, bootstrap
 from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.report.comparison import Change, Interval, changes
 from urbanseg.report.scores import HEADLINE
@@ -65,12 +65,12 @@ class Revision:
             return block_counts.pool(known) if known and len(known) == len(parts) else None
         with TemporaryDirectory() as folder:
             try:
-                for name in block_counts.FILES:
+                for name in block_tables.FILES:
                     data = self.files.read_bytes(str(paths.evaluation_dir(city) / name))
                     Path(folder, name).write_bytes(data)
             except FileNotFoundError:
                 return None
-            return block_counts.read(Path(folder))
+            return block_tables.read(Path(folder))
 
     def _json(self, path: str) -> dict[str, Any]:
         try:

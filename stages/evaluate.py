@@ -8,7 +8,7 @@ from urbanseg.config.params import Params
 from urbanseg.dataset import tiles
 from urbanseg.grid import Grid
 from urbanseg.io import files, raster
-from urbanseg.metrics import block_counts, plots
+from urbanseg.metrics import block_tables, plots
 from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files, Plan
 from urbanseg.metrics.summary import evaluation, summary
@@ -35,7 +35,7 @@ def main(city: str, params: Params) -> None:
     files.write_json(paths.metrics(city), figures)
     with files.atomic_files(paths.evaluation_dir(city)) as folder:
         plots.write_tables(folder, result)
-        block_counts.write(folder, result.by_block)
+        block_tables.write(folder, result.by_block)
     low, high = result.intervals["miou"]
     log.info(
         "%s: mIoU %.3f (95 %% interval %.3f to %.3f) on %d test pixels",

@@ -6,7 +6,7 @@ from stages._cli import stage
 from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.io import files
-from urbanseg.metrics import block_counts
+from urbanseg.metrics import block_counts, block_tables
 from urbanseg.metrics.summary import pooled_summary
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 @stage(writes=paths.OVERALL)
 def main(params: Params) -> None:
     """Read the counts by block of every city and write the scores of all cities together."""
-    found = {city: block_counts.read(paths.evaluation_dir(city)) for city in params.cities}
+    found = {city: block_tables.read(paths.evaluation_dir(city)) for city in params.cities}
     figures = pooled_summary(
         block_counts.pool(list(found.values())),
         params.class_table,

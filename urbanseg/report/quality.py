@@ -10,7 +10,7 @@ from markupsafe import Markup
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.metrics import block_counts
+from urbanseg.metrics import block_tables
 from urbanseg.report import failures
 from urbanseg.report.curves import Series, chart
 from urbanseg.report.failures import Failure
@@ -54,7 +54,7 @@ def read_quality(folder: Path, files: RasterFiles, grid: Grid, table: ClassTable
     reliability = _series(folder / "reliability.csv", "confidence", "accuracy")
     by_class = _series(folder / "precision_recall.csv", "recall", "precision", "class", wording(table))
     diagonal = {"ideal": [(0.0, 0.0), (1.0, 1.0)]}
-    found = failures.worst_cells(block_counts.read(folder), grid, wording=wording(table))
+    found = failures.worst_cells(block_tables.read(folder), grid, wording=wording(table))
     return Quality(
         charts=[
             _chart("share of right pixels by confidence", "confidence", diagonal | {"map": reliability[""]}),

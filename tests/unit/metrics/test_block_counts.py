@@ -8,7 +8,7 @@ import pytest
 from stages import evaluate
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.metrics import block_counts, bootstrap
+from urbanseg.metrics import block_counts, block_tables, bootstrap
 from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
 from urbanseg.metrics.segmentation import class_scores, mean
 
@@ -20,12 +20,12 @@ def found(city, monkeypatch) -> CountsByBlock:
     """The counts by block that the evaluate stage wrote."""
     monkeypatch.setattr(sys, "argv", ["evaluate", city])
     evaluate.main()
-    return block_counts.read(paths.evaluation_dir(city))
+    return block_tables.read(paths.evaluation_dir(city))
 
 
 def test_what_was_written_is_read_back(found, tmp_path):
-    block_counts.write(tmp_path, found)
-    again = block_counts.read(tmp_path)
+    block_tables.write(tmp_path, found)
+    again = block_tables.read(tmp_path)
     assert (again.classes, again.cells, again.blocks) == (found.classes, found.cells, found.blocks)
     for name in ("pixels", "outlines", "buildings", "roads"):
         np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
@@ -103,8 +103,8 @@ def test_pooled_cities_are_scored_as_one(found):
 
 def test_missing_or_damaged_tables_get_one_sentence(found, tmp_path):
     with pytest.raises(PipelineError, match="lacks the tables"):
-        block_counts.read(tmp_path)
-    block_counts.write(tmp_path, found)
+        block_tables.read(tmp_path)
+    block_tables.write(tmp_path, found)
     (tmp_path / "blocks.csv").write_text("block,row,col,height,width,a:a,a:b\n0,0,0,1,1,1,1\n")
     with pytest.raises(PipelineError, match="no confusion of 1 classes"):
-        block_counts.read(tmp_path)
+        block_tables.read(tmp_path)

@@ -5,7 +5,7 @@ import re
 
 from tests.conftest import ROOT
 from urbanseg import paths
-from urbanseg.metrics import block_counts
+from urbanseg.metrics import block_tables
 from urbanseg.metrics.summary import pooled_summary
 
 ROW = re.compile(r"^\| (`(?P<key>[^`|]+)`|–) \| .+ \| .+ \| `(?P<module>\w+)\.(?P<function>\w+)` \|$")
@@ -56,7 +56,7 @@ def test_each_figure_of_a_city_is_in_the_table_and_nothing_else_is(scored):
 def test_each_figure_of_all_cities_together_is_in_the_table(scored, city, settings):
     assert scored
     together = pooled_summary(
-        block_counts.read(paths.evaluation_dir(city)),
+        block_tables.read(paths.evaluation_dir(city)),
         settings.class_table,
         settings.evaluate.targets,
         seed=0,

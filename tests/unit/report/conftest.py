@@ -13,7 +13,8 @@ from urbanseg.config import params as parameters
 from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid, Window
 from urbanseg.io.raster import reading, writing
-from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock, write
+from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
+from urbanseg.metrics.block_tables import write
 from urbanseg.metrics.segmentation import confusion
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact
