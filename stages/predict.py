@@ -9,6 +9,7 @@ from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.config.predict import PredictParams
 from urbanseg.infer import backends, outputs
+from urbanseg.infer.job import Job
 from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.stitching import Strip
@@ -39,7 +40,7 @@ def _strips(city: str, options: PredictParams) -> Iterator[Strip]:
         from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
 
         scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
-        yield from cluster.predict_strips(cluster.Job(scene_path, model, exported, options))
+        yield from cluster.predict_strips(Job(scene_path, model, exported, options))
         return
     predict, spec = backends.load(paths.MODEL, paths.EXPORT, options)
     # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.

@@ -22,6 +22,7 @@ from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import backends, cluster, outputs, worker
+from urbanseg.infer.job import Job
 from urbanseg.infer.scene import lattice_of, predict_scene
 from urbanseg.io import raster
 from urbanseg.model import segmenter
@@ -113,7 +114,7 @@ def town(tmp_path_factory):
 
 
 def job(town, **changes):
-    return cluster.Job(town / "scene.tif", town / "segmenter", town / "export", options(**changes))
+    return Job(town / "scene.tif", town / "segmenter", town / "export", options(**changes))
 
 
 def write(folder, strips):
@@ -131,7 +132,7 @@ def test_a_worker_without_the_scene_or_with_another_is_named(running, town, tmp_
     wanted = job(town, scheduler=running.address)
     expected = worker.facts(wanted)
     with Client(running.address, set_as_default=False) as client:
-        absent = cluster.Job(tmp_path / "scene.tif", wanted.model, wanted.exported, wanted.options)
+        absent = Job(tmp_path / "scene.tif", wanted.model, wanted.exported, wanted.options)
         with pytest.raises(PipelineError, match=r"the worker tcp://\S+ does not see \S+scene.tif"):
             client.submit(cluster.predict_part, absent, expected, range(9)).result()
         other = expected | {str(wanted.scene): "5 bytes, 0123"}

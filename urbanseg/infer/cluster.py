@@ -12,14 +12,13 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from distributed import Client, Future, KilledWorker, LocalCluster
 
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
+from urbanseg.infer.job import Job
 from urbanseg.infer.scene import lattice_of
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
@@ -32,16 +31,6 @@ PARTS_PER_WORKER = 2
 
 ANSWER_S, WORKERS_S = 30, 60
 """How long to wait for the scheduler to answer, and for its first worker."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker must know; paths are absolute and the same on all machines."""
-
-    scene: Path
-    model: Path
-    exported: Path
-    options: PredictParams
 
 
 def predict_strips(job: Job) -> Iterator[Strip]:

@@ -14,7 +14,7 @@ from distributed import get_worker
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends
-from urbanseg.infer.cluster import Job
+from urbanseg.infer.job import Job
 from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.stitching import Predictor, Strip

@@ -1,0 +1,16 @@
+"""What a worker of a Dask cluster is told to predict."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from urbanseg.config.predict import PredictParams
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know; paths are absolute and the same on all machines."""
+
+    scene: Path
+    model: Path
+    exported: Path
+    options: PredictParams
