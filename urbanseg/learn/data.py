@@ -20,6 +20,7 @@ from torch.utils.data import Dataset
 
 from urbanseg.classes import IGNORE
 from urbanseg.config.train import AugmentParams
+from urbanseg.dataset.samples import pad
 from urbanseg.grid import Window
 from urbanseg.io.raster import Reader, reading
 from urbanseg.learn.batches import Draw
@@ -124,15 +125,6 @@ def crop(window: Window, size: int, rng: np.random.Generator) -> Window:
     row = window.row + int(rng.integers(window.height - height + 1))
     col = window.col + int(rng.integers(window.width - width + 1))
     return Window(row, col, height, width)
-
-
-def pad(array: NDArray[Any], size: int, **how: Any) -> NDArray[Any]:
-    """Pad the last two axes at their ends to at least `size` pixels; `how` as in `np.pad`."""
-    missing = [max(0, size - n) for n in array.shape[-2:]]
-    if not any(missing):
-        return array
-    widths = [(0, 0)] * (array.ndim - 2) + [(0, n) for n in missing]
-    return np.pad(array, widths, **how)
 
 
 def resized(

@@ -14,7 +14,7 @@ from urbanseg.grid import Grid, Window
 from urbanseg.io import raster
 from urbanseg.learn.assembly import one_against_rest
 from urbanseg.learn.batches import Draw
-from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, pad, resized
+from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, resized
 from urbanseg.model.segmenter import CLIP, Spec
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
@@ -188,14 +188,6 @@ def test_one_class_is_learnt_against_the_rest(data):
     assert (mapped[target == 1] == 1).all()
     assert (mapped[target == 0] == 0).all()
     assert (mapped[target == IGNORE] == IGNORE).all()
-
-
-@given(st.integers(1, 20), st.integers(1, 20))
-def test_padding_keeps_the_content_and_reaches_the_size(height, width):
-    array = np.arange(height * width).reshape(1, height, width)
-    padded = pad(array, 16, mode="reflect")
-    assert padded.shape == (1, max(16, height), max(16, width))
-    assert (padded[:, :height, :width] == array).all()
 
 
 def turn(image, quarters, flip):
