@@ -1,6 +1,5 @@
 """Write the model in formats that other software runs, and compare each with the original."""
 
-import logging
 from functools import partial
 
 from stages._cli import stage
@@ -9,8 +8,6 @@ from urbanseg.config.params import Params
 from urbanseg.dataset.samples import read_spread
 from urbanseg.io import files, tables
 from urbanseg.workflows.export_model import export_and_compare
-
-logging.getLogger("onnx_ir").setLevel(logging.WARNING)  # it logs each constant that it folds
 
 
 @stage(writes=paths.EXPORT)

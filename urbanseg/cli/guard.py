@@ -20,6 +20,7 @@ def guarded(work: Callable[[], None]) -> None:
     redact.install()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    logging.getLogger("onnx_ir").setLevel(logging.WARNING)  # it logs each constant that it folds
     try:
         with processes.stoppable(_abandon):
             work()

@@ -22,6 +22,7 @@ from urbanseg.infer.job import Job
 from urbanseg.infer.scene import lattice_of
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
+from urbanseg.io.startup import prepare
 
 ROWS_PER_PART = 8
 """Rows of windows in a part; one more is predicted twice at each seam between parts."""
@@ -74,6 +75,7 @@ def _result(rows: range, future: "Future[list[Strip]]") -> list[Strip]:
 
 def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
     """Predict some rows of a scene; runs on a worker. See `worker.predict_part`."""
+    prepare()  # before torch: a worker may have been started by hand
     from urbanseg.infer import worker  # noqa: PLC0415, brings torch, which the scheduler can do without
 
     return worker.predict_part(job, expected, rows)

@@ -96,4 +96,6 @@ def open_with(name: str, drivers: Sequence[str]) -> DatasetReader:
         return DatasetReader(name, driver=list(drivers), sharing=False)
 
 
+# On import, and not when a program starts: it counts only before rasterio is first used, and whoever
+# opens files by this library must be protected, too.
 restrict()

@@ -5,13 +5,14 @@ the draw, so a run that was broken and resumed sees what an undisturbed one sees
 whatever the number of worker processes.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import albumentations as A
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,12 +26,6 @@ from urbanseg.grid import Window
 from urbanseg.io.raster import Reader, reading
 from urbanseg.learn.batches import Draw
 from urbanseg.model.segmenter import CLIP, Spec
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
-import albumentations as A
-import cv2
-
-cv2.setNumThreads(0)  # a crop is too small to be shared, and the cores belong to the network
 
 
 class Tile(NamedTuple):

@@ -10,6 +10,7 @@ import logging
 import os
 from typing import Any
 
+import cv2
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -47,6 +48,7 @@ def launch(params: TrainParams, seed: int) -> Fabric:
     )
     fabric.launch()
     use_cpu(max(1, params.threads if on_gpu else params.threads // params.devices))
+    cv2.setNumThreads(0)  # a crop is too small to be shared, and the cores belong to the network
     torch.manual_seed(seed)
     if not fabric.is_global_zero:
         logging.getLogger().setLevel(logging.ERROR)

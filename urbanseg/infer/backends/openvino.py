@@ -1,24 +1,19 @@
 """OpenVINO as a back end, on the CPU: conversion from ONNX, quantisation to int8, prediction.
 
 In float the precision is set to float32: by itself OpenVINO takes bfloat16 where the CPU
-has it, and one pixel in a hundred gets another class. OpenVINO and NNCF report their use
-to the vendor; not from here.
+has it, and one pixel in a hundred gets another class.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 from numpy.typing import NDArray
 
 from urbanseg.errors import PipelineError
 from urbanseg.infer.backends.pixels import as_input
-
-# Without the module that reports, both fall back on one that does nothing.
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-import openvino  # noqa: E402
 
 DEVICE = "CPU"
 
