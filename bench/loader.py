@@ -97,8 +97,8 @@ def main() -> None:
     run = training.set_up(processes, training.create(recipe, data.spec), data, recipe, params.seed)
 
     results = {}
-    with closing(training.train_batches(run, params.seed, 0)) as ahead:
-        results["read_ahead"] = timed(run, ahead, options.steps)
+    with closing(training.train_batches(run, params.seed, 0)) as prefetched:
+        results["read_ahead"] = timed(run, prefetched, options.steps)
     tiles = TileDataset(data.train, data, recipe.crop, recipe.augment, params.seed)
     loader = DataLoader(tiles, batch_sampler=run.draws, num_workers=options.workers)
     with closing(Plain(loader, tiles)) as plain:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Window
 from urbanseg.infer.decode import Answer, Layers
-from urbanseg.infer.prefetch import ahead
 from urbanseg.infer.row_buffer import Read, Rows, Valid
 from urbanseg.infer.windows import Lattice, clip
+from urbanseg.io.prefetch import prefetch
 
 
 class Predictor(Protocol):
@@ -88,9 +88,9 @@ def predict_strips(
     """
     rows = range(lattice.shape[0]) if rows is None else rows
     scores = _Scores(lattice, rows, classes, answer or Answer())
-    batches = ahead(_batches(lattice, Rows(read, valid, lattice.shape), rows, batch_size))
+    batches = prefetch(_batches(lattice, Rows(read, valid, lattice.shape), rows, batch_size))
     predicted = ((b.entries, predict(np.stack(b.pixels)) if b.pixels else ()) for b in batches)
-    for entries, found in ahead(predicted, depth=1):
+    for entries, found in prefetch(predicted, depth=2):
         probabilities = iter(found)
         for entry in entries:
             if isinstance(entry, _Row):

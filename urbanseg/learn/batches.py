@@ -1,4 +1,4 @@
-"""Which tiles make a batch, in which order, and how batches get to the network in time.
+"""Which tiles make a batch, in which order.
 
 A batch is cut into ``accumulate × devices`` parts of equal size, in order; each process
 computes every `devices`-th of them. So it is the same batch whatever it is cut into. The
@@ -6,19 +6,14 @@ order is a function of the seed and the number of the draw: a run that was broke
 where it was.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from copy import copy
 from functools import lru_cache
-from time import perf_counter
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
-
-T = TypeVar("T")
 
 
 class Draw(NamedTuple):
@@ -89,51 +84,3 @@ def in_order(tiles: int, batch_size: int) -> list[list[Draw]]:
         [Draw(i, i) for i in range(start, min(start + batch_size, tiles))]
         for start in range(0, tiles, batch_size)
     ]
-
-
-class ReadAhead(Generic[T]):
-    """Batches that a thread makes ready while the network computes on the one before.
-
-    Reading and decoding leave Python's lock, so a thread is enough on a CPU, where a
-    worker process would need a core of its own; before worker processes it hides their
-    queue. It starts when it is made, and ends with the last batch or by `close`.
-    """
-
-    def __init__(self, batches: Iterable[T], depth: int, release: Callable[[], None]) -> None:
-        """Keep up to `depth` batches ready; at the end the thread calls `release`.
-
-        What the thread opened is to be closed there: GDAL's environment is the thread's own.
-        """
-        self.waited_s = 0.0
-        self._release: Callable[[], None] | None = release
-        self._source = iter(batches)
-        self._thread = ThreadPoolExecutor(1)
-        self._ready: deque[Future[T | None]] = deque()
-        for _ in range(depth):
-            self._make_one()
-
-    def __iter__(self) -> Iterator[T]:
-        return self
-
-    def __next__(self) -> T:
-        began = perf_counter()
-        batch = self._ready.popleft().result() if self._ready else None
-        self.waited_s += perf_counter() - began
-        if batch is None:
-            self.close()
-            raise StopIteration
-        self._make_one()
-        return batch
-
-    def close(self) -> None:
-        """Stop making batches; nothing is left to be drawn."""
-        for future in self._ready:
-            future.cancel()
-        self._ready.clear()
-        if self._release is not None:
-            self._thread.submit(self._release)
-            self._release = None
-        self._thread.shutdown()
-
-    def _make_one(self) -> None:
-        self._ready.append(self._thread.submit(next, self._source, None))

@@ -22,9 +22,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from urbanseg.config.train import TrainParams
+from urbanseg.io.prefetch import Prefetcher
 from urbanseg.learn import batch_sampler, model, optim, resume
 from urbanseg.learn import fabric as devices
-from urbanseg.learn.batches import Draws, ReadAhead, in_order
+from urbanseg.learn.batches import Draws, in_order
 from urbanseg.learn.class_weights import class_weights
 from urbanseg.learn.data import TileDataset, TrainingSet
 from urbanseg.learn.losses import SegmentationLoss
@@ -36,7 +37,7 @@ from urbanseg.model.segmenter import Segmenter, Spec
 log = logging.getLogger(__name__)
 
 READY = 2
-"""Steps whose batches are made ready ahead."""
+"""Steps whose batches are made before they are wanted."""
 
 
 def create(params: TrainParams, spec: Spec) -> Segmenter:
@@ -129,7 +130,7 @@ def _state_key(run: Run, seed: int, data_key: str) -> str:
 
 def _epoch(
     run: Run,
-    batches: ReadAhead[tuple[Tensor, Tensor]],
+    batches: Prefetcher[tuple[Tensor, Tensor]],
     val_loader: DataLoader[tuple[Tensor, Tensor]],
     epoch: int,
     seed: int,
@@ -138,7 +139,7 @@ def _epoch(
     waited = batches.waited_s
     torch.manual_seed(seed + epoch + 100_003 * run.fabric.global_rank)
     # made now, so that the first of them are ready when the last step ends
-    with closing(_ahead(val_loader, READY)) as val:
+    with closing(_prefetched(val_loader, READY)) as val:
         mean_loss = train_epoch(run, batches, epoch)
         for moving in filter(None, (run.network, run.average)):
             devices.average_buffers(moving, run.fabric)
@@ -198,12 +199,12 @@ def _take_up(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str
     return progress, weights["best"]
 
 
-def train_batches(run: Run, seed: int, epoch: int) -> ReadAhead[tuple[Tensor, Tensor]]:
+def train_batches(run: Run, seed: int, epoch: int) -> Prefetcher[tuple[Tensor, Tensor]]:
     """Batches of all epochs from `epoch` on, in one stream that never pauses between two."""
     params, data = run.params, run.data
     tiles = TileDataset(data.train, data, params.crop, params.augment, seed)
     draws = run.draws.starting_at(epoch * params.steps_per_epoch)
-    return _ahead(_loader(run, tiles, draws), READY * params.accumulate)
+    return _prefetched(_loader(run, tiles, draws), READY * params.accumulate)
 
 
 def _val_loader(run: Run) -> DataLoader[tuple[Tensor, Tensor]]:
@@ -224,8 +225,8 @@ def _loader(run: Run, tiles: TileDataset, batches: Any) -> DataLoader[tuple[Tens
     )
 
 
-def _ahead(loader: DataLoader[tuple[Tensor, Tensor]], depth: int) -> ReadAhead[tuple[Tensor, Tensor]]:
-    return ReadAhead(loader, depth, release=cast("TileDataset", loader.dataset).close)
+def _prefetched(loader: DataLoader[tuple[Tensor, Tensor]], depth: int) -> Prefetcher[tuple[Tensor, Tensor]]:
+    return Prefetcher(loader, depth, release=cast("TileDataset", loader.dataset).close)
 
 
 def _report(
