@@ -19,6 +19,7 @@ from PIL import Image
 
 from stages import change
 from urbanseg import paths
+from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.config.params import load
 from urbanseg.grid import strips
 from urbanseg.io import raster
@@ -52,7 +53,7 @@ def ruled(bands: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.uin
     water, green_cover = ndwi > WATER_NDWI, ndvi > GREEN_NDVI
     made = np.where(water, WATER, np.where(green_cover, VEGETATION, BARE)).astype(np.uint8)
     margin = np.where(water, ndwi - WATER_NDWI, np.minimum(WATER_NDWI - ndwi, np.abs(ndvi - GREEN_NDVI)))
-    sure = (0.5 + 0.5 * np.clip(margin / SURE_MARGIN, 0, 1)) * 254
+    sure = (0.5 + 0.5 * np.clip(margin / SURE_MARGIN, 0, 1)) * CONFIDENCE_SCALE
     empty = (bands == 0).all(axis=0)
     made[empty] = 255
     return made, np.where(empty, 255, np.round(sure)).astype(np.uint8)

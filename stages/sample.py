@@ -15,7 +15,7 @@ from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
-from urbanseg.grid import SPLITS, Window, strips
+from urbanseg.grid import BLOCK_PX, SPLITS, Window, strips
 from urbanseg.io import raster
 from urbanseg.mapping.checkpoints import write_checkpoints
 from urbanseg.metrics.area import HECTARE_M2
@@ -44,7 +44,7 @@ def main(asked: Namespace, params: Params) -> None:
 
         sample = stratified_sample(
             classes,
-            list(strips(grid.shape, raster.BLOCK)),
+            list(strips(grid.shape, BLOCK_PX)),
             len(table),
             points=settings.points,
             least=settings.min_points,

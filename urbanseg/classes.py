@@ -8,12 +8,29 @@ here, because training and evaluation both use it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import numpy as np
 from numpy.typing import NDArray
 
 IGNORE = 255
 """Pixel value of labels that are unknown: cloud, nodata, unmapped."""
+
+CONFIDENCE_SCALE = 254
+"""What a confidence, or another share, of 1 is stored as in uint8; `IGNORE` is nodata."""
+
+
+def encode_share(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Shares 0–1 as uint8 0–`CONFIDENCE_SCALE`; rounding errors beyond are clipped."""
+    return np.rint(np.clip(shares, 0, 1) * CONFIDENCE_SCALE).astype(np.uint8)
+
+
+def decode_share(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Shares 0–1 of stored values, or of sums of them."""
+    return np.asarray(values / CONFIDENCE_SCALE, np.float64)
 
 
 @dataclass(frozen=True)

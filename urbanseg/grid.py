@@ -19,6 +19,9 @@ from pyproj import CRS, Geod, Transformer
 SPLITS = ("train", "val", "test")
 """Names of the splits; the position is the pixel value of a split raster."""
 
+BLOCK_PX = 256
+"""Side of a block (TIFF's tile) of the GeoTIFFs that are written here; files are read in rows of blocks."""
+
 
 class Window(NamedTuple):
     """A rectangle of pixels: offset of its upper left corner, and its size."""

@@ -14,6 +14,7 @@ from pyproj.exceptions import CRSError
 
 from urbanseg.config.addresses import address, plain_host
 from urbanseg.config.base import Model, Positive, Share, Url, check_bbox, check_datetime, check_url
+from urbanseg.grid import BLOCK_PX
 
 SENTINEL2_BANDS = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12",
@@ -22,9 +23,6 @@ SENTINEL2_BANDS = (
 
 PROCESS_LIMIT_PX = 2500
 """Largest side of an image that one Process API request may ask for."""
-
-BLOCK_PX = 256
-"""Requests are whole blocks of the GeoTIFF that they are assembled into."""
 
 
 class LayoutParams(Model):

@@ -1,6 +1,6 @@
 """From blended scores to what is written: a class, how sure it is, and rasters that say more.
 
-Everything leaves as uint8, 0–`SCALE` for 0–1, so that a strip of answers is small enough
+Everything leaves as uint8, 0–`CONFIDENCE_SCALE` for 0–1, so that a strip of answers is small enough
 to be sent from one machine to another.
 """
 
@@ -11,10 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from urbanseg.classes import encode_share
 from urbanseg.errors import PipelineError
-
-SCALE = 254
-"""A share of 1 as stored in uint8; 255 is nodata."""
 
 OTHER = 0
 """The class of a pixel that no class claims."""
@@ -51,14 +49,14 @@ class Answer:
         best, highest = strongest(claims)
         if self.least:
             highest = np.take_along_axis(scores, best[None], axis=0)[0]
-        layers = {"classes": best, "confidence": stored(highest)}
+        layers = {"classes": best, "confidence": encode_share(highest)}
         if "probabilities" in self.extras:
-            layers["probabilities"] = stored(scores)
+            layers["probabilities"] = encode_share(scores)
         if "entropy" in self.extras:
-            layers["entropy"] = stored(entropy(scores))
+            layers["entropy"] = encode_share(entropy(scores))
         if "margin" in self.extras:
             first, second = np.partition(scores, -2, axis=0)[:-3:-1]
-            layers["margin"] = stored(first - second)
+            layers["margin"] = encode_share(first - second)
         return layers
 
 
@@ -81,11 +79,6 @@ def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     bits: NDArray[np.float32] = -(probabilities * logs).sum(axis=0) / np.float32(np.log(len(probabilities)))
     return bits
-
-
-def stored(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Shares 0–1 as uint8 0–`SCALE`; rounding errors beyond are clipped."""
-    return np.rint(np.clip(shares, 0, 1) * SCALE).astype(np.uint8)
 
 
 def least_by_class(least: Mapping[str, float], classes: Sequence[str]) -> tuple[float, ...]:

@@ -12,11 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.grid import Window
+from urbanseg.grid import BLOCK_PX, Window
 from urbanseg.infer.windows import reflected
-
-CHUNK = 256
-"""Rows read at once: the height of a block in our GeoTIFFs."""
 
 Read = Callable[[Window], NDArray[Any]]
 """Pixels ``(bands, height, width)`` of a window inside the scene."""
@@ -46,9 +43,9 @@ class Rows:
         """Make `rows` of the scene available and forget those above."""
         while self.chunks and self.chunks[0].bottom <= rows.start:
             self.chunks.popleft()
-        start = self.chunks[-1].bottom if self.chunks else rows.start // CHUNK * CHUNK
-        for top in range(start, rows.stop, CHUNK):
-            window = Window(top, 0, min(CHUNK, self.shape[0] - top), self.shape[1])
+        start = self.chunks[-1].bottom if self.chunks else rows.start // BLOCK_PX * BLOCK_PX
+        for top in range(start, rows.stop, BLOCK_PX):
+            window = Window(top, 0, min(BLOCK_PX, self.shape[0] - top), self.shape[1])
             self.chunks.append(_Chunk(top, self.read_pixels(window), self.read_valid(window)))
 
     def pixels(self, window: Window) -> NDArray[Any]:

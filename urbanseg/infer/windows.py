@@ -13,10 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from urbanseg.config.base import ENCODER_STRIDE
 from urbanseg.grid import Window
-
-STEP = 32
-"""Sides of windows are multiples of this many pixels: encoders halve an image five times."""
 
 Blend = Literal["hann", "cosine", "flat"]
 
@@ -39,7 +37,7 @@ class Lattice:
 
     @cached_property
     def window(self) -> tuple[int, int]:
-        """``(height, width)`` of a window in pixels, multiples of `STEP` unless `size` is none."""
+        """``(height, width)`` of a window in pixels, multiples of `ENCODER_STRIDE` unless `size` is none."""
         height, width = (fitted(length, self.size, self.overlap) for length in self.shape)
         return height, width
 
@@ -104,7 +102,13 @@ def fitted(length: int, size: int, overlap: int) -> int:
     """Side of the smallest windows of which no more are needed than of `size`; see `Lattice`."""
     count = len(offsets(length, size, overlap))
     least = -(-(length + 2 * (overlap // 2) + (count - 1) * overlap) // count)
-    return min(size, max(-(-least // STEP) * STEP, overlap // STEP * STEP + STEP))
+    return min(
+        size,
+        max(
+            -(-least // ENCODER_STRIDE) * ENCODER_STRIDE,
+            overlap // ENCODER_STRIDE * ENCODER_STRIDE + ENCODER_STRIDE,
+        ),
+    )
 
 
 def offsets(length: int, size: int, overlap: int) -> list[int]:

@@ -26,12 +26,9 @@ from rasterio.windows import Window as RasterioWindow
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window
+from urbanseg.grid import BLOCK_PX, Grid, Window
 from urbanseg.io import gdal_access
 from urbanseg.io.files import atomic, remove
-
-BLOCK = 256
-"""Side of a tile inside a GeoTIFF, in pixels."""
 
 CACHE_BYTES = 64 << 20
 """GDAL's cache under `small_cache`: a row of blocks of several rasters, 50,000 pixels wide."""
@@ -243,8 +240,8 @@ def _draft(path: Path, layer: Layer, grid: Grid) -> Any:
         "transform": grid.transform,
         "nodata": layer.get("nodata"),
         "tiled": True,
-        "blockxsize": BLOCK,
-        "blockysize": BLOCK,
+        "blockxsize": BLOCK_PX,
+        "blockysize": BLOCK_PX,
         "compress": "zstd",  # at this level several times as fast as LZW, and read once
         "zstd_level": 1,
         "bigtiff": "if_safer",
@@ -268,7 +265,7 @@ def _to_cog(source: Path, target: Path, resampling: str) -> None:
         driver="COG",
         compress="deflate",
         predictor="yes",
-        blocksize=BLOCK,
+        blocksize=BLOCK_PX,
         overview_resampling=resampling,
         bigtiff="if_safer",
         num_threads="all_cpus",  # the bytes are the same for any number

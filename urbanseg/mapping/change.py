@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 from rasterio import features
 from scipy import ndimage
 
-from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
 from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, Window
 from urbanseg.io.raster import Reader
 
 UNKNOWN = 65535
 """Code of pixels that are unknown at one of the dates; 0 is unchanged."""
-
-SURE = 254
-"""Value of a confidence of 1."""
 
 Classes = NDArray[np.uint8]
 Codes = NDArray[np.uint16]
@@ -45,7 +42,7 @@ class DatedMap:
         classes: Classes = self.classes.read_band(window)
         if self.confidence is None:
             return classes, np.ones(classes.shape, bool)
-        return classes, self.confidence.read_band(window) >= least * SURE
+        return classes, self.confidence.read_band(window) >= least * CONFIDENCE_SCALE
 
 
 def reach_px(rules: ChangeParams, grid: Grid) -> int:

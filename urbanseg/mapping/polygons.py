@@ -15,7 +15,7 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
 from urbanseg.mapping.coverage_insert import InsertRules, insert_shapes
 from urbanseg.mapping.generalise import simplify, smooth
@@ -23,9 +23,6 @@ from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.partition import OUTSIDE, Partition, Pixels, Read, partition_raster
 from urbanseg.mapping.regions import Limits, fill_holes, merge_slivers
 from urbanseg.mapping.regularize import regularize
-
-CONFIDENCE_SCALE = 254
-"""Value of a confidence raster that means 1."""
 
 ByClass = float | Mapping[str, float]
 """One value for all classes, or values by name; 0 for classes not named."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = 255
-"""Stored confidences: 0–254 for 0–1; 255 is nodata."""
+from urbanseg.classes import CONFIDENCE_SCALE, decode_share
+
+LEVELS = CONFIDENCE_SCALE + 1
+"""How many values a stored confidence can have."""
 
 BINS = 15
 """Bins of equal width, as Guo et al. use."""
@@ -63,9 +65,9 @@ def reliability(counts: NDArray[np.int64], bins: int = BINS) -> Reliability:
     """
     by_level = counts.reshape(-1, LEVELS, 2).sum(axis=0)
     level = np.arange(LEVELS)
-    value = level / (LEVELS - 1)
+    value = decode_share(level)
     # Whole numbers, because rounding would put a confidence on an edge into the wrong bin.
-    place = np.maximum(-(-level * bins // (LEVELS - 1)) - 1, 0)
+    place = np.maximum(-(-level * bins // CONFIDENCE_SCALE) - 1, 0)
     pixels = np.bincount(place, by_level.sum(axis=1), bins)
     known = np.where(pixels > 0, pixels, np.nan)
     edges = np.linspace(0, 1, bins + 1)
@@ -93,7 +95,7 @@ def mean_confidence(counts: NDArray[np.int64]) -> float:
     """Mean confidence, 0–1; above the accuracy, the model is over-confident. NaN without pixels."""
     by_level = counts.reshape(-1, LEVELS, 2).sum(axis=(0, 2))
     total = by_level.sum()
-    return float(by_level @ np.arange(LEVELS) / (LEVELS - 1) / total) if total else float("nan")
+    return float(decode_share(by_level @ np.arange(LEVELS)) / total) if total else float("nan")
 
 
 def precision_recall(

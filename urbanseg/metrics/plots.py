@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.metrics import calibration
 from urbanseg.metrics.boundary import boundary_scores
 from urbanseg.metrics.segmentation import present
@@ -124,7 +125,7 @@ def precision_recall_table(result: Evaluation) -> pd.DataFrame:
         [
             {
                 "class": c.name,
-                "confidence": level / (calibration.LEVELS - 1),
+                "confidence": level / CONFIDENCE_SCALE,
                 "precision": precision[c.id, i],
                 "recall": recall[c.id, i],
             }

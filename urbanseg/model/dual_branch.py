@@ -21,11 +21,11 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from urbanseg.config.base import ENCODER_STRIDE
+
 BRANCHES = ("local", "context")
 SHRINK = 4
 """How many times coarser the context branch sees the image."""
-STRIDE = 32
-"""Pixels of a branch's image per feature at the encoder's deepest stage."""
 
 
 class DualBranch(SegmentationModel):  # type: ignore[misc]
@@ -96,8 +96,10 @@ class DualBranch(SegmentationModel):  # type: ignore[misc]
 
     def check_input_shape(self, x: Tensor) -> None:
         """Refuse images whose sides are no multiples of the encoder's stride."""
-        if any(side % STRIDE for side in x.shape[-2:]):
-            raise ValueError(f"the sides {tuple(x.shape[-2:])} of an image must be multiples of {STRIDE}")
+        if any(side % ENCODER_STRIDE for side in x.shape[-2:]):
+            raise ValueError(
+                f"the sides {tuple(x.shape[-2:])} of an image must be multiples of {ENCODER_STRIDE}"
+            )
 
 
 class Exchange(nn.Module):
@@ -167,7 +169,7 @@ def position_embedding(rows: Tensor, columns: Tensor, width: int) -> Tensor:
 def _whole_strides(image: Tensor) -> Tensor:
     """The image, its last rows and columns repeated until its sides are multiples of the stride."""
     height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+    return F.pad(image, (0, -width % ENCODER_STRIDE, 0, -height % ENCODER_STRIDE), mode="replicate")
 
 
 def _enlarged(coarse: Tensor, size: torch.Size) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
 from urbanseg.grid import SPLITS
 
 RGBA = tuple[int, int, int, int]
@@ -30,8 +30,6 @@ LEAST_GAMMA = 1 / 2.2
 """The strongest lift: that of a display for linear light."""
 NODATA_RGB = 245
 """Grey of scene pixels without data: neither the black of water nor the white of cloud."""
-CONFIDENCE_MAX = 254
-"""Value of a confidence raster that means certainty; 255 is nodata."""
 CONFIDENCE_STEPS = 50
 """Confidence is drawn in steps of 2 %: finer ones can't be seen and triple the file."""
 TRANSPARENT: RGBA = (0, 0, 0, 0)
@@ -139,7 +137,7 @@ def confidence(values: NDArray[np.uint8]) -> PalettedImage:
     Args:
         values: ``(height, width)`` uint8, 0–254 for 0–1, 255 nodata.
     """
-    steps = np.round(np.arange(CONFIDENCE_MAX + 1) * (CONFIDENCE_STEPS / CONFIDENCE_MAX))
+    steps = np.round(np.arange(CONFIDENCE_SCALE + 1) * (CONFIDENCE_STEPS / CONFIDENCE_SCALE))
     lookup = np.append(steps, CONFIDENCE_STEPS + 1).astype(np.uint8)
     table = mpl.colormaps["viridis"](np.linspace(0, 1, CONFIDENCE_STEPS + 1), bytes=True)
     colors = (*((int(r), int(g), int(b), 255) for r, g, b, _ in table), TRANSPARENT)

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.errors import PipelineError
-from urbanseg.infer.decode import SCALE, Answer, kept_classes, least_by_class, strongest
+from urbanseg.infer.decode import Answer, kept_classes, least_by_class, strongest
 
 NAMES = ["other", "building", "road", "water"]
 
@@ -27,7 +28,9 @@ def test_rasters_say_what_scipy_and_sorting_say(seed, weight):
         "margin": first - second,
     }
     for name, share in expected.items():
-        np.testing.assert_allclose(layers[name] / SCALE, share, atol=0.51 / SCALE, err_msg=name)
+        np.testing.assert_allclose(
+            layers[name] / CONFIDENCE_SCALE, share, atol=0.51 / CONFIDENCE_SCALE, err_msg=name
+        )
 
 
 @given(st.integers(0, 1000), st.lists(st.floats(0, 1), min_size=4, max_size=4))
@@ -38,7 +41,10 @@ def test_no_class_is_answered_below_the_confidence_it_needs(seed, least):
         shares = given_scores[:, row, col]
         able = [i for i in range(4) if shares[i] >= np.float32(least[i])]
         assert answered == (max(able, key=lambda i: shares[i]) if able else 0)
-        assert abs(layers["confidence"][row, col] / SCALE - shares[answered]) < 0.51 / SCALE
+        assert (
+            abs(layers["confidence"][row, col] / CONFIDENCE_SCALE - shares[answered])
+            < 0.51 / CONFIDENCE_SCALE
+        )
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urbanseg.infer.windows import STEP, Lattice, blend_weights, fitted, offsets, reflected
+from urbanseg.config.base import ENCODER_STRIDE
+from urbanseg.infer.windows import Lattice, blend_weights, fitted, offsets, reflected
 
 
 @given(st.integers(1, 500), st.sampled_from([32, 64]), st.sampled_from(["cosine", "flat"]), st.data())
@@ -58,11 +59,11 @@ def test_parts_partition_the_scene_at_borders_of_batches(height, width, overlap,
 def test_windows_are_as_few_and_as_small_as_they_can_be(length, size, data):
     overlap = data.draw(st.integers(0, size - 1))
     side, count = fitted(length, size, overlap), len(offsets(length, size, overlap))
-    assert side % STEP == 0
+    assert side % ENCODER_STRIDE == 0
     assert overlap < side <= size
     assert len(offsets(length, side, overlap)) == count
-    if side - STEP > overlap:
-        assert len(offsets(length, side - STEP, overlap)) > count
+    if side - ENCODER_STRIDE > overlap:
+        assert len(offsets(length, side - ENCODER_STRIDE, overlap)) > count
 
 
 @given(st.integers(1, 300), st.integers(0, 31))

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from tqdm import tqdm
 
-from urbanseg.config.scene import BLOCK_PX
-from urbanseg.grid import Grid
+from urbanseg.grid import BLOCK_PX, Grid
 from urbanseg.io.files import atomic
 
 WORKERS = 2

@@ -18,9 +18,9 @@ import shapely
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from urbanseg.config.scene import BLOCK_PX, SatelliteScene
+from urbanseg.config.scene import SatelliteScene
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window, strips
+from urbanseg.grid import BLOCK_PX, Grid, Window, strips
 from urbanseg.imagery.sentinel2 import acquisitions
 from urbanseg.imagery.sentinel2.acquisitions import Candidate, Overflight, Product
 from urbanseg.imagery.sentinel2.area import Area, inside
