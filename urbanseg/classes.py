@@ -13,9 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import numpy as np
-from numpy.typing import NDArray
-
 IGNORE = 255
 """Pixel value of labels that are unknown: cloud, nodata, unmapped."""
 

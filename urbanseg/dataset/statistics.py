@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
-from urbanseg.grid import SPLITS, strips
-from urbanseg.io.raster import BLOCK, Reader
+from urbanseg.grid import BLOCK_PX, SPLITS, strips
+from urbanseg.io.raster import Reader
 
 DIGITS = 6
 """Decimals of a figure in the summary."""
@@ -67,7 +67,7 @@ def add_train_pixels(moments: BandMoments, scene: Reader, labels: Reader, split:
         split: indices into `SPLITS`, on the same grid.
         name: of the scene, for the progress bar.
     """
-    for strip in tqdm(list(strips(scene.grid.shape, BLOCK)), desc=name, unit="strip"):
+    for strip in tqdm(list(strips(scene.grid.shape, BLOCK_PX)), desc=name, unit="strip"):
         train = (split.read_band(strip) == TRAIN) & (labels.read_band(strip) != IGNORE)
         if train.any():
             moments.add(scene.read(strip)[:, train])
