@@ -8,7 +8,6 @@ import numpy as np
 from tqdm import tqdm
 
 from stages._cli import city_stage
-from stages._clouds import clouded
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLabels, label_sources
@@ -27,14 +26,15 @@ def main(city: str, params: Params) -> None:
     with ExitStack() as inputs:
         scene = inputs.enter_context(raster.reading(paths.scene(city)))
         labelled = _labelled(city, params, scene, inputs)
-        under_cloud = clouded(city, params.labels, scene, inputs)
+        scl = inputs.enter_context(raster.reading(paths.scl(city))) if paths.scl(city).exists() else None
+        clouded = labels.cloud_mask(scene, scl, params.labels)
         output = inputs.enter_context(
             raster.writing(
                 target, scene.grid, dtype="uint8", nodata=IGNORE, classes=classes, resampling="mode"
             )
         )
         for window, values in labelled:
-            values[~scene.valid(window) | under_cloud(window)] = IGNORE
+            values[~scene.valid(window) | clouded(window)] = IGNORE
             output.write(values, window)
             counts += np.bincount(values.ravel(), minlength=256)
         if not counts[:IGNORE].any():

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from stages._cli import city_stage
-from stages._clouds import clouded
-from urbanseg import paths
+from urbanseg import labels, paths
 from urbanseg.config.params import Params
 from urbanseg.config.predict import PredictParams
 from urbanseg.infer import backends, outputs
@@ -20,12 +19,13 @@ from urbanseg.io import files, raster
 def main(city: str, params: Params) -> None:
     with raster.small_cache(), ExitStack() as stack:
         scene = stack.enter_context(raster.reading(paths.scene(city)))
-        under_cloud = clouded(city, params.labels, scene, stack)
+        scl = stack.enter_context(raster.reading(paths.scl(city))) if paths.scl(city).exists() else None
+        clouded = labels.cloud_mask(scene, scl, params.labels)
         predicted = _strips(city, params.predict)
 
         def strips() -> Iterator[Strip]:
             for strip in predicted:
-                strip.hide(under_cloud(strip.window))
+                strip.hide(clouded(strip.window))
                 yield strip
 
         with files.atomic(paths.prediction_dir(city), paths.PREDICTION_FILES) as folder:

@@ -1,5 +1,6 @@
-"""Deliver a city's scene: fetched, cut from a raster, laid out of images, or simulated."""
+"""Deliver a city's scene: downloaded, copied from a raster, tiled from images, or simulated."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,8 @@ from urbanseg.config.labels import FolderScene
 from urbanseg.config.params import Params
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 from urbanseg.imagery import item
-from urbanseg.imagery.local import image_folder as folder_of_images
-from urbanseg.imagery.local import raster_copy
-from urbanseg.imagery.sentinel2 import area, satellite
+from urbanseg.imagery.local import image_folder, raster_copy
+from urbanseg.imagery.sentinel2 import archives, area, satellite
 from urbanseg.imagery.simulated import materials, rendering, surfaces
 from urbanseg.io import files, image_sheet, tables
 from urbanseg.osm import read_features
@@ -24,19 +24,12 @@ def main(city: str, params: Params) -> None:
     scene, trusted = params.city(city).scene, [params.city(city).inputs]
     with files.atomic(paths.scene_dir(city), paths.SCENE_FILES) as folder:
         folder.mkdir()
-        if isinstance(scene, SimulatedScene):
-            described = _simulated(city, scene, folder)
-        elif isinstance(scene, FolderScene):
-            described = _laid_out(city, scene, folder, trusted)
-        elif isinstance(scene, LocalScene):
-            described = _copied(city, scene, folder, trusted)
-        else:
-            described = _fetched(city, scene, folder)
+        described = PROVIDERS[scene.provider](city, scene, folder, trusted)
         files.write_json(folder / paths.item(city).name, described)
     files.remove(paths.fetched(city))
 
 
-def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]:
+def _simulate(city: str, scene: SimulatedScene, folder: Path, _: list[Path]) -> dict[str, Any]:
     extract = scene.osm_path or folder / paths.extract(city).name
     if scene.layout is not None:
         plan = rendering.area(scene)
@@ -48,7 +41,7 @@ def _simulated(city: str, scene: SimulatedScene, folder: Path) -> dict[str, Any]
     return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets)
 
 
-def _copied(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
+def _copy(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
     bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
     grid = raster_copy.copy(scene, bands, scl, trusted)
     properties = {"simulated": False, "source:provider": "local"} | item.source(scene.path)
@@ -56,33 +49,32 @@ def _copied(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> 
     return item.describe(city, grid, list(scene.bands), scene.datetime, properties, assets)
 
 
-def _fetched(city: str, scene: SentinelHubScene | StacScene, folder: Path) -> dict[str, Any]:
+def _lay_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
+    laid, images = image_folder.plan(scene, trusted)
+    bands = folder / paths.scene(city).name
+    grid = image_folder.copy(laid, images, scene, bands, trusted)
+    tables.write(folder / paths.pictures(city).name, image_sheet.to_table(laid))
+    return item.describe(city, grid, list(scene.bands), None, image_folder.provenance(images), [bands])
+
+
+def _download(city: str, scene: SentinelHubScene | StacScene, folder: Path, _: list[Path]) -> dict[str, Any]:
     wanted = area.find(scene.area, scene.patience)
     grid = area.grid(wanted, scene.crs, scene.resolution_m)
     assets = folder / paths.scene(city).name, folder / paths.scl(city).name
     with quiet():
-        delivery = satellite.deliver(_archive(scene), scene, wanted, grid, paths.fetched(city), *assets)
+        archive = archives.connect(scene)
+        delivery = satellite.deliver(archive, scene, wanted, grid, paths.fetched(city), *assets)
     return item.describe(city, grid, scene.bands, delivery.moment, delivery.properties, assets)
 
 
-def _archive(scene: SentinelHubScene | StacScene) -> satellite.Archive:
-    """The archive of a provider; its client takes seconds to import, so only where it is used."""
-    if isinstance(scene, StacScene):
-        from urbanseg.imagery.sentinel2.stac import Stac  # noqa: PLC0415
-
-        return Stac(scene)
-    from urbanseg.imagery.sentinel2.sentinel_hub import SentinelHub  # noqa: PLC0415
-
-    return SentinelHub(scene)
-
-
-def _laid_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
-    laid, images = folder_of_images.plan(scene, trusted)
-    bands = folder / paths.scene(city).name
-    grid = folder_of_images.copy(laid, images, scene, bands, trusted)
-    tables.write(folder / paths.pictures(city).name, image_sheet.to_table(laid))
-    return item.describe(city, grid, list(scene.bands), None, folder_of_images.provenance(images), [bands])
-
+PROVIDERS: dict[str, Callable[[str, Any, Path, list[Path]], dict[str, Any]]] = {
+    "folder": _lay_out,
+    "local": _copy,
+    "sentinelhub": _download,
+    "simulated": _simulate,
+    "stac": _download,
+}
+"""By the provider's name: delivers the files of a city's scene into a folder and returns its STAC Item."""
 
 if __name__ == "__main__":
     main()

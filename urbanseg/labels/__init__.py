@@ -1,6 +1,6 @@
 """Label rasters: classes of a scene's pixels, from polygons, rasters or masks, and what to ignore."""
 
-from urbanseg.labels.cloud_masks import clouds, s2cloudless
+from urbanseg.labels.cloud_masks import cloud_mask
 from urbanseg.labels.layers import HIDDEN, Labeller, Labels, Mask, Masker, shares, stacked
 from urbanseg.labels.mask_files import masks
 from urbanseg.labels.rasterize import labeller, rasterise, windows
@@ -14,12 +14,11 @@ __all__ = [
     "Mask",
     "Masker",
     "classified",
-    "clouds",
+    "cloud_mask",
     "labeller",
     "masks",
     "rasterise",
     "read_drawn",
-    "s2cloudless",
     "shares",
     "stacked",
     "windows",

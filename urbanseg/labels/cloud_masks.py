@@ -1,8 +1,8 @@
-"""What a scene does not show: pixels under cloud and shadow, and those close by.
+"""Cloud masks: pixels under cloud and cloud shadow, and those within a dilation radius.
 
-Sentinel-2's scene classification says where, or s2cloudless
+They come from Sentinel-2's scene classification (SCL), from s2cloudless
 (https://doi.org/10.1016/j.rse.2022.112990) where the scene has the ten bands that it
-looks at. Both work window by window and see beyond its edge.
+reads, or from both. All work window by window, with a halo around each window.
 """
 
 import math
@@ -16,6 +16,7 @@ from scipy.ndimage import distance_transform_edt
 from urbanseg.config.labels import LabelParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
+from urbanseg.io.raster import Reader, require_same_grid
 from urbanseg.labels.layers import Mask, Masker
 
 S2CLOUDLESS_BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
@@ -30,6 +31,9 @@ def unusable(scl: NDArray[np.uint8], ignore_codes: Sequence[int], dilation_px: f
         scl: ``(height, width)`` Sentinel-2 SCL codes, uint8.
         ignore_codes: codes of cloud, shadow, snow and the like.
         dilation_px: radius of the disk in pixels; may be a fraction or 0.
+
+    Returns:
+        ``(height, width)`` bool.
     """
     bad = np.isin(scl, list(ignore_codes))
     if dilation_px < 1 or not bad.any():
@@ -37,24 +41,58 @@ def unusable(scl: NDArray[np.uint8], ignore_codes: Sequence[int], dilation_px: f
     return np.asarray(distance_transform_edt(~bad) <= dilation_px)
 
 
-def clouds(read_scl: Callable[[Window], NDArray[np.uint8]], grid: Grid, params: LabelParams) -> Masker:
-    """The function that says which pixels of a window are `unusable`, clouds beside it included.
+def cloud_mask(scene: Reader, scl: Reader | None, params: LabelParams) -> Masker:
+    """The function that makes the cloud mask of a window, from the SCL and s2cloudless as far as available.
+
+    Args:
+        scene: the scene, which s2cloudless reads if the parameters ask for it.
+        scl: the scene classification on the scene's grid; None if there is none.
+        params: SCL codes to ignore, dilation in metres, and whether to run s2cloudless.
+
+    Returns:
+        A function from a window to its mask; without any source, no pixel is masked.
+
+    Raises:
+        PipelineError: if the SCL is on another grid than the scene, or the scene lacks a band of s2cloudless.
+    """
+    masks = []
+    if scl is not None:
+        require_same_grid(scl.path, scl.grid, scene.path, scene.grid)
+        masks.append(scl_mask(scl.read_band, scene.grid, params))
+    if params.s2cloudless is not None:
+        bands, threshold = scene.info.descriptions, params.s2cloudless.threshold
+        masks.append(s2cloudless_mask(scene.read, bands, scene.grid, threshold, params.cloud_dilation_m))
+
+    def mask(window: Window) -> Mask:
+        merged = np.zeros((window.height, window.width), bool)
+        for source in masks:
+            merged |= source(window)
+        return merged
+
+    return mask
+
+
+def scl_mask(read_scl: Callable[[Window], NDArray[np.uint8]], grid: Grid, params: LabelParams) -> Masker:
+    """The function that says which pixels of a window are `unusable`, also because of clouds outside it.
 
     Args:
         read_scl: gives the scene classification of a window.
         grid: the scene's grid.
         params: codes to ignore and by how many metres they grow.
+
+    Returns:
+        A function from a window to its mask.
     """
     radius = params.cloud_dilation_m / max(grid.pixel_m)
 
-    def clouded(window: Window) -> Mask:
+    def mask(window: Window) -> Mask:
         wider, inner = window.grown(math.ceil(radius), grid.shape)
         return unusable(read_scl(wider), params.ignore_scl, radius)[inner.slices]
 
-    return clouded
+    return mask
 
 
-def s2cloudless(
+def s2cloudless_mask(
     read: Callable[[Window, Sequence[int]], NDArray[Any]],
     bands: Sequence[str],
     grid: Grid,
@@ -71,8 +109,11 @@ def s2cloudless(
         threshold: cloud probability (0–1) from which a pixel is cloud.
         dilation_m: by how much clouds grow.
 
+    Returns:
+        A function from a window to its mask.
+
     Raises:
-        PipelineError: if a band that s2cloudless looks at is missing.
+        PipelineError: if a band that s2cloudless reads is missing.
     """
     if missing := [band for band in S2CLOUDLESS_BANDS if band not in bands]:
         raise PipelineError(
@@ -87,10 +128,10 @@ def s2cloudless(
     radius = dilation_m / max(grid.pixel_m)
     halo = math.ceil(radius) + average + 1
 
-    def clouded(window: Window) -> Mask:
+    def mask(window: Window) -> Mask:
         wider, inner = window.grown(halo, grid.shape)
         pixels = read(wider, numbers).astype(np.float32).transpose(1, 2, 0) / 10_000
         cloud = detector.get_cloud_masks(pixels[np.newaxis])[0]
         return unusable(cloud, [1], radius)[inner.slices]
 
-    return clouded
+    return mask
