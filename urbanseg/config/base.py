@@ -3,7 +3,7 @@
 Addresses hold no secret here: DVC writes the parameters to dvc.lock, and the report shows them.
 """
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -55,15 +55,47 @@ Url = Annotated[str, BeforeValidator(check_url)]
 """An address of a server, which holds no secret."""
 
 
-def check_datetime(text: str) -> str:
-    """An ISO date and time with its offset, or a ValueError that says so."""
+def parse_time(value: Any) -> datetime:
+    """A point in time; of a date alone, its first second in UTC.
+
+    Args:
+        value: ISO text, or the date or time that YAML makes of what looks like one.
+
+    Returns:
+        A datetime with its offset.
+
+    Raises:
+        ValueError: if `value` is neither, or is a time without its offset.
+    """
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("must be an ISO date and time with its offset, such as 2023-06-14T10:26:00Z")
-    return text
+        known = value if isinstance(value, date) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        known = None
+    if known is not None and is_date_only(value):
+        known = datetime(known.year, known.month, known.day, tzinfo=UTC)
+    if not isinstance(known, datetime) or known.tzinfo is None:
+        raise ValueError("must be a date, or a date and time with its offset, such as 2023-06-14T10:26:00Z")
+    return known
+
+
+def is_date_only(value: Any) -> bool:
+    """Whether a value that `parse_time` takes has no time of day."""
+    return len(value) <= len("2023-06-14") if isinstance(value, str) else not isinstance(value, datetime)
+
+
+def check_time(value: Any) -> str:
+    """ISO text of a point in time with its offset: text that has a time of day as it is, else in UTC."""
+    known = parse_time(value)
+    return value if isinstance(value, str) and not is_date_only(value) else to_utc_text(known)
+
+
+def to_utc_text(moment: datetime) -> str:
+    """A point in time in UTC to the second: ``2023-06-14T10:26:00Z``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+Time = Annotated[str, BeforeValidator(check_time)]
+"""A point in time as its ISO text, with its offset."""
 
 
 def check_bbox(box: Any) -> Any:

@@ -5,7 +5,6 @@
 """
 
 import re
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from urbanseg.config.base import Metres, Model, Positive, Share, Url
+from urbanseg.config.base import Metres, Model, Positive, Share, Url, parse_time, to_utc_text
 from urbanseg.config.names import LayerName
 from urbanseg.config.remaps import TABLES
 
@@ -55,36 +54,20 @@ MaskTable = Annotated[
 ]
 
 
-def moment(value: Any) -> str:
-    """A point in time as ``YYYY-MM-DDTHH:MM:SSZ``; of a date alone, its first second.
-
-    Args:
-        value: ISO text, or the date or time that YAML makes of what looks like one.
-
-    Raises:
-        ValueError: if `value` is neither, or is a time without its offset.
-    """
-    try:
-        known = value if isinstance(value, date) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        known = None
-    is_only_a_date = not isinstance(known, datetime) or (isinstance(value, str) and len(value) <= 10)
-    if is_only_a_date and known is not None:
-        known = datetime(known.year, known.month, known.day, tzinfo=UTC)
-    if not isinstance(known, datetime) or known.tzinfo is None:
-        raise ValueError("must be a date, or a date and time with its offset, such as 2023-06-14T10:26:00Z")
-    return f"{known.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def check_utc(value: Any) -> str:
+    """A point in time as ``YYYY-MM-DDTHH:MM:SSZ``; see `parse_time`."""
+    return to_utc_text(parse_time(value))
 
 
-Moment = Annotated[str, BeforeValidator(moment)]
+UtcTime = Annotated[str, BeforeValidator(check_utc)]
 """A point in time, in UTC to the second: ``2023-06-14T10:26:00Z``."""
 
 
-def _scene_or_moment(value: Any) -> Any:
-    return value if value == "scene" else moment(value)
+def _scene_or_time(value: Any) -> Any:
+    return value if value == "scene" else check_utc(value)
 
 
-SceneOrMoment = Annotated[str, BeforeValidator(_scene_or_moment)]
+SceneOrTime = Annotated[str, BeforeValidator(_scene_or_time)]
 """A point in time, or ``scene`` for that at which the scene was taken."""
 
 
@@ -128,7 +111,7 @@ class OverpassOsm(Model):
 
     provider: Literal["overpass"]
     address: Url = "https://overpass-api.de/api"
-    date: SceneOrMoment | None = None
+    date: SceneOrTime | None = None
     max_query_km2: float = Field(default=100, gt=0, le=2000)
     timeout_s: int = Field(default=180, ge=1, le=3600)
     attempts: int = Field(default=6, ge=1, le=20)
@@ -140,7 +123,7 @@ class PbfOsm(Model):
 
     provider: Literal["pbf"]
     path: Path
-    date: Moment | None = None
+    date: UtcTime | None = None
 
 
 class NoOsm(Model):

@@ -13,7 +13,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from urbanseg.config.addresses import address, plain_host
-from urbanseg.config.base import Model, Positive, Share, Url, check_bbox, check_datetime, check_url
+from urbanseg.config.base import Model, Positive, Share, Time, Url, check_bbox, check_url
 from urbanseg.grid import BLOCK_PX
 
 SENTINEL2_BANDS = (
@@ -45,17 +45,12 @@ class SimulatedScene(Model):
     climate: Literal["temperate", "arid"] = "temperate"
     resolution_m: Positive = 10.0
     render_m: Positive = 2.0
-    datetime: str
+    datetime: Time
     sun_azimuth: float = Field(ge=0, le=360)
     sun_elevation: float = Field(ge=8, le=90)
     noise: float = Field(ge=0, le=0.1)
     haze: float = Field(ge=0, le=0.2)
     cloud_share: Share
-
-    @field_validator("datetime")
-    @classmethod
-    def _with_offset(cls, text: str) -> str:
-        return check_datetime(text)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -107,18 +102,13 @@ class LocalScene(Model):
     like: Path | None = None
     resampling: Literal["nearest", "bilinear", "cubic", "average"] = "nearest"
     mask: MaskParams | None = None
-    datetime: str | None = None
+    datetime: Time | None = None
     bbox: tuple[float, float, float, float] | None = None
 
     @field_validator("path", "like")
     @classmethod
     def _address(cls, path: Path | None) -> Path | None:
         return _check_file_or_url(path)
-
-    @field_validator("datetime")
-    @classmethod
-    def _with_offset(cls, text: str | None) -> str | None:
-        return None if text is None else check_datetime(text)
 
     @field_validator("bbox")
     @classmethod

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from urbanseg.config.labels import MaskLabels, OverpassOsm, RasterLabels, moment
+from urbanseg.config.labels import MaskLabels, OverpassOsm, RasterLabels, check_utc
 from urbanseg.config.params import Params, load
 from urbanseg.config.remaps import TABLES
 from urbanseg.errors import PipelineError
@@ -102,14 +102,14 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path) ->
     ],
 )
 def test_dates_are_points_in_time_in_utc(value: Any, expected: str) -> None:
-    assert moment(value) == expected
+    assert check_utc(value) == expected
     assert OverpassOsm(provider="overpass", date=value).date == expected
 
 
 @pytest.mark.parametrize("value", ["2023-06-14T10:26:00", "June", 2023, None, dt.datetime(2023, 6, 14)])
 def test_a_time_without_its_offset_is_no_point_in_time(value: Any) -> None:
     with pytest.raises(ValueError, match="must be a date"):
-        moment(value)
+        check_utc(value)
 
 
 def test_the_scenes_date_is_asked_for_by_name_and_addresses_end_without_a_slash() -> None:

@@ -1,5 +1,6 @@
 """What cannot be meant in a scene's parameters is refused in words that name it."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -52,3 +53,19 @@ def test_what_one_need_not_say_has_a_default() -> None:
     assert scene.bands == ["B02", "B03", "B04", "B08"]
     assert scene.request_px == 2304
     assert scene.choose.rule == "least_cloud"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("2023-06-14T10:26:00Z", "2023-06-14T10:26:00Z"),
+        ("2023-06-14T10:26:00.5+02:00", "2023-06-14T10:26:00.5+02:00"),
+        ("2023-06-14", "2023-06-14T00:00:00Z"),
+        (dt.date(2023, 6, 14), "2023-06-14T00:00:00Z"),
+        (dt.datetime(2023, 6, 14, 10, 26, tzinfo=dt.UTC), "2023-06-14T10:26:00Z"),
+    ],
+)
+def test_the_text_of_a_scenes_time_is_kept_and_a_date_is_its_first_second(given: Any, kept: str) -> None:
+    local = {"provider": "local", "path": "scene.tif", "bands": {"red": 1}}
+    assert checked(local | {"datetime": given}).datetime == kept
+    assert checked(local).datetime is None

@@ -8,7 +8,6 @@ is kept as parts until the scene is delivered; memory is bounded by a part.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from urbanseg.config.base import to_utc_text
 from urbanseg.config.scene import SatelliteScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window, strips
@@ -90,7 +90,7 @@ def deliver(
         chosen = errand.choose()
         files = errand.fetch(chosen)
         codes = _assemble(files, list(errand.windows()), grid, params.bands, scene, scl)
-    moments = sorted(iso(candidate.flight.start) for candidate in chosen)
+    moments = sorted(to_utc_text(candidate.flight.start) for candidate in chosen)
     moment = (moments[0], moments[-1]) if len(moments) > 1 else moments[0]
     return Delivery(moment, _properties(archive, params, chosen, codes))
 
@@ -256,15 +256,10 @@ def _properties(
         "source:products": [
             {
                 "id": product.id,
-                "datetime": iso(product.moment),
+                "datetime": to_utc_text(product.moment),
                 "baseline": product.baseline,
             }
             for candidate in chosen
             for product in candidate.flight.products
         ],
     }
-
-
-def iso(moment: datetime) -> str:
-    """A moment to the second, in UTC: ``2023-06-14T10:26:09Z``."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
