@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT
 from urbanseg import redact
 from urbanseg.errors import PipelineError
-from urbanseg.imagery.sentinel2.retry import AnswerError
+from urbanseg.imagery.sentinel2.retry import ResponseError
 from urbanseg.osm.overpass_client import Refusal
 
 SECRET = "hunter2-9c41"  # noqa: S105
@@ -211,7 +211,7 @@ def test_an_excerpt_is_redacted_before_it_is_cut() -> None:
     assert said == "refused: https://host/aaaaaaaa"
 
 
-@pytest.mark.parametrize("kind", [PipelineError, AnswerError, Refusal])
+@pytest.mark.parametrize("kind", [PipelineError, ResponseError, Refusal])
 def test_an_error_holds_no_secret(kind: type[Exception]) -> None:
     error = kind(f"https://bob:{SECRET}@host/api does not answer")
     assert SECRET not in repr(error)

@@ -148,20 +148,20 @@ class AreaParams(Model):
 
 
 class LeastCloud(Model):
-    """Take the overflight on which most of the area is seen clearly."""
+    """Take the acquisition on which most of the area is seen clearly."""
 
     rule: Literal["least_cloud"]
 
 
 class Median(Model):
-    """Take, pixel by pixel, the median of the clear observations of the clearest overflights."""
+    """Take, pixel by pixel, the median of the clear observations of the clearest acquisitions."""
 
     rule: Literal["median"]
     dates: int = Field(ge=2, le=20)
 
 
-class Patience(Model):
-    """How often a request is made, how long before the second time, and how long one may take."""
+class Retry(Model):
+    """Attempts of a request, the wait before the second one, and the time-out of each."""
 
     attempts: int = Field(default=5, ge=1, le=20)
     wait_s: float = Field(default=5, ge=0, le=300)
@@ -181,7 +181,7 @@ class SatelliteScene(Model):
     request_px: int = Field(
         default=PROCESS_LIMIT_PX // BLOCK_PX * BLOCK_PX, gt=0, le=PROCESS_LIMIT_PX, multiple_of=BLOCK_PX
     )
-    patience: Patience = Patience()
+    patience: Retry = Retry()
 
     @field_validator("dates")
     @classmethod

@@ -76,7 +76,7 @@ def test_a_median_takes_the_clear_observations_of_the_best_dates(town: Town, pro
     assert len(properties["source:products"]) == 3
 
 
-def test_granules_of_one_overflight_are_one_scene(town: Town, provider: str) -> None:
+def test_granules_of_one_acquisition_are_one_scene(town: Town, provider: str) -> None:
     middle = LEFT + 1280
     west = Product(day(6, 14, 9), 0.1, "03.01", bounds=(LEFT - 640, TOP - 4480, middle, TOP + 640))
     east = Product(day(6, 14, 22), 0.1, "05.09", "32UPU", (middle, TOP - 4480, LEFT + 4480, TOP + 640))
@@ -151,5 +151,5 @@ def test_an_empty_catalogue_is_one_sentence(town: Town, provider: str) -> None:
 
 def test_too_many_clouds_are_one_sentence(town: Town, provider: str) -> None:
     sentence = town.refusal(provider, min_clear=0.99)
-    assert "is seen clearly on 1 of 4 overflights (the best is 2023-06-14 10:30 UTC, 9" in sentence
+    assert "is seen clearly on 1 of 4 acquisitions (the best is 2023-06-14 10:30 UTC, 9" in sentence
     assert "less than min_clear 99 %" in sentence

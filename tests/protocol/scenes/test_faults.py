@@ -73,7 +73,7 @@ def test_a_token_that_runs_out_in_mid_download_is_replaced(town: Town, provider:
     town.archive.fail(PIXELS[provider], "expire", skip=7)
     town.run(provider)
     assert is_right(town)
-    assert town.archive.count("/oauth/token|/sas/") in {2, 3}  # two parts are fetched at a time
+    assert town.archive.count("/oauth/token|/sas/") in {2, 3}  # two chunks are fetched at a time
 
 
 def test_a_token_is_renewed_before_it_runs_out(town: Town) -> None:
@@ -112,8 +112,8 @@ def test_the_geocoder_answers_in_spite_of_all_that_passes(town: Town) -> None:
 
 
 FOREVER = [
-    ("cdse", "/process", "nodata", {"skip": 4}, "a part of the scene holds no data where its preview does"),
-    ("cdse", "/process", "nodata", {}, "0 % of town.geojson is seen clearly on no of 4 overflights"),
+    ("cdse", "/process", "nodata", {"skip": 4}, "a chunk of the scene holds no data where its preview does"),
+    ("cdse", "/process", "nodata", {}, "0 % of town.geojson is seen clearly on no of 4 acquisitions"),
     ("cdse", "/process", "truncate", {}, "it sent a damaged TIFF, 2 times in a row"),
     ("cdse", "/process", "truncate", {"skip": 4}, "it sent a damaged TAR archive, 2 times in a row"),
     ("cdse", "/process", "html", {}, "it sent text/html where an image was asked for, 2 times in a row"),

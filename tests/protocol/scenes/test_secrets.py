@@ -18,7 +18,7 @@ from tests.protocol.scenes.conftest import PROJECT, Town
 from tests.protocol.scenes.nominatim import TOWN
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
 from urbanseg.config.params import load
-from urbanseg.imagery.sentinel2.retry import AnswerError
+from urbanseg.imagery.sentinel2.retry import ResponseError
 from urbanseg.imagery.sentinel2.stac import Stac
 
 FATES = [
@@ -158,7 +158,7 @@ def test_an_unreachable_catalogue_is_named_without_the_query(town: Town, closed:
         f"http://{PLANTED}@{closed[7:]}",
     ):
         archive = Stac(scene.model_copy(update={"url": address}))
-        with pytest.raises(AnswerError, match="Max retries exceeded") as caught:
+        with pytest.raises(ResponseError, match="Max retries exceeded") as caught:
             archive.search(area)
         assert PLANTED not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
 

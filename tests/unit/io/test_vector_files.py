@@ -17,7 +17,7 @@ from pyproj import CRS
 from tests.unit.io.counting import Counter, counting
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.config.labels import VectorLabels
-from urbanseg.config.scene import AreaParams, Patience
+from urbanseg.config.scene import AreaParams, Retry
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery.sentinel2 import area
@@ -120,7 +120,7 @@ def _place():
 
 
 def outline(path: Path) -> None:
-    area.find(AreaParams(file=path), Patience())
+    area.find(AreaParams(file=path), Retry())
 
 
 def sample(path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Overflights of an area by the satellite, and which of them to take.
+"""Acquisitions of an area by the satellite, and which of them to take.
 
 A catalogue lists products (granules of 110 km). Those that one satellite took within
-minutes are one overflight, which is what can be seen of the area at a time. How much of
+minutes are one acquisition, which is what can be seen of the area at a time. How much of
 it is clear is counted over the area itself, in the scene classification (SCL) of a
 coarse preview; the cloud share that the catalogue gives is that of whole granules.
 """
@@ -25,7 +25,7 @@ CLOUD = (8, 9, 10)
 """SCL codes of clouds and cirrus."""
 
 MINUTES_APART = timedelta(minutes=10)
-"""Granules of one overflight are seconds apart; the next overflight is more than an hour away."""
+"""Granules of one acquisition are seconds apart; the next acquisition is more than an hour away."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Overflight:
+class Acquisition:
     """Products of one satellite taken within minutes, by id."""
 
     products: tuple[Product, ...]
@@ -67,9 +67,9 @@ class Overflight:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An overflight, and its preview: SCL codes ``(height, width)`` of the coarse scene."""
+    """An acquisition, and its preview: SCL codes ``(height, width)`` of the coarse scene."""
 
-    flight: Overflight
+    acquisition: Acquisition
     scl: NDArray[np.uint8]
 
     @property
@@ -78,14 +78,14 @@ class Candidate:
         return np.isin(self.scl, UNCLEAR, invert=True)
 
 
-def group(products: Iterable[Product]) -> list[Overflight]:
-    """Overflights in order of time; of a granule that was processed again, the newest baseline stays."""
-    flights: list[list[Product]] = []
+def group(products: Iterable[Product]) -> list[Acquisition]:
+    """Acquisitions in order of time; of a granule that was processed again, the newest baseline stays."""
+    groups: list[list[Product]] = []
     for product in sorted(products, key=lambda p: (p.moment, p.id)):
-        if not flights or product.moment - flights[-1][-1].moment > MINUTES_APART:
-            flights.append([])
-        flights[-1].append(product)
-    return [Overflight(_newest(flight)) for flight in flights]
+        if not groups or product.moment - groups[-1][-1].moment > MINUTES_APART:
+            groups.append([])
+        groups[-1].append(product)
+    return [Acquisition(_newest(close)) for close in groups]
 
 
 def _newest(products: Sequence[Product]) -> tuple[Product, ...]:
@@ -103,19 +103,22 @@ def choose(
     min_clear: float,
     name: str,
 ) -> list[Candidate]:
-    """The overflights to take, clearest first; of equally clear ones, the earlier first.
+    """The acquisitions to take, clearest first; of equally clear ones, the earlier first.
 
     Args:
-        candidates: overflights with their previews, at least one.
+        candidates: acquisitions with their previews, at least one.
         area: which pixels of the preview are in the area of interest.
-        rule: one overflight, or the n clearest.
+        rule: one acquisition, or the n clearest.
         min_clear: share of the area that must be seen clearly on what is chosen, together.
-        name: of the area, for the sentence.
+        name: of the area, for the error message.
+
+    Returns:
+        At least one acquisition.
 
     Raises:
         PipelineError: if too little of the area is seen clearly.
     """
-    ranked = sorted(candidates, key=lambda c: (-share(c.clear, area), c.flight.start))
+    ranked = sorted(candidates, key=lambda c: (-share(c.clear, area), c.acquisition.start))
     wanted = 1 if isinstance(rule, LeastCloud) else rule.dates
     chosen = [candidate for candidate in ranked[:wanted] if candidate.clear[area].any()]
     seen = share(np.logical_or.reduce([c.clear for c in chosen]), area) if chosen else 0.0
@@ -123,8 +126,9 @@ def choose(
         best = ranked[0]
         raise PipelineError(
             f"{100 * seen:.0f} % of {name} is seen clearly on {len(chosen) or 'no'} of {len(ranked)} "
-            f"overflights (the best is {best.flight}, {100 * share(best.clear, area):.0f} %), less than "
-            f"min_clear {100 * min_clear:.0f} %; widen dates, choose the median of more, or lower min_clear"
+            f"acquisitions (the best is {best.acquisition}, {100 * share(best.clear, area):.0f} %), "
+            f"less than min_clear {100 * min_clear:.0f} %; "
+            "widen dates, choose the median of more, or lower min_clear"
         )
     return chosen
 
@@ -139,7 +143,7 @@ def median(
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Per-pixel median of the clear observations.
 
-    Where no observation is clear, the pixel is that of the first overflight with data;
+    Where no observation is clear, the pixel is that of the first acquisition with data;
     its SCL code says so. The code of the others is that of the first clear observation.
 
     Args:

@@ -24,10 +24,10 @@ from pyproj import CRS, Transformer
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
-from urbanseg.config.scene import AreaParams, Patience
+from urbanseg.config.scene import AreaParams, Retry
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, utm_crs
-from urbanseg.imagery.sentinel2.retry import GARBLED, AnswerError, persist
+from urbanseg.imagery.sentinel2.retry import MALFORMED, ResponseError, with_retries
 from urbanseg.io import vector_files
 
 MAX_SIDE_PX = 60_000
@@ -45,7 +45,7 @@ class Area:
     shape: BaseGeometry
 
 
-def find(params: AreaParams, patience: Patience) -> Area:
+def find(params: AreaParams, retry: Retry) -> Area:
     """The area of interest that the parameters name.
 
     Raises:
@@ -57,7 +57,7 @@ def find(params: AreaParams, patience: Patience) -> Area:
     if params.file is not None:
         return Area(params.file.name, _polygons(params.file))
     place = str(params.place)
-    return Area(place, _outline(place, params.geocoder, patience))
+    return Area(place, _outline(place, params.geocoder, retry))
 
 
 def grid(area: Area, crs: str | None, resolution: float) -> Grid:
@@ -123,12 +123,12 @@ def _areal(shape: BaseGeometry, name: str) -> BaseGeometry:
     return shapely.union_all(parts)
 
 
-def _outline(place: str, address: str, patience: Patience) -> BaseGeometry:
+def _outline(place: str, address: str, retry: Retry) -> BaseGeometry:
     url = urlsplit(address)
     geocoder = Nominatim(
-        user_agent="urbanseg", scheme=url.scheme, domain=f"{url.netloc}{url.path}", timeout=patience.timeout_s
+        user_agent="urbanseg", scheme=url.scheme, domain=f"{url.netloc}{url.path}", timeout=retry.timeout_s
     )
-    found = persist(_asking(geocoder, place), f"the geocoder {address}", patience)
+    found = with_retries(_asking(geocoder, place), f"the geocoder {address}", retry)
     if found is None:
         raise PipelineError(
             f"the geocoder {address} knows no place {place!r}; correct area.place, or give a bbox"
@@ -144,8 +144,8 @@ def _asking(geocoder: Nominatim, place: str) -> Callable[[], dict[str, Any] | No
     def ask() -> dict[str, Any] | None:
         try:
             location = geocoder.geocode(place, geometry="geojson", exactly_one=True)
-        except (GeopyError, HTTPException, *GARBLED) as error:
-            raise AnswerError(f"it did not answer ({type(error).__name__})") from error
+        except (GeopyError, HTTPException, *MALFORMED) as error:
+            raise ResponseError(f"it did not answer ({type(error).__name__})") from error
         return None if location is None else location.raw
 
     return ask

@@ -1,7 +1,7 @@
-"""Parts of a scene that were fetched, kept on disk until the scene is complete.
+"""Chunks of a scene that were fetched, kept on disk until the scene is complete.
 
-A part is a small GeoTIFF named by the digest of the request that it answers, so that a
-broken run asks only for what is missing, and another request never gets a wrong part.
+A chunk is a small GeoTIFF named by the digest of the request that it answers, so that a
+broken run asks only for what is missing, and another request never gets a wrong chunk.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from urbanseg.grid import BLOCK_PX, Grid
 from urbanseg.io.files import atomic
 
 WORKERS = 2
-"""Requests under way at a time; each holds one part in memory."""
+"""Requests under way at a time; each holds one chunk in memory."""
 
 
 @dataclass(frozen=True)
-class Part:
+class Chunk:
     """A request: what identifies it, the grid of the answer, and how to get it.
 
     `fetch` returns ``(bands, height, width)`` uint16 and raises PipelineError.
@@ -37,19 +37,21 @@ class Part:
     fetch: Callable[[], NDArray[np.uint16]]
 
 
-def fetch(parts: Sequence[Part], folder: Path, title: str) -> list[Path]:
-    """Fetch the parts that `folder` lacks; returns the files of all, in order.
+def fetch(chunks: Sequence[Chunk], folder: Path, title: str) -> list[Path]:
+    """Fetch the chunks that `folder` lacks; returns the files of all, in order.
 
     Raises:
-        PipelineError: as a part's `fetch` does; what arrived until then is kept.
+        PipelineError: as a chunk's `fetch` does; what arrived until then is kept.
     """
-    paths = [folder / f"{_digest(part)}.tif" for part in parts]
-    missing = [(part, path) for part, path in zip(parts, paths, strict=True) if not _whole(path, part.grid)]
+    paths = [folder / f"{_digest(chunk)}.tif" for chunk in chunks]
+    missing = [
+        (chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not _whole(path, chunk.grid)
+    ]
     with (
-        tqdm(total=len(parts), initial=len(parts) - len(missing), desc=title, unit="part") as bar,
+        tqdm(total=len(chunks), initial=len(chunks) - len(missing), desc=title, unit="chunk") as bar,
         ThreadPoolExecutor(WORKERS) as pool,
     ):
-        running = [pool.submit(_save, part, path) for part, path in missing]
+        running = [pool.submit(_save, chunk, path) for chunk, path in missing]
         try:
             for done in as_completed(running):
                 done.result()
@@ -60,15 +62,15 @@ def fetch(parts: Sequence[Part], folder: Path, title: str) -> list[Path]:
     return paths
 
 
-def _digest(part: Part) -> str:
+def _digest(chunk: Chunk) -> str:
     """What a request is told apart by: its key and its grid, as 32 hexadecimal digits."""
-    where = {"crs": part.grid.crs.to_wkt(), "transform": part.grid.transform[:6], "shape": part.grid.shape}
-    text = json.dumps({**part.key, **where}, sort_keys=True)
+    where = {"crs": chunk.grid.crs.to_wkt(), "transform": chunk.grid.transform[:6], "shape": chunk.grid.shape}
+    text = json.dumps({**chunk.key, **where}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _whole(path: Path, grid: Grid) -> bool:
-    """Whether a part lies there in full; a damaged one is fetched again."""
+    """Whether a chunk lies there in full; a damaged one is fetched again."""
     try:
         with rasterio.open(path, driver="GTiff") as dataset:
             return bool((dataset.height, dataset.width) == grid.shape)
@@ -76,16 +78,16 @@ def _whole(path: Path, grid: Grid) -> bool:
         return False
 
 
-def _save(part: Part, path: Path) -> None:
-    pixels = part.fetch()
+def _save(chunk: Chunk, path: Path) -> None:
+    pixels = chunk.fetch()
     profile = {
         "driver": "GTiff",
         "dtype": "uint16",
         "count": len(pixels),
-        "height": part.grid.height,
-        "width": part.grid.width,
-        "crs": part.grid.crs.to_wkt(),
-        "transform": part.grid.transform,
+        "height": chunk.grid.height,
+        "width": chunk.grid.width,
+        "crs": chunk.grid.crs.to_wkt(),
+        "transform": chunk.grid.transform,
         "tiled": True,
         "blockxsize": BLOCK_PX,
         "blockysize": BLOCK_PX,

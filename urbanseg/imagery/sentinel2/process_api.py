@@ -1,4 +1,4 @@
-"""What the Process API is asked to compute, and whether its answer is whole.
+"""Requests to the Process API, and checks that its responses are complete.
 
 An evalscript is JavaScript that the service runs for each pixel:
 https://docs.sentinel-hub.com/api/latest/evalscript
@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from urbanseg.grid import Grid
-from urbanseg.imagery.sentinel2.retry import AnswerError
+from urbanseg.imagery.sentinel2.retry import ResponseError
 
 EVALSCRIPT = """//VERSION=3
 function setup() {
@@ -51,27 +51,39 @@ def evalscript(bands: Sequence[str]) -> str:
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
-    """``bands.tif`` and ``scl.tif`` of a TAR archive, by name; raises `AnswerError` if it is not whole."""
+    """``bands.tif`` and ``scl.tif`` of a TAR archive, by name; raises `ResponseError` if it is not whole."""
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             files = {member.name: archive.extractfile(member) for member in archive.getmembers()}
             unpacked = {name: file.read() for name, file in files.items() if file is not None}
     except (tarfile.TarError, EOFError) as error:
-        raise AnswerError("it sent a damaged TAR archive") from error
+        raise ResponseError("it sent a damaged TAR archive") from error
     if lacking := {"bands.tif", "scl.tif"} - set(unpacked):
-        raise AnswerError(f"its TAR archive lacks {', '.join(sorted(lacking))}")
+        raise ResponseError(f"its TAR archive lacks {', '.join(sorted(lacking))}")
     return unpacked
 
 
 def decode(content: bytes, count: int, grid: Grid) -> NDArray[np.uint16]:
-    """Pixels of a TIFF: ``(count, height, width)`` uint16; raises `AnswerError` if they are not all there."""
+    """Pixels of a TIFF.
+
+    Args:
+        content: the file's bytes.
+        count: number of bands that were asked for.
+        grid: of the image that was asked for.
+
+    Returns:
+        ``(count, height, width)`` uint16.
+
+    Raises:
+        ResponseError: if the TIFF is damaged, or has another shape.
+    """
     try:
         with MemoryFile(content) as file, file.open() as image:
             if (image.count, *image.shape) != (count, *grid.shape):
-                raise AnswerError(
+                raise ResponseError(
                     f"it sent {image.count} bands of {image.width} × {image.height} pixels where {count} of "
                     f"{grid.width} × {grid.height} were asked for"
                 )
             return np.asarray(image.read(), dtype=np.uint16)
     except RasterioError as error:
-        raise AnswerError("it sent a damaged TIFF") from error
+        raise ResponseError("it sent a damaged TIFF") from error

@@ -1,7 +1,7 @@
-"""Asking again: what went wrong for a moment gets another chance, later each time.
+"""Retries with exponential backoff, for responses that the clients take for good.
 
-The clients' own retries come first (they know their protocols); this is for what they
-cannot see, such as a response that arrives whole but holds something else.
+The clients repeat failed requests themselves, since they know their protocols; this is
+for what they cannot see, such as a response that arrives whole but holds something else.
 """
 
 import logging
@@ -9,51 +9,59 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from urbanseg.config.scene import Patience
+from urbanseg.config.scene import Retry
 from urbanseg.errors import PipelineError
 from urbanseg.redact import redact
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT_S = 300.0
+MAX_WAIT_S = 300.0
 
-GARBLED = (ValueError, LookupError, TypeError)
-"""What parsing an answer that is not the JSON one expects ends in."""
+MALFORMED = (ValueError, LookupError, TypeError)
+"""What parsing a response that is not the expected JSON raises."""
 
 T = TypeVar("T")
 
 
-class AnswerError(Exception):
-    """An answer that is not what was asked for, in words that follow "the server: "; redacted.
+class ResponseError(Exception):
+    """A response that is not what was asked for, in words that follow "the server: "; redacted.
 
-    `otherwise` is what to make do with if it stays like this; None if nothing will do.
+    `fallback` is the result to use if the last attempt ends like this; None if there is none.
     """
 
-    def __init__(self, what: str, otherwise: object = None) -> None:
+    def __init__(self, what: str, fallback: object = None) -> None:
         super().__init__(redact(what))
-        self.otherwise = otherwise
+        self.fallback = fallback
 
 
-def persist(attempt: Callable[[], T], who: str, patience: Patience) -> T:
-    """The result of `attempt`, tried again while it raises `AnswerError`, with waits that double.
+def with_retries(attempt: Callable[[], T], who: str, retry: Retry) -> T:
+    """Call `attempt`, again while it raises `ResponseError`, with waits that double.
+
+    Args:
+        attempt: makes the request.
+        who: the server, for messages.
+        retry: number of attempts, and the first wait.
+
+    Returns:
+        The result of `attempt`, or the fallback of the last `ResponseError` if it has one.
 
     Raises:
-        PipelineError: after the last attempt, with what was wrong.
+        PipelineError: if the last attempt fails, with what was wrong.
     """
-    wait = patience.wait_s
-    for left in reversed(range(patience.attempts)):
+    wait = retry.wait_s
+    for left in reversed(range(retry.attempts)):
         try:
             return attempt()
-        except AnswerError as broken:
+        except ResponseError as broken:
             if not left:
-                if broken.otherwise is not None:
+                if broken.fallback is not None:
                     log.warning("%s: %s; going on without", who, broken)
-                    return broken.otherwise  # type: ignore[return-value]
+                    return broken.fallback  # type: ignore[return-value]
                 raise PipelineError(
-                    f"{who}: {broken}, {patience.attempts} times in a row; "
+                    f"{who}: {broken}, {retry.attempts} times in a row; "
                     "what was fetched is kept, so run the stage again later"
                 ) from None
             log.info("%s: %s; asking again in %g s", who, broken, wait)
             time.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT_S)
+            wait = min(2 * wait, MAX_WAIT_S)
     raise AssertionError("patience.attempts is at least 1")

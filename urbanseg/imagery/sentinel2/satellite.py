@@ -1,8 +1,8 @@
-"""A Sentinel-2 scene from any archive: search, preview, choose, fetch in parts, put together.
+"""A Sentinel-2 scene from any archive: search, preview, choose, fetch in chunks, put together.
 
-An archive is two functions: which products are there, and the pixels of an overflight on
+An archive is two functions: which products are there, and the pixels of an acquisition on
 a grid. All rules are here, so that they are the same for every archive. What is fetched
-is kept as parts until the scene is delivered; memory is bounded by a part.
+is kept as chunks until the scene is delivered; memory is bounded by a chunk.
 """
 
 import logging
@@ -22,10 +22,10 @@ from urbanseg.config.scene import SatelliteScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window, strips
 from urbanseg.imagery.sentinel2 import acquisitions
-from urbanseg.imagery.sentinel2.acquisitions import Candidate, Overflight, Product
+from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Candidate, Product
 from urbanseg.imagery.sentinel2.area import Area, inside
-from urbanseg.imagery.sentinel2.chunk_cache import Part, fetch
-from urbanseg.imagery.sentinel2.retry import AnswerError, persist
+from urbanseg.imagery.sentinel2.chunk_cache import Chunk, fetch
+from urbanseg.imagery.sentinel2.retry import ResponseError, with_retries
 from urbanseg.io import raster
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ CACHE_MB = 128
 
 
 Check = Callable[[NDArray[np.uint16]], None]
-"""Raises `AnswerError` if pixels cannot be what was asked for."""
+"""Raises `ResponseError` if pixels cannot be what was asked for."""
 
 
 class Archive(Protocol):
@@ -51,12 +51,12 @@ class Archive(Protocol):
     identity: Mapping[str, Any]
 
     def search(self, area: Area) -> list[Product]:
-        """Products of the dates that touch the area; raises `AnswerError` or PipelineError."""
+        """Products of the dates that touch the area; raises `ResponseError` or PipelineError."""
 
-    def read(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
+    def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
         """Bands (reflectance × 10000, 0 is nodata) and then SCL: ``(bands + 1, height, width)``.
 
-        Raises `AnswerError` where it is worth asking again, PipelineError where not.
+        Raises `ResponseError` where it is worth asking again, PipelineError where not.
         """
 
 
@@ -78,7 +78,7 @@ def deliver(
         params: dates, bands and rules.
         area: over which clouds are counted.
         grid: of the scene.
-        folder: where fetched parts are kept; the caller removes it when the scene is delivered.
+        folder: where fetched chunks are kept; the caller removes it when the scene is delivered.
         scene: where to write the bands (uint16, reflectance × 10000, nodata 0).
         scl: where to write the scene classification (uint8).
 
@@ -86,17 +86,17 @@ def deliver(
         PipelineError: if nothing suitable is found, or the archive stays out of reach.
     """
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
-        errand = _Errand(archive, params, area, grid, folder)
-        chosen = errand.choose()
-        files = errand.fetch(chosen)
-        codes = _assemble(files, list(errand.windows()), grid, params.bands, scene, scl)
-    moments = sorted(to_utc_text(candidate.flight.start) for candidate in chosen)
+        download = _Download(archive, params, area, grid, folder)
+        chosen = download.choose()
+        files = download.fetch(chosen)
+        codes = _assemble(files, list(download.windows()), grid, params.bands, scene, scl)
+    moments = sorted(to_utc_text(candidate.acquisition.start) for candidate in chosen)
     moment = (moments[0], moments[-1]) if len(moments) > 1 else moments[0]
     return Delivery(moment, _properties(archive, params, chosen, codes))
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _Download:
     archive: Archive
     params: SatelliteScene
     area: Area
@@ -104,39 +104,43 @@ class _Errand:
     folder: Path
 
     def choose(self) -> list[Candidate]:
-        """The overflights to take, by their previews."""
-        products = persist(lambda: self.archive.search(self.area), self.archive.name, self.params.patience)
-        flights = acquisitions.group(products)
-        if not flights:
+        """The acquisitions to take, by their previews."""
+        products = with_retries(
+            lambda: self.archive.search(self.area), self.archive.name, self.params.patience
+        )
+        found = acquisitions.group(products)
+        if not found:
             raise PipelineError(
                 f"{self.archive.name} has no Sentinel-2 product of {self.area.name} in {self.params.dates}; "
                 "widen dates, or correct the area"
             )
         coarse = self.grid.shrunk(PREVIEW_PX)
-        parts = [self._part(flight, coarse, (), self._footprint_check(flight)) for flight in flights]
-        previews = fetch(parts, self.folder, "previews")
+        chunks = [
+            self._chunk(acquisition, coarse, (), self._footprint_check(acquisition)) for acquisition in found
+        ]
+        previews = fetch(chunks, self.folder, "previews")
         candidates = [
-            Candidate(flight, _read(path)[0].astype(np.uint8))
-            for flight, path in zip(flights, previews, strict=True)
+            Candidate(acquisition, _read(path)[0].astype(np.uint8))
+            for acquisition, path in zip(found, previews, strict=True)
         ]
         seen = inside(self.area, coarse)
         chosen = acquisitions.choose(
             candidates, seen, self.params.choose, self.params.min_clear, self.area.name
         )
         for candidate in chosen:
-            log.info("%s: %.1f %% of the area is clear", candidate.flight,
+            log.info("%s: %.1f %% of the area is clear", candidate.acquisition,
                      100 * acquisitions.share(candidate.clear, seen))  # fmt: skip
         return chosen
 
     def fetch(self, chosen: Sequence[Candidate]) -> list[list[Path]]:
-        """Files with the parts of each chosen overflight, by window."""
-        parts = [
-            self._part(candidate.flight, self.grid.window(window), self.params.bands,
+        """Files with the chunks of each chosen acquisition, by window."""
+        chunks = [
+            self._chunk(candidate.acquisition, self.grid.window(window), self.params.bands,
                        self._preview_check(candidate, window))
             for candidate in chosen
             for window in self.windows()
         ]  # fmt: skip
-        files = fetch(parts, self.folder, "scene")
+        files = fetch(chunks, self.folder, "scene")
         count = len(files) // len(chosen)
         return [files[i * count : (i + 1) * count] for i in range(len(chosen))]
 
@@ -147,35 +151,39 @@ class _Errand:
             for col in range(0, self.grid.width, size):
                 yield Window(row, col, min(size, self.grid.height - row), min(size, self.grid.width - col))
 
-    def _part(self, flight: Overflight, grid: Grid, bands: Sequence[str], check: Check) -> Part:
+    def _chunk(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str], check: Check) -> Chunk:
         shape = (len(bands) + 1, *grid.shape)
 
         def attempt() -> NDArray[np.uint16]:
-            pixels = self.archive.read(flight, grid, bands)
+            pixels = self.archive.read(acquisition, grid, bands)
             if pixels.shape != shape:
-                raise AnswerError(f"it sent {pixels.shape} pixels where {shape} were asked for")
+                raise ResponseError(f"it sent {pixels.shape} pixels where {shape} were asked for")
             check(pixels)
             return pixels
 
-        key = {**self.archive.identity, "bands": list(bands), "products": [p.id for p in flight.products]}
-        who = f"{self.archive.name}, {flight}"
-        return Part(key, grid, lambda: persist(attempt, who, self.params.patience))
+        key = {
+            **self.archive.identity,
+            "bands": list(bands),
+            "products": [p.id for p in acquisition.products],
+        }
+        who = f"{self.archive.name}, {acquisition}"
+        return Chunk(key, grid, lambda: with_retries(attempt, who, self.params.patience))
 
-    def _footprint_check(self, flight: Overflight) -> Check:
+    def _footprint_check(self, acquisition: Acquisition) -> Check:
         """A preview may be empty only where the catalogue says that there is nothing."""
-        footprint = shapely.union_all([product.shape for product in flight.products])
+        footprint = shapely.union_all([product.shape for product in acquisition.products])
         promised = footprint.intersection(self.area.shape).area / self.area.shape.area
 
         def check(pixels: NDArray[np.uint16]) -> None:
             if promised > 0.5 and not pixels.any():
-                raise AnswerError(
-                    "its preview holds no data where the catalogue promises some", otherwise=pixels
+                raise ResponseError(
+                    "its preview holds no data where the catalogue promises some", fallback=pixels
                 )
 
         return check
 
     def _preview_check(self, candidate: Candidate, window: Window) -> Check:
-        """A part may be empty only where the preview is."""
+        """A chunk may be empty only where the preview is."""
         coarse = candidate.scl.shape
         rows, cols = self.grid.height / coarse[0], self.grid.width / coarse[1]
         top, left = int(window.row / rows), int(window.col / cols)
@@ -184,7 +192,7 @@ class _Errand:
 
         def check(pixels: NDArray[np.uint16]) -> None:
             if promised.mean() > 0.5 and not pixels[-1].any():
-                raise AnswerError("a part of the scene holds no data where its preview does")
+                raise ResponseError("a chunk of the scene holds no data where its preview does")
 
         return check
 
@@ -197,7 +205,7 @@ def _assemble(
     scene: Path,
     scl: Path,
 ) -> NDArray[np.float64]:
-    """Write the scene from its parts; returns the share of each SCL code in it."""
+    """Write the scene from its chunks; returns the share of each SCL code in it."""
     counts = np.zeros(256, np.int64)
     dark = np.zeros(len(bands), np.int64)
     with (
@@ -206,7 +214,7 @@ def _assemble(
         ) as out,
         raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
     ):
-        for index, window in enumerate(tqdm(windows, desc="assemble", unit="part")):
+        for index, window in enumerate(tqdm(windows, desc="assemble", unit="chunk")):
             for strip in strips((window.height, window.width), BLOCK_PX):
                 stack = np.stack([_read(dates[index], strip) for dates in files])
                 pixels, codes = stack[:, :-1], stack[:, -1].astype(np.uint8)
@@ -235,8 +243,8 @@ def _warn_of_darkness(shares: Mapping[str, float]) -> None:
 
 
 def _read(path: Path, window: Window | None = None) -> NDArray[Any]:
-    with raster.reading(path) as part:
-        return part.read(window)
+    with raster.reading(path) as chunk:
+        return chunk.read(window)
 
 
 def _properties(
@@ -260,6 +268,6 @@ def _properties(
                 "baseline": product.baseline,
             }
             for candidate in chosen
-            for product in candidate.flight.products
+            for product in candidate.acquisition.products
         ],
     }

@@ -41,9 +41,9 @@ from urbanseg.config.scene import SentinelHubScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery.sentinel2 import process_api
-from urbanseg.imagery.sentinel2.acquisitions import Overflight, Product
+from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Product
 from urbanseg.imagery.sentinel2.area import Area
-from urbanseg.imagery.sentinel2.retry import GARBLED, AnswerError
+from urbanseg.imagery.sentinel2.retry import MALFORMED, ResponseError
 from urbanseg.redact import excerpt, redact
 
 PROFILES = {
@@ -59,7 +59,7 @@ PROFILES = {
 """Base and token address of each service."""
 
 RATE_LIMITED = 4
-"""Patience with 429 is this much longer: the service says when to come back, and means it."""
+"""Factor on the attempts after 429 (too many requests), which say how long to wait before the next."""
 
 REFUSALS = ("invalid_client", "unauthorized_client", "invalid_grant", "access_denied", "insecure_transport")
 """OAuth errors that asking again does not cure (RFC 6749, section 5.2)."""
@@ -104,13 +104,13 @@ class SentinelHub:
 
         return [_product(feature) for feature in self._answered(ask)]
 
-    def read(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
-        """Bands and SCL of an overflight, by one request of the Process API."""
-        request = self._request(flight, grid, bands)
+    def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
+        """Bands and SCL of an acquisition, by one request of the Process API."""
+        request = self._request(acquisition, grid, bands)
         response: DownloadResponse = self._answered(lambda: self._process(request))
         kind = response.headers.get("Content-Type", "").partition(";")[0]
         if kind.startswith("text/") or kind == "application/json":
-            raise AnswerError(f"it sent {kind} where an image was asked for")
+            raise ResponseError(f"it sent {kind} where an image was asked for")
         if not bands:
             return process_api.decode(response.content, 1, grid)
         files = process_api.unpack(response.content)
@@ -121,7 +121,7 @@ class SentinelHub:
             ]
         )
 
-    def _request(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> DownloadRequest:
+    def _request(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> DownloadRequest:
         second = timedelta(seconds=1)
         outputs = ["bands", "scl"] if bands else ["scl"]
         request = SentinelHubRequest(
@@ -129,7 +129,7 @@ class SentinelHub:
             input_data=[
                 SentinelHubRequest.input_data(
                     self.collection,
-                    time_interval=(flight.start - second, flight.end + second),
+                    time_interval=(acquisition.start - second, acquisition.end + second),
                     upsampling=ResamplingType.NEAREST,
                     downsampling=ResamplingType.NEAREST,
                     other_args={"processing": {"harmonizeValues": True}},
@@ -148,14 +148,14 @@ class SentinelHub:
         return answers[0]
 
     def _answered(self, ask: Callable[[], T]) -> T:
-        """The answer to a request, with what went wrong as `AnswerError` or as a sentence."""
+        """The answer to a request, with what went wrong as `ResponseError` or as a sentence."""
         try:
             self._authorise()
             return ask()
         except OAuth2Error as error:
             if error.error in REFUSALS:
                 raise PipelineError(self._refused(str(error.error))) from None
-            raise AnswerError(f"{self.token_url} gives no token") from None
+            raise ResponseError(f"{self.token_url} gives no token") from None
         except OutOfRequestsException:
             raise PipelineError(
                 f"{self.name} still answers 429 (too many requests) after {self.config.max_retries} times; "
@@ -163,8 +163,8 @@ class SentinelHub:
             ) from None
         except DownloadFailedException as error:
             raise self._failed(error) from None
-        except (BaseSentinelHubException, requests.RequestException, *GARBLED) as error:
-            raise AnswerError(f"its answer cannot be read ({type(error).__name__})") from None
+        except (BaseSentinelHubException, requests.RequestException, *MALFORMED) as error:
+            raise ResponseError(f"its answer cannot be read ({type(error).__name__})") from None
 
     def _authorise(self) -> None:
         """Have the package fetch its token or renew it, in the time that one request may take.
@@ -184,7 +184,7 @@ class SentinelHub:
             asking.start()
             asking.join(self.params.patience.timeout_s)
             if not outcome:
-                raise AnswerError(f"{self.token_url} gives no token in time")
+                raise ResponseError(f"{self.token_url} gives no token in time")
             if isinstance(outcome[0], Exception):
                 raise outcome[0]
 
@@ -205,7 +205,7 @@ class SentinelHub:
                 return PipelineError(self._refused("401"))
             # The token ran out earlier than it said: forget it, and the next attempt brings a new one.
             SentinelHubDownloadClient.clear_cache()
-            return AnswerError("it no longer accepts the token")
+            return ResponseError("it no longer accepts the token")
         said = excerpt(str(error).partition("Server response:")[2], self._secrets())
         return PipelineError(f"{self.name} answered {response.status_code}: {said or 'nothing more'}")
 

@@ -20,25 +20,25 @@ import pystac
 import rasterio
 import requests
 import shapely
+import urllib3
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pystac_client import Client
 from pystac_client.exceptions import APIError
 from rasterio.errors import RasterioError
-from urllib3 import Retry
 
-from urbanseg.config.scene import SENTINEL2_BANDS, Patience, StacScene
+from urbanseg.config.scene import SENTINEL2_BANDS, Retry, StacScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.imagery.sentinel2.acquisitions import Overflight, Product
+from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Product
 from urbanseg.imagery.sentinel2.area import Area
 from urbanseg.imagery.sentinel2.hrefs import Allowed, CatalogueIO, Images
-from urbanseg.imagery.sentinel2.retry import GARBLED, AnswerError
+from urbanseg.imagery.sentinel2.retry import MALFORMED, ResponseError
 from urbanseg.imagery.sentinel2.scaling import SCALINGS, baseline, harmonise
 from urbanseg.redact import excerpt
 
 READERS = 4
-"""Bands of a part that are read at a time."""
+"""Bands of a chunk that are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,16 @@ class Stac:
     def search(self, area: Area) -> list[Product]:
         """Products of the dates that touch the area."""
         first, last = self.params.interval
-        patience = self.params.patience
-        retry = Retry(
-            total=patience.attempts - 1,
-            backoff_factor=patience.wait_s,
+        retry = self.params.patience
+        repeats = urllib3.Retry(
+            total=retry.attempts - 1,
+            backoff_factor=retry.wait_s,
             status_forcelist=[429, 500, 502, 503, 504],
             allowed_methods=None,
         )
         try:
             client = Client.open(
-                self.profile.url, stac_io=CatalogueIO(self.allowed, retry), timeout=patience.timeout_s
+                self.profile.url, stac_io=CatalogueIO(self.allowed, repeats), timeout=retry.timeout_s
             )
             found = client.search(
                 collections=[self.profile.collection],
@@ -121,15 +121,15 @@ class Stac:
                 limit=100,
             )
             return [self._product(item) for item in found.items()]
-        except (APIError, pystac.STACError, requests.RequestException, *GARBLED) as error:
-            raise AnswerError(f"its catalogue does not answer properly ({excerpt(str(error))})") from None
+        except (APIError, pystac.STACError, requests.RequestException, *MALFORMED) as error:
+            raise ResponseError(f"its catalogue does not answer properly ({excerpt(str(error))})") from None
 
-    def read(self, flight: Overflight, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
-        """Bands and SCL of an overflight, from its COGs."""
+    def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
+        """Bands and SCL of an acquisition, from its COGs."""
         assets = [self.profile.assets[band] for band in bands]
-        codes = self._load([p.source for p in flight.products], [self.profile.assets["SCL"]], grid)
+        codes = self._load([p.source for p in acquisition.products], [self.profile.assets["SCL"]], grid)
         merged = np.zeros((len(bands), *grid.shape), np.uint16)
-        for items, factors in self._alike(flight, assets):
+        for items, factors in self._alike(acquisition, assets):
             if not assets:
                 break
             numbers = self._load(items, assets, grid)
@@ -137,12 +137,12 @@ class Stac:
         return np.concatenate([merged, codes])
 
     def _alike(
-        self, flight: Overflight, assets: Sequence[str]
+        self, acquisition: Acquisition, assets: Sequence[str]
     ) -> list[tuple[list[pystac.Item], tuple[tuple[float, float], ...]]]:
-        """Items of an overflight by how their numbers are scaled, because they are fused when read."""
+        """Items of an acquisition by how their numbers are scaled, because they are fused when read."""
         rule = SCALINGS[self.profile.scaling]
         groups: dict[tuple[tuple[float, float], ...], list[pystac.Item]] = {}
-        for product in flight.products:
+        for product in acquisition.products:
             factors = tuple(rule(product.source, asset) for asset in assets)
             groups.setdefault(factors, []).append(product.source)
         return [(items, factors) for factors, items in groups.items()]
@@ -168,7 +168,7 @@ class Stac:
             except (RasterioError, OSError) as error:
                 if self.signer:
                     self.signer.forget()
-                raise AnswerError(f"its images cannot be read ({excerpt(str(error), secrets)})") from None
+                raise ResponseError(f"its images cannot be read ({excerpt(str(error), secrets)})") from None
         return np.stack([loaded[asset].to_numpy()[0] for asset in assets])
 
     def _checked(self, href: str) -> str:
@@ -201,9 +201,9 @@ class _Signer:
     https://planetarycomputer.microsoft.com/docs/concepts/sas
     """
 
-    def __init__(self, profile: Profile, patience: Patience) -> None:
+    def __init__(self, profile: Profile, retry: Retry) -> None:
         self.address = f"{profile.sas_url}/{profile.collection}"
-        self.patience = patience
+        self.retry = retry
         self.lock = threading.Lock()
         self.token = ""
         self.expiry = datetime.min.replace(tzinfo=UTC)
@@ -214,7 +214,7 @@ class _Signer:
         return [self.token]
 
     def sign(self, href: str) -> str:
-        """The address with the token; raises `AnswerError` if there is none to be had."""
+        """The address with the token; raises `ResponseError` if there is none to be had."""
         with self.lock:
             if datetime.now(UTC) + timedelta(minutes=1) > self.expiry:
                 self._renew()
@@ -227,12 +227,12 @@ class _Signer:
 
     def _renew(self) -> None:
         try:
-            response = requests.get(self.address, timeout=self.patience.timeout_s, allow_redirects=False)
+            response = requests.get(self.address, timeout=self.retry.timeout_s, allow_redirects=False)
             response.raise_for_status()
             answer = response.json()
             self.token, self.expiry = answer["token"], datetime.fromisoformat(answer["msft:expiry"])
-        except (requests.RequestException, *GARBLED) as error:
-            raise AnswerError(f"{self.address} gives no token ({type(error).__name__})") from None
+        except (requests.RequestException, *MALFORMED) as error:
+            raise ResponseError(f"{self.address} gives no token ({type(error).__name__})") from None
 
 
 def _profile(params: StacScene) -> Profile:
@@ -255,13 +255,13 @@ def _together(*_: object) -> int:
     return 0
 
 
-def _gdal(patience: Patience) -> dict[str, Any]:
+def _gdal(retry: Retry) -> dict[str, Any]:
     """How GDAL reads over HTTP: it repeats by itself, and forgets files that failed."""
     return {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        "GDAL_HTTP_MAX_RETRY": patience.attempts - 1,
-        "GDAL_HTTP_RETRY_DELAY": patience.wait_s,
-        "GDAL_HTTP_TIMEOUT": patience.timeout_s,
-        "GDAL_HTTP_LOW_SPEED_TIME": math.ceil(patience.timeout_s),
+        "GDAL_HTTP_MAX_RETRY": retry.attempts - 1,
+        "GDAL_HTTP_RETRY_DELAY": retry.wait_s,
+        "GDAL_HTTP_TIMEOUT": retry.timeout_s,
+        "GDAL_HTTP_LOW_SPEED_TIME": math.ceil(retry.timeout_s),
         "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",
     }

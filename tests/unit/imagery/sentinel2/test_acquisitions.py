@@ -1,4 +1,4 @@
-"""Products become overflights, the clearest are chosen, and medians are those of what is clear."""
+"""Products become acquisitions, the clearest are chosen, and medians are those of what is clear."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from urbanseg.config.scene import LeastCloud, Median
 from urbanseg.errors import PipelineError
 from urbanseg.imagery.sentinel2 import acquisitions
-from urbanseg.imagery.sentinel2.acquisitions import UNCLEAR, Candidate, Overflight, Product
+from urbanseg.imagery.sentinel2.acquisitions import UNCLEAR, Acquisition, Candidate, Product
 
 NOON = datetime(2023, 6, 14, 12, tzinfo=UTC)
 LEAST = LeastCloud(rule="least_cloud")
@@ -23,15 +23,15 @@ def product(name: str, minutes: float = 0, granule: str = "32UNU", baseline: str
 
 
 def candidate(day: int, scl: list[list[int]]) -> Candidate:
-    flight = Overflight((product(f"p{day}", 1440 * day),))
-    return Candidate(flight, np.array(scl, np.uint8))
+    acquisition = Acquisition((product(f"p{day}", 1440 * day),))
+    return Candidate(acquisition, np.array(scl, np.uint8))
 
 
-def names(flights: list[Overflight]) -> list[list[str]]:
-    return [[p.id for p in flight.products] for flight in flights]
+def names(found: list[Acquisition]) -> list[list[str]]:
+    return [[p.id for p in acquisition.products] for acquisition in found]
 
 
-def test_products_within_minutes_are_one_overflight_however_they_are_listed() -> None:
+def test_products_within_minutes_are_one_acquisition_however_they_are_listed() -> None:
     east, west = product("east", 0.4, "32UPU"), product("west", 0)
     later = product("later", 100)
     for order in ([later, east, west], [west, later, east]):
@@ -65,7 +65,7 @@ def test_the_ground_is_seen_under_these_scene_classes_only(code: int) -> None:
     assert candidate(1, [[code]]).clear.item() == (code in {2, 4, 5, 6, 7})
 
 
-def test_of_equally_clear_overflights_the_earlier_is_taken() -> None:
+def test_of_equally_clear_acquisitions_the_earlier_is_taken() -> None:
     first, second = candidate(1, [[4, 9]]), candidate(2, [[9, 4]])
     area = np.ones((1, 2), bool)
     assert acquisitions.choose([second, first], area, LEAST, 0.5, "x") == [first]
@@ -75,7 +75,7 @@ def test_of_equally_clear_overflights_the_earlier_is_taken() -> None:
     ]
 
 
-def test_overflights_without_anything_clear_are_in_no_median() -> None:
+def test_acquisitions_without_anything_clear_are_in_no_median() -> None:
     good, bad = candidate(1, [[4, 4]]), candidate(2, [[9, 3]])
     rule = Median(rule="median", dates=5)
     assert acquisitions.choose([bad, good], np.ones((1, 2), bool), rule, 1, "x") == [good]
@@ -83,7 +83,7 @@ def test_overflights_without_anything_clear_are_in_no_median() -> None:
 
 @pytest.mark.parametrize("scl", [[[9, 9, 9, 4]], [[9, 9, 9, 9]]])
 def test_too_little_clear_ground_is_one_sentence(scl: list[list[int]]) -> None:
-    with pytest.raises(PipelineError, match=r"% of Town is seen clearly on .* of 1 overflights .*2023-06-15"):
+    with pytest.raises(PipelineError, match=r"% of Town is seen clearly .* of 1 acquisitions .*2023-06-15"):
         acquisitions.choose([candidate(1, scl)], np.ones((1, 4), bool), LEAST, 0.5, "Town")
 
 

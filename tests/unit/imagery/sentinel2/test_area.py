@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from urbanseg.config.scene import AreaParams, Patience
+from urbanseg.config.scene import AreaParams, Retry
 from urbanseg.errors import PipelineError
 from urbanseg.imagery.sentinel2 import area
 
-QUICK = Patience(attempts=1, wait_s=0)
+QUICK = Retry(attempts=1, wait_s=0)
 
 
 def from_file(path: Path) -> area.Area:
