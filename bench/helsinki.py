@@ -35,7 +35,7 @@ def extract() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data" / "Helsinki.osm.pbf"
 
 
-def label(params: Params) -> tuple[gpd.GeoDataFrame, Grid, labels.Labels]:
+def label(params: Params) -> tuple[gpd.GeoDataFrame, Grid, labels.LabelArray]:
     """The extract's polygons by class, and its labels at 1 m on a UTM grid over all of it."""
     features = osm.read_features(
         extract(), params.osm.rules, skip=params.osm.skip, keep_tags=params.osm.keep_tags
@@ -54,7 +54,7 @@ def label(params: Params) -> tuple[gpd.GeoDataFrame, Grid, labels.Labels]:
     return ground, grid, made
 
 
-def draw(path: Path, made: labels.Labels, classes: ClassTable) -> None:
+def draw(path: Path, made: labels.LabelArray, classes: ClassTable) -> None:
     """Write labels as a PNG with the classes' colours as its palette; ignored pixels are white."""
     palette = np.full((256, 3), 255, np.uint8)
     for c in classes:

@@ -45,7 +45,7 @@ def predicted(asked: Namespace, folder: Path, params: Params | None) -> None:
     predict, spec = backends.load(asked.model, paths.EXPORT, options)
     classes = images.class_table(spec.classes, params.class_table if params else None)
 
-    with raster.small_cache(), raster.reading(asked.image, elsewhere=image_sheet.NOWHERE) as image:
+    with raster.small_cache(), raster.reading(asked.image, fallback_crs=image_sheet.PLACEHOLDER_CRS) as image:
         bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)
         images.warn_of_other_units(image, bands, spec)
         strips = predict_scene(image, bands, predict, spec.classes, options)

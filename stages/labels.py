@@ -47,14 +47,14 @@ def main(city: str, params: Params) -> None:
 
 def _labelled(
     city: str, params: Params, scene: raster.Reader, inputs: ExitStack
-) -> Iterator[tuple[Window, labels.Labels]]:
+) -> Iterator[tuple[Window, labels.LabelArray]]:
     """The windows of the scene and their labels."""
     sources, trusted = list(label_sources(params.city(city).labels).values()), [params.city(city).inputs]
     if isinstance(sources[0], MaskLabels):
-        laid = image_sheet.from_table(tables.read(paths.pictures(city)))
+        images = image_sheet.from_table(tables.read(paths.image_sheet(city)))
         files = image_sheet.find(sources[0].masks)
         yield from labels.masks(
-            tqdm(laid, desc=city, unit="mask"), files, sources[0].remap, params.class_table, trusted
+            tqdm(images, desc=city, unit="mask"), files, sources[0].remap, params.class_table, trusted
         )
         return
     label = labels.stacked([_layer(city, source, params, scene, inputs) for source in sources])
@@ -76,7 +76,7 @@ def _layer(
         ground, extent = osm.polygons(features, grid.crs, params.labels), features.attrs.get("extent")
         return labels.labeller(ground, grid, classes, params.labels, extent, background=source.background)
     if isinstance(source, VectorLabels):
-        ground = osm.polygons(labels.read_drawn(source, grid), grid.crs, params.labels)
+        ground = osm.polygons(labels.read_vector(source, grid), grid.crs, params.labels)
         everywhere = params.labels.model_copy(update={"unmapped_cell_m": 0})
         return labels.labeller(
             ground, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN

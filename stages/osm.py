@@ -53,7 +53,7 @@ def _fetched(
                 f"cities.{city}.osm.date is scene, but the date of the scene is not known; give a date"
             )
         moment = dates.middle(taken)
-    return overpass.fetch_features(source, cache=paths.answers(city), moment=moment, **wanted)
+    return overpass.fetch_features(source, cache=paths.overpass_cache(city), moment=moment, **wanted)
 
 
 if __name__ == "__main__":

@@ -50,11 +50,11 @@ def _copy(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> di
 
 
 def _lay_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
-    laid, images = image_folder.plan(scene, trusted)
+    images, sources = image_folder.plan(scene, trusted)
     bands = folder / paths.scene(city).name
-    grid = image_folder.copy(laid, images, scene, bands, trusted)
-    tables.write(folder / paths.pictures(city).name, image_sheet.to_table(laid))
-    return item.describe(city, grid, list(scene.bands), None, image_folder.provenance(images), [bands])
+    grid = image_folder.copy(images, sources, scene, bands, trusted)
+    tables.write(folder / paths.image_sheet(city).name, image_sheet.to_table(images))
+    return item.describe(city, grid, list(scene.bands), None, image_folder.provenance(sources), [bands])
 
 
 def _download(city: str, scene: SentinelHubScene | StacScene, folder: Path, _: list[Path]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 @city_stage(writes=paths.tiles)
 def main(city: str, params: Params) -> None:
     names, wanted = params.class_table.names, params.tiles
-    table = paths.pictures(city)
+    table = paths.image_sheet(city)
     images = image_sheet.from_table(tables.read(table)) if table.exists() else []
     with raster.reading(paths.labels(city)) as labels:
         grid = labels.grid

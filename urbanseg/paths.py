@@ -52,8 +52,8 @@ def scl(city: str) -> Path:
     return scene_dir(city) / "scl.tif"
 
 
-def pictures(city: str) -> Path:
-    """Where each picture of a folder lies on its sheet, and its split; absent for real scenes."""
+def image_sheet(city: str) -> Path:
+    """Window and split of each image of an image folder; absent for other scenes."""
     return scene_dir(city) / "pictures.parquet"
 
 
@@ -67,13 +67,13 @@ def item(city: str) -> Path:
     return scene_dir(city) / "item.json"
 
 
-def answers(city: str) -> Path:
-    """Answers of the OpenStreetMap server; git and DVC ignore the folder."""
+def overpass_cache(city: str) -> Path:
+    """Cached responses of the Overpass server; git and DVC ignore the folder."""
     return Path("data/.fetch") / f"{city}.osm"
 
 
 def fetched(city: str) -> Path:
-    """Parts of a scene that were fetched, until it is delivered; git and DVC ignore the folder."""
+    """Chunks of a scene that is being fetched; git and DVC ignore the folder."""
     return Path("data/.fetch") / city
 
 

@@ -240,7 +240,7 @@ def check_layered(labels: np.ndarray) -> None:
 
 def check_folder(city: str, values: tuple[int, int]) -> Callable[[np.ndarray], None]:
     def check(labels: np.ndarray) -> None:
-        for place in pd.read_parquet(paths.pictures(city)).itertuples():
+        for place in pd.read_parquet(paths.image_sheet(city)).itertuples():
             inside = labels[place.row : place.row + place.height, place.col : place.col + place.width]
             assert (inside[:, :45] == values[0]).all()
             assert (inside[:, 45:] == values[1]).all()

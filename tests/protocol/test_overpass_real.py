@@ -18,7 +18,7 @@ from urbanseg.config.labels import OverpassOsm
 from urbanseg.config.params import Params, load
 from urbanseg.grid import Grid, Window
 from urbanseg.osm import overpass, overpass_client
-from urbanseg.osm.collect import Gathering
+from urbanseg.osm.collect import FeatureCollector
 from urbanseg.osm.overpass import fetch_features
 
 City = tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]
@@ -47,18 +47,18 @@ def city(params: Params, tmp_path_factory: pytest.TempPathFactory) -> City:
 
 def read_by_osmnx(frame: gpd.GeoDataFrame, params: Params, box: Any) -> gpd.GeoDataFrame:
     """The table of features with geometries as osmnx builds them; rules and the sea are ours."""
-    gathering = Gathering(params.osm.rules, params.osm.skip, params.osm.keep_tags, box)
+    collector = FeatureCollector(params.osm.rules, params.osm.skip, params.osm.keep_tags, box)
     tags = frame.drop(columns="geometry").to_dict("records")
     for (kind, number), shape, row in zip(frame.index, frame.geometry, tags, strict=True):
         known = {key: value for key, value in row.items() if isinstance(value, str)}
-        if kind == "node" or gathering.is_unwanted(known):
+        if kind == "node" or collector.is_unwanted(known):
             continue
         if kind == "relation":
-            gathering.relation(number, known, shape)
+            collector.relation(number, known, shape)
         else:
             line = shape if shape.geom_type == "LineString" else shape.exterior
-            gathering.way(number, known, [list(line.coords)], closed=line.is_closed)
-    return gathering.features(box)
+            collector.way(number, known, [list(line.coords)], closed=line.is_closed)
+    return collector.features(box)
 
 
 def burnt(features: gpd.GeoDataFrame, params: Params, grid: Grid, extent: Any) -> np.ndarray:

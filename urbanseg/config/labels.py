@@ -22,7 +22,7 @@ from urbanseg.config.base import Metres, Model, Positive, Share, Url, parse_time
 from urbanseg.config.names import LayerName
 from urbanseg.config.remaps import TABLES
 
-IGNORE = "ignore"
+IGNORE_NAME = "ignore"
 """Stands wherever a class may be named, for pixels that count in no loss and no metric."""
 
 ClassName = str
@@ -136,7 +136,7 @@ Osm = Annotated[OverpassOsm | PbfOsm | NoOsm, Field(discriminator="provider")]
 
 
 class OsmLabels(Model):
-    """Labels burnt from the city's OpenStreetMap features; elsewhere is `background`."""
+    """Labels rasterized from the city's OpenStreetMap features; `background` where there is none."""
 
     source: Literal["osm"]
     background: ClassName = "other"
@@ -167,7 +167,7 @@ class VectorLabels(Model):
     classes: dict[str, ClassName] | ClassName = Field(min_length=1)
     width: str | None = None
     lanes: str | None = None
-    background: ClassName = IGNORE
+    background: ClassName = IGNORE_NAME
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -201,7 +201,7 @@ class FolderScene(Model):
     """A data set of image files: they are laid on one sheet, which is the scene.
 
     `images` is a pattern such as ``data/{area}/images/{part}.jpg``; an image is named by
-    its fields, joined with ``/``. The sheet lies nowhere on Earth.
+    its fields, joined with ``/``. The sheet has no georeference.
     """
 
     provider: Literal["folder"]
@@ -250,7 +250,7 @@ class LayeredLabels(Model):
         return ", ".join(self.layers)
 
 
-Labels = Annotated[
+CityLabels = Annotated[
     Annotated[OsmLabels, Tag("osm")]
     | Annotated[RasterLabels, Tag("raster")]
     | Annotated[VectorLabels, Tag("vector")]
@@ -264,7 +264,7 @@ Labels = Annotated[
 ]
 
 
-def label_sources(labels: Labels) -> dict[str, OsmLabels | RasterLabels | VectorLabels | MaskLabels]:
+def label_sources(labels: CityLabels) -> dict[str, OsmLabels | RasterLabels | VectorLabels | MaskLabels]:
     """The sources of a city's labels by their key below `labels`, highest priority first."""
     if isinstance(labels, LayeredLabels):
         return {f".sources.{name}": labels.sources[name] for name in labels.layers}
@@ -275,7 +275,7 @@ def named_classes(source: OsmLabels | RasterLabels | VectorLabels | MaskLabels) 
     """The class names that a source of labels uses, by parameter; `ignore` is no class."""
     named: dict[str, list[ClassName]] = {}
     for key in ("remap", "classes", "background"):
-        value = getattr(source, key, IGNORE)
+        value = getattr(source, key, IGNORE_NAME)
         names = list(value.values()) if isinstance(value, dict) else [value]
-        named[key] = [name for name in names if name != IGNORE]
+        named[key] = [name for name in names if name != IGNORE_NAME]
     return named

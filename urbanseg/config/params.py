@@ -21,9 +21,9 @@ from urbanseg.config.change import ChangeParams
 from urbanseg.config.evaluate import EvaluateParams, SamplingParams
 from urbanseg.config.export import ExportParams
 from urbanseg.config.labels import (
+    CityLabels,
     FolderScene,
     LabelParams,
-    Labels,
     Osm,
     OsmParams,
     label_sources,
@@ -92,7 +92,7 @@ class CityParams(Model):
     inputs: Path
     scene: Scene
     osm: Osm
-    labels: Labels
+    labels: CityLabels
 
     @field_validator("role", mode="before")
     @classmethod

@@ -1,8 +1,8 @@
-"""Folders of pictures: which there are, which split each is in, and where it lies on a sheet.
+"""Image folders: which images there are, the split of each, and its window on a sheet.
 
-A data set of many small pictures becomes one raster by laying them side by side, with a
-gutter between them. Nothing is resampled, and no tile reaches from one picture into
-another; the sheet lies nowhere on Earth.
+A data set of many small images becomes one raster by laying them side by side, with a
+gutter between them. Nothing is resampled, and no tile reaches from one image into
+another; the sheet has no georeference and gets a placeholder CRS.
 """
 
 import re
@@ -25,16 +25,16 @@ from urbanseg.io import gdal_access
 from urbanseg.io.references import UnreadableError
 
 GUTTER = 32
-"""Pixels between pictures on the sheet."""
-NOWHERE = CRS.from_epsg(32631)
-"""A CRS in metres; the sheet's lower left corner is at its origin, off the coast of Africa."""
+"""Pixels between images on the sheet."""
+PLACEHOLDER_CRS = CRS.from_epsg(32631)
+"""A CRS in metres for images without a georeference; the sheet's lower left corner is at its origin."""
 
 FIELD = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of a data set: its name, its split, and where it lies on the sheet."""
+class SheetImage:
+    """An image of a data set: its name, its split, and its window on the sheet."""
 
     name: str
     split: str
@@ -48,6 +48,9 @@ def find(pattern: str) -> dict[str, Path]:
         pattern: a path with fields, such as ``data/{area}/images/{part}.jpg``; a field
             stands for any text without a slash, and the name is the fields' values
             joined with slashes: ``tile1/part_001``.
+
+    Returns:
+        The path of each file, by name, in order of the paths.
 
     Raises:
         PipelineError: if no file fits.
@@ -71,15 +74,18 @@ def find(pattern: str) -> dict[str, Path]:
 
 
 def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> dict[str, str]:
-    """The split of each picture that has one, by the data set's own lists.
+    """The split of each image that has one, by the data set's own lists.
 
     Args:
-        names: of the pictures.
+        names: of the images.
         lists: entries of each split: names, or folders that names start with; None for
             all that no other list names; an empty list for a split that shall be empty.
 
+    Returns:
+        The split of each image that is in one, by name.
+
     Raises:
-        PipelineError: if an entry names no picture, two lists name the same, or a split
+        PipelineError: if an entry names no image, two lists name the same, or a split
             is empty against its list.
     """
     chosen: dict[str, str] = {}
@@ -87,7 +93,7 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
         for entry in entries or []:
             fits = [name for name in names if name == entry or name.startswith(f"{entry}/")]
             if not fits:
-                raise PipelineError(f"the {split_name} list names {entry}, but no picture is called so")
+                raise PipelineError(f"the {split_name} list names {entry}, but there is no such image")
             for name in fits:
                 if chosen.setdefault(name, split_name) != split_name:
                     raise PipelineError(f"{name} is in two splits, {chosen[name]} and {split_name}")
@@ -96,59 +102,62 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
         chosen = {name: chosen.get(name, rest[0]) for name in names}
     wanted = {split_name for split_name, entries in lists.items() if entries != []}
     if empty := wanted - set(chosen.values()):
-        raise PipelineError(f"no picture is in the split {', '.join(sorted(empty))}; correct its list")
+        raise PipelineError(f"no image is in the split {', '.join(sorted(empty))}; correct its list")
     return chosen
 
 
-def lay_out(sizes: Mapping[str, tuple[int, int]], splits: Mapping[str, str]) -> list[Picture]:
-    """Lay pictures in rows on a sheet that is about square, in order of their names.
+def lay_out(sizes: Mapping[str, tuple[int, int]], splits: Mapping[str, str]) -> list[SheetImage]:
+    """Arrange images in rows on a sheet that is about square, in order of their names.
 
     Args:
-        sizes: height and width of each picture in pixels.
-        splits: split of each picture.
+        sizes: height and width of each image in pixels.
+        splits: split of each image.
+
+    Returns:
+        The images with their windows.
     """
     area = sum((height + GUTTER) * (width + GUTTER) for height, width in sizes.values())
     sheet_width = max(int(area**0.5), *(width for _, width in sizes.values()))
-    laid = []
+    images = []
     row = col = row_height = 0
     for name in sorted(sizes):
         height, width = sizes[name]
         if col and col + width > sheet_width:
             row, col, row_height = row + row_height + GUTTER, 0, 0
-        laid.append(Picture(name, splits[name], Window(row, col, height, width)))
+        images.append(SheetImage(name, splits[name], Window(row, col, height, width)))
         col, row_height = col + width + GUTTER, max(row_height, height)
-    return laid
+    return images
 
 
-def sheet(laid: Sequence[Picture], resolution_m: float) -> Grid:
-    """The grid of the sheet on which pictures are laid."""
-    height = max(picture.window.row + picture.window.height for picture in laid)
-    width = max(picture.window.col + picture.window.width for picture in laid)
+def sheet(images: Sequence[SheetImage], resolution_m: float) -> Grid:
+    """The grid of the sheet of the images."""
+    height = max(image.window.row + image.window.height for image in images)
+    width = max(image.window.col + image.window.width for image in images)
     transform = Affine(resolution_m, 0, 0, 0, -resolution_m, height * resolution_m)
-    return Grid(NOWHERE, transform, height, width)
+    return Grid(PLACEHOLDER_CRS, transform, height, width)
 
 
-def to_table(laid: Sequence[Picture]) -> pd.DataFrame:
+def to_table(images: Sequence[SheetImage]) -> pd.DataFrame:
     """Pictures as a table: name, split, row, col, height, width."""
-    return pd.DataFrame([{"name": p.name, "split": p.split, **p.window._asdict()} for p in laid])
+    return pd.DataFrame([{"name": p.name, "split": p.split, **p.window._asdict()} for p in images])
 
 
-def from_table(table: pd.DataFrame) -> list[Picture]:
+def from_table(table: pd.DataFrame) -> list[SheetImage]:
     """What `to_table` made a table of."""
     return [
-        Picture(row["name"], row["split"], Window(*(row[side] for side in Window._fields)))
+        SheetImage(row["name"], row["split"], Window(*(row[side] for side in Window._fields)))
         for row in table.to_dict("records")
     ]
 
 
-def split_values(laid: Sequence[Picture]) -> list[int]:
-    """The split of each picture as an index into `SPLITS`."""
-    return [SPLITS.index(picture.split) for picture in laid]
+def split_values(images: Sequence[SheetImage]) -> list[int]:
+    """The split of each image as an index into `SPLITS`."""
+    return [SPLITS.index(image.split) for image in images]
 
 
 @contextmanager
 def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
-    """Open a picture, which needs no CRS.
+    """Open an image, which needs no CRS.
 
     Raises:
         PipelineError: if it is missing or damaged, or names files outside its folder and `trusted`.
@@ -157,15 +166,15 @@ def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
         with gdal_access.opened(path, trusted) as dataset:
             yield dataset
     except (UnreadableError, RasterioIOError) as error:
-        raise PipelineError(f"{path} is missing, damaged or no picture; fetch or copy it again") from error
+        raise PipelineError(f"{path} is missing, damaged or no image; fetch or copy it again") from error
 
 
 def sizes(files: Mapping[str, Path], trusted: Sequence[Path] = ()) -> dict[str, tuple[int, int]]:
-    """Height and width of each picture in pixels."""
+    """Height and width of each image in pixels."""
     found = {}
     for name, path in files.items():
-        with opened(path, trusted) as picture:
-            found[name] = (picture.height, picture.width)
+        with opened(path, trusted) as image:
+            found[name] = (image.height, image.width)
     return found
 
 

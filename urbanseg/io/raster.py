@@ -48,10 +48,10 @@ class RasterInfo:
 class Reader:
     """An open raster that is read by `Window`."""
 
-    def __init__(self, path: Path, dataset: DatasetReader, elsewhere: CRS | None = None) -> None:
+    def __init__(self, path: Path, dataset: DatasetReader, fallback_crs: CRS | None = None) -> None:
         self.path = path
         self.dataset = dataset
-        self.info = _info(path, dataset, elsewhere)
+        self.info = _info(path, dataset, fallback_crs)
 
     @property
     def grid(self) -> Grid:
@@ -115,14 +115,14 @@ class Reader:
 
 
 @contextmanager
-def reading(path: Path, elsewhere: CRS | None = None, trusted: Sequence[Path] = ()) -> Iterator[Reader]:
-    """Open a raster. One without a CRS is taken for `elsewhere`, a pixel a metre, if that is given.
+def reading(path: Path, fallback_crs: CRS | None = None, trusted: Sequence[Path] = ()) -> Iterator[Reader]:
+    """Open a raster. One without a CRS gets `fallback_crs` and pixels of 1 m, if that is given.
 
     Raises:
         PipelineError: if it is missing, is no raster, has no CRS, or names files outside `trusted`.
     """
     with gdal_access.opened(path, trusted) as dataset:
-        yield Reader(path, dataset, elsewhere)
+        yield Reader(path, dataset, fallback_crs)
 
 
 def describe(path: Path, trusted: Sequence[Path] = ()) -> RasterInfo:
@@ -284,11 +284,11 @@ def _write_category_names(path: Path, classes: ClassTable) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _info(path: Path, dataset: DatasetReader, elsewhere: CRS | None) -> RasterInfo:
+def _info(path: Path, dataset: DatasetReader, fallback_crs: CRS | None) -> RasterInfo:
     if dataset.crs is not None:
         grid = Grid(CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform, dataset.height, dataset.width)
-    elif elsewhere is not None:
-        grid = Grid(elsewhere, Affine(1, 0, 0, 0, -1, dataset.height), dataset.height, dataset.width)
+    elif fallback_crs is not None:
+        grid = Grid(fallback_crs, Affine(1, 0, 0, 0, -1, dataset.height), dataset.height, dataset.width)
     else:
         raise PipelineError(
             f"{path} has no coordinate reference system; assign one, "

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Window
 
-Labels = NDArray[np.uint8]
+LabelArray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-Labeller = Callable[[Window], Labels]
+Labeller = Callable[[Window], LabelArray]
 """Gives the labels of a window of the scene, ``(height, width)`` uint8."""
 Masker = Callable[[Window], Mask]
 """Says something of each pixel of a window of the scene, ``(height, width)``."""
@@ -30,7 +30,7 @@ def stacked(layers: Sequence[Labeller]) -> Labeller:
         layers: highest priority first; they may give `HIDDEN`.
     """
 
-    def label(window: Window) -> Labels:
+    def label(window: Window) -> LabelArray:
         values = layers[0](window)
         for layer in layers[1:]:
             unknown = values == IGNORE

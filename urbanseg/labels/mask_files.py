@@ -10,27 +10,30 @@ from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io import image_sheet
-from urbanseg.io.image_sheet import Picture
-from urbanseg.labels.layers import Labels
+from urbanseg.io.image_sheet import SheetImage
+from urbanseg.labels.layers import LabelArray
 from urbanseg.labels.rasters import remap
 
 
 def masks(
-    laid: Iterable[Picture],
+    images: Iterable[SheetImage],
     files: Mapping[str, Path],
     table: Mapping[int | str, str],
     classes: ClassTable,
     trusted: Sequence[Path] = (),
-) -> Iterator[tuple[Window, Labels]]:
-    """The labels of each picture, and where they lie on the sheet.
+) -> Iterator[tuple[Window, LabelArray]]:
+    """The labels of each image, and its window on the sheet.
 
     Args:
-        laid: the pictures.
+        images: the images.
         files: the mask of each, by its name.
         table: class name, or ``ignore``, of each pixel value or colour (``#rrggbb``);
             others are ignored.
         classes: the class table.
         trusted: files and folders that the masks may name, besides their own folders.
+
+    Yields:
+        The window of each image, and its labels.
 
     Raises:
         PipelineError: if a mask is missing, damaged, of another size than its image, or
@@ -38,18 +41,18 @@ def masks(
     """
     by_color = {int(key[1:], 16): name for key, name in table.items() if isinstance(key, str)}
     by_value = {key: name for key, name in table.items() if isinstance(key, int)}
-    for place in laid:
-        if place.name not in files:
-            raise PipelineError(f"the picture {place.name} has no mask; correct labels.masks, or add it")
-        path = files[place.name]
+    for image in images:
+        if image.name not in files:
+            raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
+        path = files[image.name]
         with image_sheet.opened(path, trusted) as mask:
-            if (mask.height, mask.width) != place.window[2:]:
+            if (mask.height, mask.width) != image.window[2:]:
                 raise PipelineError(
                     f"{path} has {mask.width} × {mask.height} pixels, but its image has "
-                    f"{place.window.width} × {place.window.height}"
+                    f"{image.window.width} × {image.window.height}"
                 )
             values = _colors(mask, path) if by_color else mask.read(1)
-        yield place.window, remap(values, by_color or by_value, classes)
+        yield image.window, remap(values, by_color or by_value, classes)
 
 
 def _colors(mask: DatasetReader, path: Path) -> np.ndarray:

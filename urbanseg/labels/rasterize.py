@@ -1,7 +1,7 @@
-"""Labels from polygons: burnt on a grid some times finer than the scene's, reduced by share.
+"""Labels from polygons: rasterized on a supersampled grid, then reduced by the share of each class.
 
-All of it works window by window, and the labels do not depend on how a scene is cut into
-windows. What ground a feature covers is a matter of `urbanseg.osm`.
+All of it works window by window, and the labels do not depend on how a scene is divided
+into windows. `urbanseg.osm.footprints` makes the polygons.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,29 +13,28 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.features import rasterize
+from rasterio import features
 
 from urbanseg.classes import IGNORE, ClassTable
-from urbanseg.config.labels import IGNORE as IGNORE_NAME
-from urbanseg.config.labels import LabelParams
+from urbanseg.config.labels import IGNORE_NAME, LabelParams
 from urbanseg.grid import Grid, Window, blocks
-from urbanseg.labels.layers import Labeller, Labels, Mask, Masker
+from urbanseg.labels.layers import LabelArray, Labeller, Mask, Masker
 
 FINE_SIDE = 2560
 """Windows are chosen so that they have about this many fine pixels a side."""
 SUBPIXELS = 2.0**20
-"""Vertices are snapped to this many steps per fine pixel; see `lay`."""
+"""Vertices are snapped to this many steps per fine pixel; see `to_pixel_polygons`."""
 TOLERANCE = 1e-9
 """Relative difference below which two shares are the same."""
 NOTHING = 253
-"""Value of fine pixels that no polygon holds; classes have ids far below."""
+"""Value of fine pixels whose centre is in no polygon; class ids are far below."""
 HALF = 0.5
 """Minimum share of what `labels.min_share` doesn't list: `other` and `ignore`, drawn by hand."""
 
 
 @dataclass(frozen=True)
-class Layer:
-    """Polygons in pixel coordinates of a grid `factor` times finer; see `lay`.
+class PixelPolygons:
+    """Polygons in pixel coordinates of a grid `factor` times finer; see `to_pixel_polygons`.
 
     Attributes:
         shapes: polygons, those that win last.
@@ -45,7 +44,7 @@ class Layer:
     """
 
     shapes: NDArray[Any]
-    ids: Labels
+    ids: LabelArray
     tree: shapely.STRtree
     factor: int
 
@@ -55,12 +54,12 @@ class Layer:
         return np.sort(self.tree.query(shapely.box(left, top, left + width, top + height)))
 
 
-def lay(shapes: NDArray[Any], ids: Labels, grid: Grid, factor: int) -> Layer:
+def to_pixel_polygons(shapes: NDArray[Any], ids: LabelArray, grid: Grid, factor: int) -> PixelPolygons:
     """Bring polygons into pixel coordinates of a grid `factor` times finer than `grid`.
 
     Vertices are snapped to odd multiples of 2⁻²¹ fine pixels. Two things follow: moving
-    them to a window's origin is exact in floating point, so that every window burns the
-    same polygon; and none lies on a pixel centre, where belonging would be a tie.
+    them to a window's origin is exact in floating point, so that every window rasterizes
+    the same polygon; and none lies on a pixel centre, where belonging would be a tie.
 
     Args:
         shapes: ``(n,)`` polygons in the grid's CRS; where they overlap, the last wins.
@@ -75,13 +74,13 @@ def lay(shapes: NDArray[Any], ids: Labels, grid: Grid, factor: int) -> Layer:
         return (np.floor(fine * SUBPIXELS) + 0.5) / SUBPIXELS
 
     moved = shapely.transform(shapes, to_pixels)
-    return Layer(moved, ids, shapely.STRtree(moved), factor)
+    return PixelPolygons(moved, ids, shapely.STRtree(moved), factor)
 
 
-def layer_of(
+def class_polygons(
     polygons: gpd.GeoDataFrame, grid: Grid, ids: Mapping[str, int], priority: Sequence[str], factor: int
-) -> Layer:
-    """Lay the polygons of `polygons` on the fine grid, by priority.
+) -> PixelPolygons:
+    """Polygons with a class in pixel coordinates of the fine grid, by priority.
 
     Args:
         polygons: `class` and `geometry` in the grid's CRS.
@@ -93,28 +92,32 @@ def layer_of(
     values = polygons["class"].map(ids).to_numpy(dtype=np.uint8)
     rank = polygons["class"].map({name: place for place, name in enumerate(priority)}).to_numpy(dtype=int)
     order = np.argsort(-rank, kind="stable")
-    return lay(polygons.geometry.to_numpy()[order], values[order], grid, factor)
+    return to_pixel_polygons(polygons.geometry.to_numpy()[order], values[order], grid, factor)
 
 
-def burn(layer: Layer, window: Window, fill: int = 0) -> Labels:
+def rasterize_window(polygons: PixelPolygons, window: Window, fill: int = 0) -> LabelArray:
     """Pixel values on the fine grid inside `window`; `fill` where no polygon holds the pixel's centre.
 
     Returns:
         ``(height × factor, width × factor)`` uint8.
     """
-    factor = layer.factor
+    factor = polygons.factor
     shape = window.height * factor, window.width * factor
-    near = layer.near(window)
+    near = polygons.near(window)
     if not near.size:
         return np.full(shape, fill, np.uint8)
     origin = Affine.translation(window.col * factor, window.row * factor)
-    pairs = zip(layer.shapes[near], layer.ids[near].tolist(), strict=True)
-    return np.asarray(rasterize(pairs, shape, fill=fill, transform=origin, dtype="uint8"))
+    pairs = zip(polygons.shapes[near], polygons.ids[near].tolist(), strict=True)
+    return np.asarray(features.rasterize(pairs, shape, fill=fill, transform=origin, dtype="uint8"))
 
 
 def reduce(
-    fine: Labels, factor: int, min_shares: Mapping[int, float], priority: Sequence[int], background: int = 0
-) -> Labels:
+    fine: LabelArray,
+    factor: int,
+    min_shares: Mapping[int, float],
+    priority: Sequence[int],
+    background: int = 0,
+) -> LabelArray:
     """Class of each scene pixel from the fine pixels inside it.
 
     The rule: the share of the fine pixels that each class holds is counted. A class is a
@@ -144,8 +147,10 @@ def reduce(
     return result
 
 
-def rasterise(polygons: gpd.GeoDataFrame, grid: Grid, classes: ClassTable, params: LabelParams) -> Labels:
-    """Labels of a whole scene: burnt on the fine grid, reduced by the rule of `reduce`.
+def rasterize_scene(
+    polygons: gpd.GeoDataFrame, grid: Grid, classes: ClassTable, params: LabelParams
+) -> LabelArray:
+    """Labels of a whole scene: rasterized on the fine grid, reduced by the rule of `reduce`.
 
     Args:
         polygons: `class` and `geometry` in the grid's CRS; see `polygons`.
@@ -173,7 +178,7 @@ def labeller(
     background: str = "other",
     ignored: int = IGNORE,
 ) -> Labeller:
-    """The function that labels a window; see `rasterise`.
+    """The function that labels a window; see `rasterize_scene`.
 
     Pixels outside the `extent` of the extract (west, south, east, north in degrees), and
     cells of ``params.unmapped_cell_m`` that no polygon meets, are `IGNORE`: there, the
@@ -191,17 +196,23 @@ def labeller(
     """
     ids = {name: classes.id_of(name) for name in classes.names} | {IGNORE_NAME: ignored}
     order = [*params.priority, *(name for name in ids if name not in params.priority)]
-    layer = layer_of(polygons, grid, ids, order, params.supersample)
-    present = [ids[name] for name in order if ids[name] in layer.ids]
+    in_pixels = class_polygons(polygons, grid, ids, order, params.supersample)
+    present = [ids[name] for name in order if ids[name] in in_pixels.ids]
     min_shares = {ids[name]: params.min_share.get(name, HALF) for name in order}
     elsewhere = IGNORE if background == IGNORE_NAME else ids[background]
     cell = max(1, round(params.unmapped_cell_m / max(grid.pixel_m)))
     known = covered(extent, grid) if extent else None
 
-    def label(window: Window) -> Labels:
-        values = reduce(burn(layer, window, NOTHING), layer.factor, min_shares, present, elsewhere)
+    def label(window: Window) -> LabelArray:
+        values = reduce(
+            rasterize_window(in_pixels, window, NOTHING),
+            in_pixels.factor,
+            min_shares,
+            present,
+            elsewhere,
+        )
         if params.unmapped_cell_m > 0:
-            values[unmapped(layer, window, cell)] = IGNORE
+            values[unmapped(in_pixels, window, cell)] = IGNORE
         if known is not None:
             values[~known(window)] = IGNORE
         return values
@@ -214,22 +225,22 @@ def windows(shape: tuple[int, int], params: LabelParams) -> list[Window]:
     return blocks(shape, max(1, FINE_SIDE // params.supersample))
 
 
-def unmapped(layer: Layer, window: Window, cell: int) -> Mask:
+def unmapped(polygons: PixelPolygons, window: Window, cell: int) -> Mask:
     """Which pixels of `window` lie in a cell that no polygon meets: ``(height, width)``.
 
     Args:
-        layer: the polygons.
+        polygons: the polygons.
         window: the pixels asked for.
         cell: side of a cell in scene pixels; cells start at the scene's upper left corner.
     """
     first = window.row // cell, window.col // cell
     rows = np.arange(first[0], -(-(window.row + window.height) // cell))
     cols = np.arange(first[1], -(-(window.col + window.width) // cell))
-    side = cell * layer.factor
+    side = cell * polygons.factor
     top, left = (axis * side for axis in np.meshgrid(rows, cols, indexing="ij"))
     cells = shapely.box(left, top, left + side, top + side).ravel()
     empty = np.ones(cells.size, bool)
-    empty[layer.tree.query(cells, predicate="intersects")[0]] = False
+    empty[polygons.tree.query(cells, predicate="intersects")[0]] = False
     whole = empty.reshape(top.shape).repeat(cell, axis=0).repeat(cell, axis=1)
     row, col = window.row - first[0] * cell, window.col - first[1] * cell
     return whole[row : row + window.height, col : col + window.width]
@@ -245,5 +256,5 @@ def covered(extent: Sequence[float], grid: Grid) -> Masker:
     west, south, east, north = extent
     box = shapely.segmentize(shapely.box(west, south, east, north), 0.01)
     outline = gpd.GeoSeries([box], crs=4326).to_crs(grid.crs)
-    layer = lay(outline.to_numpy(), np.ones(1, np.uint8), grid, 1)
-    return lambda window: burn(layer, window) > 0
+    polygons = to_pixel_polygons(outline.to_numpy(), np.ones(1, np.uint8), grid, 1)
+    return lambda window: rasterize_window(polygons, window) > 0

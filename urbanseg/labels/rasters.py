@@ -14,7 +14,7 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io.raster import Reader
-from urbanseg.labels.layers import Labeller, Labels
+from urbanseg.labels.layers import LabelArray, Labeller
 
 TOLERANCE_PX = 0.001
 """How far off the warp may look a pixel up; it does not accept 0."""
@@ -54,7 +54,7 @@ def classified(
         alpha = warped.count
         onto_grid = Reader(source.path, warped)
 
-        def label(window: Any) -> Labels:
+        def label(window: Any) -> LabelArray:
             values, covered = onto_grid.read(window, [1, alpha])
             result = remap(values, table, classes)
             result[covered == 0] = IGNORE
@@ -78,7 +78,7 @@ def _say(bounds: tuple[float, ...]) -> str:
     return ", ".join(f"{edge:g}" for edge in bounds)
 
 
-def remap(values: NDArray[Any], table: Mapping[int, str], classes: ClassTable) -> Labels:
+def remap(values: NDArray[Any], table: Mapping[int, str], classes: ClassTable) -> LabelArray:
     """Class ids of a classified raster; values that `table` lacks or calls ``ignore`` are 255.
 
     Args:

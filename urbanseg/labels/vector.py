@@ -1,6 +1,6 @@
-"""What people drew or surveyed: vector files of any kind, as a table of features.
+"""Annotation and survey data: vector files of any kind, as a table of features.
 
-The table has the columns that burning needs (`class`, `tags`, `geometry`), as that of
+The table has the columns that rasterizing needs (`class`, `tags`, `geometry`), as that of
 OpenStreetMap features has. What cannot be used is left out and said in the log.
 """
 
@@ -29,7 +29,7 @@ KIND = "kind"
 """Tag that holds the value of the attribute, by which `labels.line_width_m` may know the width."""
 
 
-def read_drawn(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
+def read_vector(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
     """Read the features that have a class.
 
     Args:

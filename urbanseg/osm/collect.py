@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from urbanseg.config.labels import IGNORE, TagRule
+from urbanseg.config.labels import IGNORE_NAME, TagRule
 from urbanseg.osm.features import Bounds, Row, table
 from urbanseg.osm.rules import Rules, Shape, Tags, TagSet, classify, matches, tags_as_json
 from urbanseg.osm.sea import Line, sea
@@ -33,8 +33,8 @@ Position = tuple[float, float]
 """Longitude and latitude in degrees."""
 
 
-class Gathering:
-    """The rows gathered so far, and what became of the rest.
+class FeatureCollector:
+    """Collects the rows of the table of features, and counts what is dropped.
 
     Args:
         rules: rules of each class; the first that matches within a class counts.
@@ -168,7 +168,7 @@ class Gathering:
         tags = tags_as_json(dict.fromkeys(rule.tags, COASTLINE), rule, [])
         return [
             (kind, COASTLINE, number, tags, shapely.segmentize(shape, COAST_REACH_DEGREES / 10))
-            for kind, shapes in ((name, found.water), (IGNORE, found.unknown))
+            for kind, shapes in ((name, found.water), (IGNORE_NAME, found.unknown))
             for number, shape in enumerate(shapes, start=1)
         ]
 

@@ -18,10 +18,10 @@ from tqdm import tqdm
 from urbanseg.config.labels import OverpassOsm
 from urbanseg.errors import PipelineError
 from urbanseg.io.files import atomic, remove
-from urbanseg.osm.collect import COAST_REACH_DEGREES, Gathering
+from urbanseg.osm.collect import COAST_REACH_DEGREES, FeatureCollector
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.overpass_client import connected
-from urbanseg.osm.pbf import gather
+from urbanseg.osm.pbf import collect
 from urbanseg.osm.rules import Rules, Shape, TagSet
 
 log = logging.getLogger(__name__)
@@ -58,16 +58,16 @@ def fetch_features(
         PipelineError: if the server refuses or gives no whole answer in
             `server.attempts` trials, or has no feature of any class in the area.
     """
-    gathering = Gathering(rules, skip, keep_tags, bbox)
+    collector = FeatureCollector(rules, skip, keep_tags, bbox)
     with connected(server, moment, cache) as client:
         progress = tqdm(pieces(bbox, server.max_query_km2), desc="Overpass", unit="query")
-        states = [_take(client.ask(piece, _query(rules)), gathering) for piece in progress]
+        states = [_take(client.ask(piece, _query(rules)), collector) for piece in progress]
         coasts = _query(rules, ["coast"])
-        if coasts and not gathering.coasts:
-            _take(client.ask(_grown(bbox, COAST_REACH_DEGREES), coasts), gathering)
-    features = gathering.features(bbox)
+        if coasts and not collector.coasts:
+            _take(client.ask(_grown(bbox, COAST_REACH_DEGREES), coasts), collector)
+    features = collector.features(bbox)
     features.attrs = {"snapshot": moment or min(states)}
-    log.info("%s: %s", server.address, gathering.summary(features))
+    log.info("%s: %s", server.address, collector.summary(features))
     if features.empty:
         raise PipelineError(
             f"{server.address} knows no feature of the classes {', '.join(rules)} in the area of interest "
@@ -91,12 +91,12 @@ def pieces(bbox: Bounds, max_km2: float) -> list[Bounds]:
     return [(xs[c], ys[r], xs[c + 1], ys[r + 1]) for r in range(rows) for c in range(cols)]
 
 
-def _take(answer: Path, gathering: Gathering) -> str:
+def _take(answer: Path, collector: FeatureCollector) -> str:
     """Add what an answer holds; returns the date of its state."""
     content = json.loads(answer.read_text())
     with atomic(answer.with_suffix(".osm.pbf")) as extract:
         _write(content["elements"], extract)
-        gather(extract, gathering)
+        collect(extract, collector)
     remove(answer.with_suffix(".osm.pbf"))
     return str(content["osm3s"]["timestamp_osm_base"])
 

@@ -17,7 +17,7 @@ import osmium
 import shapely
 
 from urbanseg.errors import PipelineError
-from urbanseg.osm.collect import AREA_RELATIONS, COAST_REACH_DEGREES, INCOMPLETE, Gathering, Position
+from urbanseg.osm.collect import AREA_RELATIONS, COAST_REACH_DEGREES, INCOMPLETE, FeatureCollector, Position
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.rules import Rules, TagSet, keys
 
@@ -63,19 +63,19 @@ def read_features(
     """
     if not path.exists():
         raise PipelineError(f"{path} does not exist; check the path of the OpenStreetMap extract")
-    gathering = Gathering(rules, skip, keep_tags, bbox)
+    collector = FeatureCollector(rules, skip, keep_tags, bbox)
     with _reading(path):
         source = _header(path)
-        gather(path, gathering)
-    features = gathering.features(_overlap(bbox, source.get("extent")))
+        collect(path, collector)
+    features = collector.features(_overlap(bbox, source.get("extent")))
     features.attrs = source
-    log.info("%s: %s", path.name, gathering.summary(features))
+    log.info("%s: %s", path.name, collector.summary(features))
     if features.empty:
         raise PipelineError(_nothing(path, rules, bbox, source.get("extent")))
     return features
 
 
-def gather(path: Path, gathering: Gathering) -> None:
+def collect(path: Path, collector: FeatureCollector) -> None:
     """Add the ways and assembled areas of a file; count the areas that are not whole.
 
     Raises:
@@ -84,27 +84,27 @@ def gather(path: Path, gathering: Gathering) -> None:
     due: set[int] = set()
     assembled: set[int] = set()
     wkb = osmium.geom.WKBFactory()
-    beside, far = _Beside(gathering.bbox, 0), _Beside(gathering.bbox, COAST_REACH_DEGREES)
-    for thing in _objects(path, gathering.rules):
-        if thing.is_way() and beside(thing) and (not gathering.is_coast(thing.tags) or far(thing)):
+    beside, far = _Beside(collector.bbox, 0), _Beside(collector.bbox, COAST_REACH_DEGREES)
+    for thing in _objects(path, collector.rules):
+        if thing.is_way() and beside(thing) and (not collector.is_coast(thing.tags) or far(thing)):
             continue
         tags = dict(thing.tags)
-        if gathering.is_unwanted(tags):
+        if collector.is_unwanted(tags):
             continue
         if thing.is_way():
             runs = _runs(thing)
             whole = len(runs) == 1 and len(runs[0]) == len(thing.nodes)
             closed = len(thing.nodes) > 0 and (thing.is_closed() or (whole and runs[0][0] == runs[0][-1]))
-            gathering.way(thing.id, tags, runs, closed=closed, whole=whole)
+            collector.way(thing.id, tags, runs, closed=closed, whole=whole)
         elif thing.is_area():
             if not thing.from_way():
                 assembled.add(thing.orig_id())
                 is_open = thing.num_rings()[0] == 0
                 shape = None if is_open else shapely.from_wkb(wkb.create_multipolygon(thing))
-                gathering.relation(thing.orig_id(), tags, shape)
-        elif tags.get("type") in AREA_RELATIONS and gathering.is_area(tags):
+                collector.relation(thing.orig_id(), tags, shape)
+        elif tags.get("type") in AREA_RELATIONS and collector.is_area(tags):
             due.add(thing.id)
-    gathering.dropped[INCOMPLETE] += len(due - assembled)
+    collector.dropped[INCOMPLETE] += len(due - assembled)
 
 
 def _overlap(bbox: Bounds | None, extent: Sequence[float] | None) -> Bounds | None:

@@ -9,7 +9,7 @@ import yaml
 
 from tests.conftest import ROOT
 from urbanseg import paths
-from urbanseg.config.labels import IGNORE
+from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.config.names import RESERVED, check_name, check_title
 from urbanseg.config.params import Params, load
 from urbanseg.config.train import REST
@@ -122,7 +122,7 @@ def test_every_stage_folder_and_file_that_a_name_could_meet_is_reserved():
 
 
 def test_marks_in_tables_and_splits_are_reserved():
-    assert {IGNORE, "overall", "workspace", "none", "all", *SPLITS} <= RESERVED
+    assert {IGNORE_NAME, "overall", "workspace", "none", "all", *SPLITS} <= RESERVED
     assert REST not in RESERVED
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", word) for word in RESERVED)
 

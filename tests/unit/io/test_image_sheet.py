@@ -1,4 +1,4 @@
-"""Folders of pictures: found by pattern, split by the data set's own lists, laid on a sheet."""
+"""Image folders: found by pattern, split by the data set's own lists, laid on a sheet."""
 
 from itertools import combinations
 from pathlib import Path
@@ -37,9 +37,7 @@ def touch(root: Path, *names: str) -> None:
         ("{area}/{area}_{part}.tif", ["x/0"]),
     ],
 )
-def test_pictures_are_named_by_the_fields_of_a_pattern(
-    tmp_path: Path, pattern: str, names: list[str]
-) -> None:
+def test_images_are_named_by_the_fields_of_a_pattern(tmp_path: Path, pattern: str, names: list[str]) -> None:
     touch(tmp_path, "1_sat.jpg", "1_mask.png", "22_sat.jpg", "22_mask.png")
     touch(tmp_path, "tile1/images/a.jpg", "tile1/images/b.jpg", "tile2/images/a.jpg", "tile1/masks/a.png")
     touch(tmp_path, "x/x_0.tif", "x/y_1.tif")
@@ -51,7 +49,7 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(tmp_path: Path) -> None:
         image_sheet.find(f"{tmp_path}/{{a}}.tif")
 
 
-def test_lists_name_pictures_or_folders_of_them() -> None:
+def test_lists_name_images_or_folders_of_them() -> None:
     names = ["t1/a", "t1/b", "t10/a", "t2/a", "t3/a"]
     made = image_sheet.split(names, {"train": None, "val": ["t1/b"], "test": ["t10", "t2"]})
     assert made == {"t1/a": "train", "t1/b": "val", "t10/a": "test", "t2/a": "test", "t3/a": "train"}
@@ -64,9 +62,9 @@ def test_lists_name_pictures_or_folders_of_them() -> None:
 @pytest.mark.parametrize(
     ("lists", "sentence"),
     [
-        ({"train": None, "val": ["c"], "test": ["a"]}, "the val list names c, but no picture is called so"),
+        ({"train": None, "val": ["c"], "test": ["a"]}, "the val list names c, but there is no such image"),
         ({"train": None, "val": ["a"], "test": ["a"]}, "a is in two splits, val and test"),
-        ({"train": None, "val": ["a"], "test": ["b"]}, "no picture is in the split train"),
+        ({"train": None, "val": ["a"], "test": ["b"]}, "no image is in the split train"),
     ],
 )
 def test_lists_that_do_not_fit_are_one_sentence(lists: dict, sentence: str) -> None:
@@ -78,7 +76,7 @@ sizes = st.tuples(st.integers(1, 300), st.integers(1, 400))
 
 
 @given(st.lists(sizes, min_size=1, max_size=30))
-def test_pictures_on_the_sheet_keep_their_distance(shapes: list[tuple[int, int]]) -> None:
+def test_images_on_the_sheet_keep_their_distance(shapes: list[tuple[int, int]]) -> None:
     named = {f"{i:02}": shape for i, shape in enumerate(shapes)}
     laid = image_sheet.lay_out(named, dict.fromkeys(named, "train"))
     grid = image_sheet.sheet(laid, 0.5)
@@ -96,7 +94,7 @@ def test_pictures_on_the_sheet_keep_their_distance(shapes: list[tuple[int, int]]
     assert image_sheet.split_values(laid) == [SPLITS.index("train")] * len(laid)
 
 
-def vars_of(picture: image_sheet.Picture) -> tuple:
+def vars_of(picture: image_sheet.SheetImage) -> tuple:
     return picture.name, picture.split, picture.window
 
 
@@ -134,10 +132,10 @@ def test_masks_that_do_not_fit_their_images_are_one_sentence(tmp_path: Path) -> 
     laid = image_sheet.lay_out({"a": (4, 6)}, {"a": "train"})
     with pytest.raises(PipelineError, match=r"a.png has 5 × 4 pixels, but its image has 6 × 4"):
         list(masks(laid, files, {0: "other"}, CLASSES))
-    with pytest.raises(PipelineError, match="the picture a has no mask"):
+    with pytest.raises(PipelineError, match="the image a has no mask"):
         list(masks(laid, {}, {0: "other"}, CLASSES))
     (tmp_path / "a.png").write_bytes(b"PNG")
-    with pytest.raises(PipelineError, match=r"a.png is missing, damaged or no picture"):
+    with pytest.raises(PipelineError, match=r"a.png is missing, damaged or no image"):
         list(masks(laid, files, {0: "other"}, CLASSES))
 
 

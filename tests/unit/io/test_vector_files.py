@@ -22,7 +22,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery.sentinel2 import area
 from urbanseg.io import drivers, vector_files
-from urbanseg.labels.vector import read_drawn
+from urbanseg.labels.vector import read_vector
 from urbanseg.mapping.checkpoints import read_checkpoints
 
 SQUARE = shapely.box(9, 48, 9.1, 48.1)
@@ -110,7 +110,7 @@ def counter(tmp_path: Path):
 
 def labels(path: Path) -> None:
     grid = Grid(CRS.from_epsg(32632), *_place())
-    read_drawn(VectorLabels(source="vector", path=path, classes="building"), grid)
+    read_vector(VectorLabels(source="vector", path=path, classes="building"), grid)
 
 
 def _place():
@@ -250,5 +250,5 @@ def test_a_geopackage_with_sql_that_opens_files_is_one_sentence(
         )
     labelled = VectorLabels(source="vector", path=path, layer="t", classes="building")
     with pytest.raises(PipelineError, match=r"a\.gpkg"):
-        read_drawn(labelled, Grid(CRS.from_epsg(32632), *_place()))
+        read_vector(labelled, Grid(CRS.from_epsg(32632), *_place()))
     assert counter.asked() == []

@@ -100,14 +100,14 @@ def test_labels_equal_brute_force_point_in_polygon_and_the_stated_reduction(
     params = PARAMS.model_copy(update={"supersample": supersample})
     city = random_city(np.random.default_rng(seed), grid, 12)
 
-    made = labels.rasterise(city, grid, CLASSES, params)
+    made = labels.rasterize_scene(city, grid, CLASSES, params)
 
     np.testing.assert_array_equal(made, brute_force(city, grid, params))
 
 
 def test_random_cities_hold_every_class_so_that_brute_force_says_something() -> None:
     grid = grid_of(24, 24)
-    made = labels.rasterise(random_city(np.random.default_rng(2), grid, 20), grid, CLASSES, PARAMS)
+    made = labels.rasterize_scene(random_city(np.random.default_rng(2), grid, 20), grid, CLASSES, PARAMS)
     assert set(np.unique(made)) == {0, 1, 2, 3}
 
 
@@ -157,7 +157,7 @@ def test_a_scene_larger_than_one_window_is_labelled_whole(monkeypatch: pytest.Mo
     assert len(labels.windows(grid.shape, PARAMS)) > 9
     city = random_city(np.random.default_rng(5), grid, 8)
     whole = labels.labeller(city, grid, CLASSES, PARAMS)(Window(0, 0, 70, 90))
-    np.testing.assert_array_equal(labels.rasterise(city, grid, CLASSES, PARAMS), whole)
+    np.testing.assert_array_equal(labels.rasterize_scene(city, grid, CLASSES, PARAMS), whole)
 
 
 def test_roads_over_parks_are_roads_and_buildings_over_anything_are_buildings() -> None:
@@ -170,7 +170,7 @@ def test_roads_over_parks_are_roads_and_buildings_over_anything_are_buildings() 
         {"class": ["building", "vegetation", "road"]}, geometry=[corner, everywhere, lower], crs=UTM
     )
     expected = [[3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 2, 2]]
-    np.testing.assert_array_equal(labels.rasterise(city, grid, CLASSES, PARAMS), expected)
+    np.testing.assert_array_equal(labels.rasterize_scene(city, grid, CLASSES, PARAMS), expected)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_cells_without_any_feature_are_ignored() -> None:
     left, _, _, top = grid.bounds
     pond = shapely.box(left + 1, top - 9, left + 2, top - 8)
     city = gpd.GeoDataFrame({"class": ["vegetation"]}, geometry=[pond], crs=UTM)
-    made = labels.rasterise(city, grid, CLASSES, PARAMS.model_copy(update={"unmapped_cell_m": 30}))
+    made = labels.rasterize_scene(city, grid, CLASSES, PARAMS.model_copy(update={"unmapped_cell_m": 30}))
     expected = np.full((5, 7), IGNORE)
     expected[:3, :3] = 0
     np.testing.assert_array_equal(made, expected)
@@ -216,7 +216,7 @@ def test_cells_without_any_feature_are_ignored() -> None:
 def test_without_features_everything_is_other() -> None:
     empty = gpd.GeoDataFrame({"class": [], "tags": []}, geometry=[], crs=4326)
     city = footprints.polygons(empty, UTM, PARAMS)
-    assert not labels.rasterise(city, grid_of(3, 4), CLASSES, PARAMS).any()
+    assert not labels.rasterize_scene(city, grid_of(3, 4), CLASSES, PARAMS).any()
 
 
 def test_pixels_outside_the_extract_are_not_known() -> None:
@@ -244,7 +244,7 @@ def test_polygons_to_ignore_are_ignored_where_no_class_is() -> None:
     half = shapely.box(right - 6, top - 20, right, top)
     city = rows_of(("ignore", unknown), ("building", house), ("ignore", half))
     expected = [[0, 0, 0, 255], [0, 0, 0, 255], [255] * 4, [1, 255, 255, 255]]
-    np.testing.assert_array_equal(labels.rasterise(city, grid, CLASSES, PARAMS), expected)
+    np.testing.assert_array_equal(labels.rasterize_scene(city, grid, CLASSES, PARAMS), expected)
 
 
 def test_what_people_draw_may_be_other_and_leaves_the_rest_open() -> None:

@@ -19,14 +19,14 @@ from pyproj import CRS
 from urbanseg.config.labels import VectorLabels
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.labels import read_drawn
+from urbanseg.labels import read_vector
 
 GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 385_000, 0, -10, 6_673_000), 60, 80)
 LEFT, BOTTOM, RIGHT, TOP = GRID.bounds
 
 
 def read(path: Path, **about: Any) -> gpd.GeoDataFrame:
-    return read_drawn(VectorLabels(source="vector", path=path, **about), GRID)
+    return read_vector(VectorLabels(source="vector", path=path, **about), GRID)
 
 
 def box(col: float, row: float, width: float, height: float) -> shapely.Polygon:

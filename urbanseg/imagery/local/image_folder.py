@@ -17,12 +17,12 @@ from urbanseg.config.labels import FolderScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid
 from urbanseg.io import image_sheet, raster
-from urbanseg.io.image_sheet import Picture
+from urbanseg.io.image_sheet import SheetImage
 
 log = logging.getLogger(__name__)
 
 
-def plan(params: FolderScene, trusted: Sequence[Path] = ()) -> tuple[list[Picture], dict[str, Path]]:
+def plan(params: FolderScene, trusted: Sequence[Path] = ()) -> tuple[list[SheetImage], dict[str, Path]]:
     """Where each image of the data set's splits lies on the sheet, and its file.
 
     Images may name files in their own folders and in `trusted`.
@@ -34,14 +34,14 @@ def plan(params: FolderScene, trusted: Sequence[Path] = ()) -> tuple[list[Pictur
     lists = {name: _entries(getattr(params.splits, name), name) for name in SPLITS}
     splits = image_sheet.split(list(files), lists)
     used = {name: path for name, path in files.items() if name in splits}
-    laid = image_sheet.lay_out(image_sheet.sizes(used, trusted), splits)
+    images = image_sheet.lay_out(image_sheet.sizes(used, trusted), splits)
     counts = ", ".join(f"{list(splits.values()).count(name)} {name}" for name in SPLITS)
     log.info("%s: %s images, %d in no split", params.images, counts, len(files) - len(used))
-    return laid, used
+    return images, used
 
 
 def copy(
-    laid: list[Picture],
+    images: list[SheetImage],
     files: Mapping[str, Path],
     params: FolderScene,
     target: Path,
@@ -50,7 +50,7 @@ def copy(
     """Copy the images onto the sheet, one at a time, in their own dtype.
 
     Args:
-        laid: the images.
+        images: the images.
         files: of each, by its name.
         params: bands and resolution.
         target: where to write the sheet.
@@ -63,10 +63,10 @@ def copy(
         PipelineError: if an image lacks a band, has another dtype than the first, or is
             damaged.
     """
-    grid = image_sheet.sheet(laid, params.resolution_m)
-    first = files[laid[0].name]
-    with image_sheet.opened(first, trusted) as picture:
-        dtype = picture.dtypes[0]
+    grid = image_sheet.sheet(images, params.resolution_m)
+    first = files[images[0].name]
+    with image_sheet.opened(first, trusted) as opened:
+        dtype = opened.dtypes[0]
     if np.dtype(dtype).kind not in "ui":
         raise PipelineError(f"{first} holds {dtype} values; convert the images to whole numbers")
     with raster.writing(
@@ -78,18 +78,16 @@ def copy(
         descriptions=list(params.bands),
         resampling="average",
     ) as out:
-        for place in tqdm(laid, desc="images", unit="image"):
-            path = files[place.name]
-            with image_sheet.opened(path, trusted) as picture:
-                if picture.dtypes[0] != dtype:
-                    raise PipelineError(f"{path} holds {picture.dtypes[0]} values, but {first} {dtype}")
-                if (highest := max(params.bands.values())) > picture.count:
-                    raise PipelineError(
-                        f"{path} has {picture.count} bands, but bands asks for band {highest}"
-                    )
-                pixels = np.maximum(picture.read(list(params.bands.values())), 1)
-                pixels[:, picture.dataset_mask() == 0] = 0
-            out.write(pixels, place.window)
+        for image in tqdm(images, desc="images", unit="image"):
+            path = files[image.name]
+            with image_sheet.opened(path, trusted) as opened:
+                if opened.dtypes[0] != dtype:
+                    raise PipelineError(f"{path} holds {opened.dtypes[0]} values, but {first} {dtype}")
+                if (highest := max(params.bands.values())) > opened.count:
+                    raise PipelineError(f"{path} has {opened.count} bands, but bands asks for band {highest}")
+                pixels = np.maximum(opened.read(list(params.bands.values())), 1)
+                pixels[:, opened.dataset_mask() == 0] = 0
+            out.write(pixels, image.window)
     return grid
 
 
