@@ -11,11 +11,12 @@ import yaml
 from affine import Affine
 
 import stages.scene
-from tests.protocol.scenes.conftest import PRODUCTS, PROJECT, Town
+from tests.conftest import ROOT
+from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.world import LEFT, TOP
 from urbanseg.config import params
 
-SNIPPETS = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/scenes.md").read_text(), re.DOTALL)
+SNIPPETS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/scenes.md").read_text(), re.DOTALL)
 
 
 def redirected(scene: dict[str, Any], url: str) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def test_an_example_is_valid_and_delivers_its_scene(
     town: Town, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ((name, city),) = yaml.safe_load(text).items()
-    everything = yaml.safe_load((PROJECT / "params.yaml").read_text()) | {"cities": {name: city}}
+    everything = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"cities": {name: city}}
     Path("params.yaml").write_text(yaml.safe_dump(everything, sort_keys=False))
     params.load(Path("params.yaml"))
     if city["scene"]["provider"] == "local":

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.protocol.scenes.conftest import PRODUCTS, PROJECT, Town
+from tests.conftest import ROOT
+from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.world import LEFT, TOP, Product, day
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -166,7 +167,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(town: Town) -> None:
     town.write(town.scene("cdse", bands=["B02"]))
     run = subprocess.Popen(
         [sys.executable, "-m", "stages.scene", "town"],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
     )
     while len(town.archive.met()) < 2:

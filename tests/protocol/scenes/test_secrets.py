@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 import stages.scene
-from tests.protocol.scenes.conftest import PROJECT, Town
+from tests.conftest import ROOT
+from tests.protocol.scenes.conftest import Town
 from tests.protocol.scenes.nominatim import TOWN
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
 from urbanseg.config.params import load
@@ -178,10 +179,10 @@ def test_what_an_archive_says_enters_the_item_without_secrets() -> None:
 
 def repro(town: Town) -> tuple[int, str]:
     """`dvc repro` of the scene stage alone; its exit code, and all it shows or writes but params.yaml."""
-    scene = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]["scene"]
+    scene = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["scene"]
     (town.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"scene": scene}}, sort_keys=False))
     for name in ("stages", "urbanseg"):
-        (town.folder / name).symlink_to(PROJECT / name)
+        (town.folder / name).symlink_to(ROOT / name)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     said = ""
     for command in (["init", "--no-scm", "--quiet"], ["repro", "--verbose", "scene@town"]):
