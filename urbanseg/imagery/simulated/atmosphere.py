@@ -1,4 +1,4 @@
-"""Between ground and sensor: haze, clouds and the shadows that clouds throw."""
+"""Between ground and sensor: haze, clouds and the shadows that clouds cast."""
 
 from dataclasses import dataclass
 
@@ -25,10 +25,10 @@ HAZE_BY_BAND = (1.0, 0.62, 0.38, 0.12)
 
 @dataclass(frozen=True)
 class Sky:
-    """Clouds and haze over a scene; `threshold` is the field's value at a cloud's edge."""
+    """Clouds and haze over a scene; `threshold` is the value of `cloud_field` at a cloud's edge."""
 
-    field: NDArray[np.float32]
-    veil: NDArray[np.float32]
+    cloud_field: NDArray[np.float32]
+    haze_field: NDArray[np.float32]
     threshold: float
     haze: float
     sun: Sun
@@ -39,15 +39,15 @@ class Sky:
         return self._cover(window, 0.0, 0.0)
 
     def shade(self, window: Window) -> NDArray[np.float32]:
-        """Opacity of the clouds that stand between each pixel and the sun."""
+        """Opacity of the clouds between each pixel and the sun: 0 where there is none."""
         distance = CLOUD_BASE_M / self.sun.slope / self.resolution
         d_row, d_col = self.sun.towards
         return self._cover(window, d_row * distance, d_col * distance)
 
-    def through(self, ground: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    def observed(self, ground: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
         """Reflectance ``(4, height, width)`` as seen from above the atmosphere."""
         cloud, shade = self.opacity(window), self.shade(window)
-        veil = 1 + 0.4 * _sample(self.veil, window, 0, 0)
+        veil = 1 + 0.4 * _sample(self.haze_field, window, 0, 0)
         seen = np.empty_like(ground)
         for band in range(len(ground)):
             lit = ground[band] * (1 - shade * (1 - CLOUD_SHADE[band]))
@@ -59,7 +59,7 @@ class Sky:
     def _cover(self, window: Window, row: float, col: float) -> NDArray[np.float32]:
         if not np.isfinite(self.threshold):
             return np.zeros((window.height, window.width), np.float32)
-        above = _sample(self.field, window, row, col) - np.float32(self.threshold)
+        above = _sample(self.cloud_field, window, row, col) - np.float32(self.threshold)
         thick = np.clip(0.25 + above / np.float32(0.35), 0, 0.97)
         return np.where(above > 0, thick, 0).astype(np.float32)
 
@@ -71,6 +71,17 @@ def sky(
 
     The threshold is the quantile of the cloud field over the scene itself, so the share
     holds for each scene and not only in the mean.
+
+    Args:
+        shape: height and width of the scene in pixels.
+        cloud_share: share of the scene under clouds, 0–1.
+        haze: path radiance in the blue band, as a share of the light.
+        sun: its position.
+        resolution: side of a pixel in metres.
+        seed: of the random fields.
+
+    Returns:
+        The clouds and the haze.
     """
     field = noise.fractal(FIELD_SIZE, CLOUD_CELLS, 6, [seed, 21])
     veil = noise.texture(FIELD_SIZE / 10, [seed, 22], FIELD_SIZE)

@@ -1,4 +1,4 @@
-"""Sunlight on painted objects: reflectance at the fine grid, with shadows."""
+"""Illumination of scene objects: reflectance on the fine grid, with cast shadows."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.imagery.simulated import noise
-from urbanseg.imagery.simulated.materials import GRAINS
-from urbanseg.imagery.simulated.scene_objects import Canvas
+from urbanseg.imagery.simulated.materials import PATCH_SIZES_PX
+from urbanseg.imagery.simulated.scene_objects import SceneObjects
 
 SKYLIGHT = (0.46, 0.40, 0.36, 0.28)
 """Share of the light that reaches shaded ground, from the blue sky, by band."""
 
 
 SHARPNESS = np.array([3, 3, 0.7], np.float32)
-"""How sharply patches end, by grain: water mixes."""
+"""Contrast at the edges of patches, by patch size: water mixes gradually."""
 
 
 @dataclass(frozen=True)
@@ -40,63 +40,66 @@ class Textures:
     """The random fields of a scene, in pixels of the fine grid."""
 
     def __init__(self, seed: int) -> None:
-        self.patches = [noise.texture(size, [seed, 11, i]) for i, size in enumerate(GRAINS.values())]
+        self.patches = [noise.texture(size, [seed, 11, i]) for i, size in enumerate(PATCH_SIZES_PX.values())]
         self.speckle = noise.texture(1.2, [seed, 12])
 
 
-def shine(
-    numbers: NDArray[np.int32],
-    canvas: Canvas,
+def illuminate(
+    ids: NDArray[np.int32],
+    objects: SceneObjects,
     textures: Textures,
     sun: Sun,
     origin: tuple[int, int],
     pixel: float,
 ) -> NDArray[np.float32]:
-    """Reflectance of painted pixels under the sun.
+    """Reflectance of the pixels of scene objects under the sun.
 
     Args:
-        numbers: ``(height, width)`` object numbers.
-        canvas: the objects.
+        ids: ``(height, width)`` ids of the objects.
+        objects: the objects.
         textures: the scene's random fields.
-        sun: where it stands.
+        sun: its position.
         origin: row and column of the piece in the scene's fine grid.
         pixel: side of a fine pixel in metres.
 
     Returns:
         ``(4, height, width)`` float32.
     """
-    shape = numbers.shape
-    grain = canvas.grain[numbers]
-    patches = np.choose(grain, [noise.at(field, *origin, shape) for field in textures.patches])
-    other = np.clip((canvas.level[numbers] - patches) * SHARPNESS[grain] + 0.5, 0, 1)
-    height = canvas.height[numbers] + canvas.crown[numbers] * (1 - other)
-    shaded = shadow(height, sun, pixel)
+    shape = ids.shape
+    size = objects.patch_size[ids]
+    patches = np.choose(size, [noise.at(field, *origin, shape) for field in textures.patches])
+    other = np.clip((objects.level[ids] - patches) * SHARPNESS[size] + 0.5, 0, 1)
+    height = objects.height[ids] + objects.crown[ids] * (1 - other)
+    shaded = cast_shadows(height, sun, pixel)
     relief = noise.at(textures.speckle, *origin, shape) + noise.at(textures.patches[-1], *origin, shape)
-    relief = np.exp(canvas.texture[numbers] * relief)
+    relief = np.exp(objects.texture[ids] * relief)
     lit = np.empty((4, *shape), np.float32)
     for band, sky in enumerate(SKYLIGHT):
-        main, second = canvas.main[:, band][numbers], canvas.other[:, band][numbers]
+        main, second = objects.main[:, band][ids], objects.other[:, band][ids]
         lit[band] = (
             (main + (second - main) * other) * relief * np.where(shaded, np.float32(sky), np.float32(1))
         )
     return lit
 
 
-def shadow(height: NDArray[np.float32], sun: Sun, pixel: float) -> NDArray[np.bool_]:
-    """Which pixels the heights around them hide from the sun.
+def cast_shadows(height: NDArray[np.float32], sun: Sun, pixel: float) -> NDArray[np.bool_]:
+    """Which pixels are in the shadow of the heights around them.
 
-    A pixel is dark if, some steps towards the sun, something stands above the ray that
-    leaves it. Beyond the edge of the array nothing stands.
+    A pixel is in shadow if, at some step towards the sun, the height is above the ray from
+    the pixel to the sun. Heights beyond the edge of the array count as 0.
 
     Args:
         height: ``(height, width)`` above ground, in metres.
-        sun: where it stands.
+        sun: its position.
         pixel: side of a pixel in metres.
+
+    Returns:
+        ``(height, width)`` bool.
     """
     dark = np.zeros(height.shape, bool)
     d_row, d_col = sun.towards
     tallest = float(height.max(initial=0))
-    for step in range(1, reach(tallest, sun, pixel) + 1):
+    for step in range(1, shadow_length(tallest, sun, pixel) + 1):
         row, col = round(step * d_row), round(step * d_col)
         if abs(row) >= height.shape[0] or abs(col) >= height.shape[1]:
             break
@@ -105,8 +108,8 @@ def shadow(height: NDArray[np.float32], sun: Sun, pixel: float) -> NDArray[np.bo
     return dark
 
 
-def reach(height: float, sun: Sun, pixel: float) -> int:
-    """Length of the shadow of something of that height, in whole pixels."""
+def shadow_length(height: float, sun: Sun, pixel: float) -> int:
+    """Length in whole pixels of the shadow that an object of `height` metres casts."""
     return int(np.ceil(height / (sun.slope * pixel)))
 
 

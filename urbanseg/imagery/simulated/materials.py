@@ -1,4 +1,4 @@
-"""What surfaces are made of: reflectance spectra, and the mosaics that they form.
+"""What surfaces are made of: reflectance spectra, and the mixtures that they form.
 
 Tables only. Reflectances are bottom-of-atmosphere means for the Sentinel-2 bands B02,
 B03, B04 and B08, rounded from the classes of the ECOSTRESS spectral library (Meerdink et
@@ -52,15 +52,15 @@ SPECTRA: dict[str, tuple[float, float, float, float]] = {
 }
 
 
-GRAINS: dict[str, float] = {"fine": 3.0, "coarse": 9.0, "wide": 60.0}
-"""Size of the patches of a mosaic, in pixels of the fine grid."""
+PATCH_SIZES_PX: dict[str, float] = {"fine": 3.0, "coarse": 9.0, "wide": 60.0}
+"""Size of the patches of a mixture, in pixels of the fine grid."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """A surface as a mosaic of two spectra.
+    """A surface as a mixture of two spectra.
 
-    `share` of it is `other`, in patches whose size `grain` names; objects differ from
+    `share` of it is `other`, in patches whose size `patch_size` names; objects differ from
     each other by the relative deviation `vary`, points within one by `texture`. Where
     `crown` is above 0, `main` are tree crowns of that height in metres.
     """
@@ -68,7 +68,7 @@ class Material:
     main: str
     other: str
     share: float = 0.3
-    grain: str = "fine"
+    patch_size: str = "fine"
     vary: float = 0.12
     texture: float = 0.06
     crown: float = 0.0

@@ -1,4 +1,4 @@
-"""Smooth random fields that do not depend on how a scene is cut into strips.
+"""Smooth random fields that do not depend on how a scene is divided into strips.
 
 A field is one seeded periodic texture, read by absolute position, so neighbouring
 strips agree to the bit.

@@ -1,9 +1,9 @@
-"""A Sentinel-2 scene simulated from a map: painted, lit, blurred, sampled, strip by strip.
+"""A Sentinel-2 scene simulated from a map: rasterized, illuminated, blurred, sampled, strip by strip.
 
-The chain follows the light: materials and shadows on a fine grid (`canvas`, `light`),
-haze and clouds (`atmosphere`), blur, sampling and noise (`sensor`). Strips carry a margin
-as wide as the longest shadow and the blur, so no strip border shows and memory does not
-grow with the scene's height.
+The steps follow the light: materials and shadows on a fine grid (`scene_objects`,
+`illumination`), haze and clouds (`atmosphere`), blur, sampling and noise (`sensor`). Strips
+have a margin as wide as the longest shadow and the blur, so that the result does not
+depend on the strips and memory does not grow with the scene's height.
 """
 
 import logging
@@ -22,7 +22,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
 from urbanseg.imagery.simulated import atmosphere, illumination, sensor
 from urbanseg.imagery.simulated.materials import BANDS
-from urbanseg.imagery.simulated.scene_objects import Canvas, prepare
+from urbanseg.imagery.simulated.scene_objects import SceneObjects, prepare
 from urbanseg.io import raster
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ def render(
     seed = params.layout.seed if params.layout else 0
     sun = illumination.Sun(params.sun_azimuth, params.sun_elevation)
     factor = round(params.resolution_m / params.render_m)
-    canvas = prepare(features, grid, params.climate, seed)
-    painter = _Painter(canvas, illumination.Textures(seed), sun, grid, factor)
+    objects = prepare(features, grid, params.climate, seed)
+    renderer = _GroundRenderer(objects, illumination.Textures(seed), sun, grid, factor)
     sky = atmosphere.sky(grid.shape, params.cloud_share, params.haze, sun, grid.resolution, seed)
     cloudy = usable = 0
     with (
@@ -72,10 +72,10 @@ def render(
         raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
     ):
         for strip in tqdm(list(strips(grid.shape, STRIP)), desc="render", unit="strip"):
-            seen = sky.through(painter.ground(strip), strip)
-            numbers = sensor.digitise(seen, params.noise, seed, strip)
-            codes = sensor.classify(numbers, sky, strip)
-            out.write(numbers, strip)
+            seen = sky.observed(renderer.ground(strip), strip)
+            digital_numbers = sensor.digitise(seen, params.noise, seed, strip)
+            codes = sensor.classify(digital_numbers, sky, strip)
+            out.write(digital_numbers, strip)
             codes_out.write(codes, strip)
             cloudy += int((codes >= 8).sum())
             usable += int(np.isin(codes, USABLE).sum())
@@ -121,26 +121,31 @@ def _properties(params: SimulatedScene, cloud_cover: float) -> dict[str, Any]:
     }
 
 
-class _Painter:
+class _GroundRenderer:
     """Renders the ground of any window, by way of a fine grid with a margin."""
 
     def __init__(
-        self, canvas: Canvas, textures: illumination.Textures, sun: illumination.Sun, grid: Grid, factor: int
+        self,
+        objects: SceneObjects,
+        textures: illumination.Textures,
+        sun: illumination.Sun,
+        grid: Grid,
+        factor: int,
     ) -> None:
-        self.canvas, self.textures, self.sun, self.grid, self.factor = canvas, textures, sun, grid, factor
+        self.objects, self.textures, self.sun, self.grid, self.factor = objects, textures, sun, grid, factor
         self.pixel = grid.resolution / factor
-        tallest = float((canvas.height + canvas.crown).max())
-        shade = illumination.reach(tallest, sun, self.pixel)
+        tallest = float((objects.height + objects.crown).max())
+        shade = illumination.shadow_length(tallest, sun, self.pixel)
         blur = int(np.ceil(3 * sensor.blur_sigma() * factor)) + 1
         self.margin = -(-(shade + blur) // factor)
-        self.tree = shapely.STRtree(canvas.shapes)
+        self.tree = shapely.STRtree(objects.shapes)
 
     def ground(self, window: Window) -> NDArray[np.float32]:
         """Reflectance below the atmosphere: ``(4, height, width)`` float32."""
         m = self.margin
         around = Window(window.row - m, window.col - m, window.height + 2 * m, window.width + 2 * m)
         fine = self.grid.window(around).finer(self.factor)
-        numbers = self.canvas.paint(fine, self.tree)
+        ids = self.objects.ids(fine, self.tree)
         origin = around.row * self.factor, around.col * self.factor
-        lit = illumination.shine(numbers, self.canvas, self.textures, self.sun, origin, self.pixel)
+        lit = illumination.illuminate(ids, self.objects, self.textures, self.sun, origin, self.pixel)
         return sensor.sample(lit, self.factor)[:, m:-m, m:-m]

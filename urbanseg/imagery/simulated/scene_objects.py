@@ -1,8 +1,7 @@
-"""From mapped features to painted objects: shapes in paint order with all that light needs.
+"""Scene objects: mapped features as shapes in drawing order, with the properties that illumination needs.
 
-Each object gets a material, a height, and its own shade, drawn from a seed, so that no
-two roofs are alike. Painting is a raster of object numbers; everything else is looked
-up by number.
+Each object gets a material, a height, and its own shade and tint, drawn from a seed.
+Objects are rasterized as ids; everything else is looked up by id.
 """
 
 import json
@@ -18,7 +17,7 @@ from rasterio.features import rasterize
 from scipy.stats import norm
 
 from urbanseg.grid import Grid
-from urbanseg.imagery.simulated.materials import GRAINS, MATERIALS, SPECTRA
+from urbanseg.imagery.simulated.materials import MATERIALS, PATCH_SIZES_PX, SPECTRA
 from urbanseg.imagery.simulated.surfaces import (
     BACKGROUND,
     DEFAULT_LEVELS,
@@ -35,15 +34,15 @@ Tags = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Canvas:
-    """Painted objects; number 0 is the ground under all of them.
+class SceneObjects:
+    """The objects of a scene; id 0 is the ground below all of them.
 
     Attributes:
         shapes: ``(n,)`` polygons in the grid's CRS, the later above the earlier.
         main: ``(n + 1, 4)`` reflectance of an object's first spectrum, shade included.
         other: ``(n + 1, 4)`` of its second.
-        level: ``(n + 1,)`` standard normal value below which the mosaic shows the second.
-        grain: ``(n + 1,)`` index into `GRAINS` of the size of its patches.
+        level: ``(n + 1,)`` standard normal value below which the mixture shows the second.
+        patch_size: ``(n + 1,)`` index into `PATCH_SIZES_PX` of the size of its patches.
         texture: ``(n + 1,)`` relative deviation of its texture.
         height: ``(n + 1,)`` of the object itself in metres.
         crown: ``(n + 1,)`` of tree crowns where the first spectrum shows, in metres.
@@ -53,13 +52,13 @@ class Canvas:
     main: NDArray[np.float32]
     other: NDArray[np.float32]
     level: NDArray[np.float32]
-    grain: NDArray[np.int8]
+    patch_size: NDArray[np.int8]
     texture: NDArray[np.float32]
     height: NDArray[np.float32]
     crown: NDArray[np.float32]
 
-    def paint(self, grid: Grid, tree: shapely.STRtree) -> NDArray[np.int32]:
-        """Number of the topmost object at each pixel of `grid`; `tree` is over `shapes`."""
+    def ids(self, grid: Grid, tree: shapely.STRtree) -> NDArray[np.int32]:
+        """Id of the topmost object at each pixel of `grid`, ``(height, width)``; `tree` is over `shapes`."""
         near = np.sort(tree.query(shapely.box(*grid.bounds)))
         if not len(near):
             return np.zeros(grid.shape, np.int32)
@@ -67,14 +66,17 @@ class Canvas:
         return np.asarray(rasterize(pairs, out_shape=grid.shape, transform=grid.transform, dtype="int32"))
 
 
-def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> Canvas:
-    """Turn features into painted objects.
+def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> SceneObjects:
+    """Turn features into scene objects.
 
     Args:
         features: EPSG:4326, with `class` (name of a surface), `tags` (JSON) and geometry.
         grid: metric; its CRS is that of the shapes.
         climate: ``temperate`` or ``arid``.
-        seed: of materials and shades.
+        seed: of materials, shades and tints.
+
+    Returns:
+        The objects, from the lowest to the topmost.
     """
     rng = np.random.default_rng([seed, 1])
     projected = features.to_crs(grid.crs)
@@ -95,7 +97,7 @@ def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> 
 
 def _shaded(
     shapes: NDArray[np.object_], names: list[str], heights: NDArray[np.float32], rng: np.random.Generator
-) -> Canvas:
+) -> SceneObjects:
     """Look up each object's material and give it a shade and a tint of its own."""
     kinds = [MATERIALS[name] for name in names]
     vary = np.array([kind.vary for kind in kinds])[:, None]
@@ -103,12 +105,12 @@ def _shaded(
     tint = np.exp(0.15 * vary * rng.standard_normal((len(kinds), 4)))
     share = np.array([kind.share for kind in kinds])
     share = np.clip(share * np.exp(0.3 * rng.standard_normal(len(kinds))), 0.02, 0.9)
-    return Canvas(
+    return SceneObjects(
         shapes=shapes,
         main=(np.array([SPECTRA[kind.main] for kind in kinds]) * shade * tint).astype(np.float32),
         other=(np.array([SPECTRA[kind.other] for kind in kinds]) * shade * tint).astype(np.float32),
         level=norm.ppf(share).astype(np.float32),
-        grain=np.array([list(GRAINS).index(kind.grain) for kind in kinds], np.int8),
+        patch_size=np.array([list(PATCH_SIZES_PX).index(kind.patch_size) for kind in kinds], np.int8),
         texture=np.array([kind.texture for kind in kinds], np.float32),
         height=heights,
         crown=np.array([kind.crown for kind in kinds], np.float32),

@@ -17,8 +17,8 @@ SCALE = 10_000
 GAIN_NOISE = 0.008
 """Relative deviation of the signal-dependent noise."""
 
-SHADE_SEEN = 0.2
-"""Opacity of a cloud whose shadow the scene classification marks."""
+MARKED_SHADOW = 0.2
+"""Opacity of a cloud above which the scene classification marks its shadow."""
 
 
 def blur_sigma() -> float:
@@ -48,7 +48,16 @@ def sample(light: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
 def digitise(seen: NDArray[np.float32], noise: float, seed: int, window: Window) -> NDArray[np.uint16]:
     """Add noise and turn reflectance into digital numbers of at least 1; 0 means no data.
 
-    Noise is drawn row by row from the row's own stream, so it does not depend on strips.
+    Noise is drawn row by row from a random stream of the row, so it does not depend on strips.
+
+    Args:
+        seen: ``(4, height, width)`` reflectance above the atmosphere.
+        noise: standard deviation of the noise that does not depend on the signal.
+        seed: of the noise.
+        window: where `seen` lies in the scene.
+
+    Returns:
+        ``(4, height, width)`` uint16.
     """
     numbers = np.empty(seen.shape, np.uint16)
     for i in range(window.height):
@@ -64,6 +73,14 @@ def classify(numbers: NDArray[np.uint16], sky: Sky, window: Window) -> NDArray[n
 
     Codes: 2 dark, 3 cloud shadow, 4 vegetation, 5 not vegetated, 6 water, 7 unclassified,
     8 and 9 cloud of medium and high probability.
+
+    Args:
+        numbers: ``(4, height, width)`` digital numbers.
+        sky: the true clouds.
+        window: where `numbers` lies in the scene.
+
+    Returns:
+        ``(height, width)`` uint8.
     """
     blue, green, red, nir = numbers.astype(np.float32) / SCALE
     ndvi = (nir - red) / (nir + red)
@@ -73,7 +90,7 @@ def classify(numbers: NDArray[np.uint16], sky: Sky, window: Window) -> NDArray[n
     codes[ndvi > 0.4] = 4
     codes[(nir < 0.1) & (blue < 0.1)] = 2
     codes[(ndwi > 0.05) & (nir < 0.12)] = 6
-    codes[sky.shade(window) > SHADE_SEEN] = 3
+    codes[sky.shade(window) > MARKED_SHADOW] = 3
     opacity = sky.opacity(window)
     codes[opacity > 0] = 8
     codes[opacity > 0.6] = 9

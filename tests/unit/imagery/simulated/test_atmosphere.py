@@ -44,11 +44,11 @@ def test_a_window_sees_what_the_whole_scene_shows_there() -> None:
     part = Window(100, 40, 50, 70)
     rows, cols = part.slices
     np.testing.assert_allclose(
-        air.through(ground, WHOLE)[:, rows, cols], air.through(ground[:, rows, cols], part)
+        air.observed(ground, WHOLE)[:, rows, cols], air.observed(ground[:, rows, cols], part)
     )
 
 
 def test_haze_brightens_blue_more_than_near_infrared() -> None:
-    seen = sky(WHOLE[2:], 0.0, 0.05, SUN, 10, 2).through(np.zeros((4, 400, 500), np.float32), WHOLE)
+    seen = sky(WHOLE[2:], 0.0, 0.05, SUN, 10, 2).observed(np.zeros((4, 400, 500), np.float32), WHOLE)
     assert (np.diff(seen.mean(axis=(1, 2))) < 0).all()
     assert seen[0].mean() == pytest.approx(0.05, rel=0.4)

@@ -1,4 +1,4 @@
-"""Features become painted objects by what their tags say."""
+"""Features become scene objects by what their tags say."""
 
 import json
 
@@ -10,15 +10,17 @@ from affine import Affine
 from pyproj import CRS
 
 from urbanseg.grid import Grid
-from urbanseg.imagery.simulated.materials import GRAINS, MATERIALS, SPECTRA
-from urbanseg.imagery.simulated.scene_objects import Canvas, prepare
+from urbanseg.imagery.simulated.materials import MATERIALS, PATCH_SIZES_PX, SPECTRA
+from urbanseg.imagery.simulated.scene_objects import SceneObjects, prepare
 from urbanseg.imagery.simulated.surfaces import BACKGROUND, RULES, SURFACES
 
 UTM = CRS.from_epsg(32632)
 GRID = Grid(UTM, Affine(2, 0, 510_000, 0, -2, 5_400_400), 200, 300)
 
 
-def painted(*features: tuple[str, dict[str, str], shapely.Geometry], climate: str = "temperate") -> Canvas:
+def prepared(
+    *features: tuple[str, dict[str, str], shapely.Geometry], climate: str = "temperate"
+) -> SceneObjects:
     names, tags, shapes = zip(*features, strict=True)
     frame = gpd.GeoDataFrame(
         {"class": list(names), "tags": [json.dumps(tag) for tag in tags]}, geometry=list(shapes), crs=UTM
@@ -47,8 +49,8 @@ def street(**tags: str) -> tuple[str, dict[str, str], shapely.LineString]:
     ],
 )
 def test_a_road_is_as_wide_as_its_tags_say(tags: dict[str, str], width: float) -> None:
-    canvas = painted(street(**tags))
-    middle = canvas.shapes[0].intersection(box(200, 0, 300, 400))
+    objects = prepared(street(**tags))
+    middle = objects.shapes[0].intersection(box(200, 0, 300, 400))
     assert middle.area == pytest.approx(100 * width, rel=0.01)
 
 
@@ -62,10 +64,10 @@ def test_a_road_is_as_wide_as_its_tags_say(tags: dict[str, str], width: float) -
     ],
 )
 def test_a_building_is_as_high_as_its_tags_say(tags: dict[str, str], height: float) -> None:
-    assert painted(("building", tags, box(0, 0, 50, 50))).height[1] == pytest.approx(height)
+    assert prepared(("building", tags, box(0, 0, 50, 50))).height[1] == pytest.approx(height)
 
 
-def test_what_lies_above_is_painted_above_whatever_the_order_of_the_features() -> None:
+def test_what_lies_above_is_drawn_above_whatever_the_order_of_the_features() -> None:
     place = (100, 100, 160, 160)
     layers = [
         ("residential ground", {"landuse": "residential"}, box(0, 0, 600, 400)),
@@ -80,30 +82,30 @@ def test_what_lies_above_is_painted_above_whatever_the_order_of_the_features() -
         ("building", {"building": "yes"}, box(*place)),
     ]
     for order in (layers, layers[::-1]):
-        canvas = painted(*order)
-        numbers = canvas.paint(GRID, shapely.STRtree(canvas.shapes))
+        objects = prepared(*order)
+        ids = objects.ids(GRID, shapely.STRtree(objects.shapes))
         x = np.array([20, 55, 70, 90, 240, 130]) / 2
         y = np.array([20, 55, 70, 90, 130, 155]) / 2
-        assert list(numbers[(200 - y).astype(int), x.astype(int)]) == [1, 2, 3, 4, 5, 6]
+        assert list(ids[(200 - y).astype(int), x.astype(int)]) == [1, 2, 3, 4, 5, 6]
 
 
 def test_unmapped_ground_is_number_zero() -> None:
-    canvas = painted(("building", {"building": "yes"}, box(0, 0, 50, 50)))
-    numbers = canvas.paint(GRID, shapely.STRtree(canvas.shapes))
-    assert (numbers == 1).sum() == 25 * 25
-    assert (numbers == 0).sum() == numbers.size - 25 * 25
+    objects = prepared(("building", {"building": "yes"}, box(0, 0, 50, 50)))
+    ids = objects.ids(GRID, shapely.STRtree(objects.shapes))
+    assert (ids == 1).sum() == 25 * 25
+    assert (ids == 0).sum() == ids.size - 25 * 25
 
 
 def test_a_feature_that_names_its_material_gets_it_and_the_climate_decides_the_rest() -> None:
-    def share_of_main(canvas: Canvas, material: str) -> float:
+    def share_of_main(objects: SceneObjects, material: str) -> float:
         """How well the object's first spectrum fits the material's, shade aside."""
-        return float(np.corrcoef(canvas.main[1], SPECTRA[MATERIALS[material].main])[0, 1])
+        return float(np.corrcoef(objects.main[1], SPECTRA[MATERIALS[material].main])[0, 1])
 
-    conifers = painted(("forest", {"landuse": "forest", "leaf_type": "needleleaved"}, box(0, 0, 50, 50)))
-    palms = painted(("forest", {"landuse": "forest"}, box(0, 0, 50, 50)), climate="arid")
+    conifers = prepared(("forest", {"landuse": "forest", "leaf_type": "needleleaved"}, box(0, 0, 50, 50)))
+    palms = prepared(("forest", {"landuse": "forest"}, box(0, 0, 50, 50)), climate="arid")
     assert conifers.crown[1] == MATERIALS["coniferous wood"].crown
     assert palms.crown[1] == MATERIALS["palm grove"].crown
-    sand = painted(("sand", {"natural": "sand"}, box(0, 0, 50, 50)))
+    sand = prepared(("sand", {"natural": "sand"}, box(0, 0, 50, 50)))
     assert share_of_main(sand, "sand") > 0.98
 
 
@@ -113,7 +115,7 @@ def test_every_surface_is_made_of_materials_that_exist() -> None:
         for weights in (surface.materials, surface.arid or {}, *surface.tagged.values()):
             named |= set(weights)
     assert named <= set(MATERIALS)
-    assert {kind.grain for kind in MATERIALS.values()} <= set(GRAINS)
+    assert {kind.patch_size for kind in MATERIALS.values()} <= set(PATCH_SIZES_PX)
     assert {spectrum for kind in MATERIALS.values() for spectrum in (kind.main, kind.other)} <= set(SPECTRA)
     assert set(RULES) == set(SURFACES)
     assert all(0 < value < 1 for spectrum in SPECTRA.values() for value in spectrum)

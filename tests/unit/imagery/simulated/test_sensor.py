@@ -62,5 +62,5 @@ def test_clouds_and_their_shadows_are_marked_where_they_are() -> None:
     cloud = air.opacity(window) > 0
     assert np.isin(codes, (8, 9)).mean() == pytest.approx(cloud.mean())
     assert (np.isin(codes, (8, 9)) == cloud).all()
-    assert ((codes == 3) == (~cloud & (air.shade(window) > sensor.SHADE_SEEN))).all()
+    assert ((codes == 3) == (~cloud & (air.shade(window) > sensor.MARKED_SHADOW))).all()
     assert {3, 8, 9} <= set(np.unique(codes))
