@@ -73,13 +73,13 @@ def _layer(
     grid, classes = scene.grid, params.class_table
     if isinstance(source, OsmLabels):
         features = osm.load_features(paths.osm(city))
-        ground, extent = osm.polygons(features, grid.crs, params.labels), features.attrs.get("extent")
-        return labels.labeller(ground, grid, classes, params.labels, extent, background=source.background)
+        polygons, extent = osm.polygons(features, grid.crs, params.labels), features.attrs.get("extent")
+        return labels.labeller(polygons, grid, classes, params.labels, extent, background=source.background)
     if isinstance(source, VectorLabels):
-        ground = osm.polygons(labels.read_vector(source, grid), grid.crs, params.labels)
+        polygons = osm.polygons(labels.read_vector(source, grid), grid.crs, params.labels)
         everywhere = params.labels.model_copy(update={"unmapped_cell_m": 0})
         return labels.labeller(
-            ground, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN
+            polygons, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN
         )
     assert isinstance(source, RasterLabels)  # noqa: S101, masks are no layer
     classified = inputs.enter_context(raster.reading(source.path, trusted=[params.city(city).inputs]))

@@ -23,7 +23,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import utm_grid
 from urbanseg.io import raster
 from urbanseg.osm import overpass_client
-from urbanseg.osm.overpass import fetch_features, pieces
+from urbanseg.osm.overpass import fetch_features, tiles
 
 TOWN = (10.0, 50.0, 10.06, 50.04)
 RULES = {
@@ -113,7 +113,7 @@ def test_features_come_whole_and_once_however_the_area_is_cut(
 
 
 def test_pieces_partition_the_area_and_are_small_enough() -> None:
-    cut = pieces(TOWN, 0.6)
+    cut = tiles(TOWN, 0.6)
     assert shapely.union_all(shapely.box(*np.array(cut).T)).equals(shapely.box(*TOWN))
     sides = np.array([(east - west, north - south) for west, south, east, north in cut]) * 111.32
     assert (sides.prod(axis=1) * np.cos(np.radians(50)) <= 0.6).all()
@@ -236,7 +236,7 @@ def test_waiting_grows_unless_the_server_says_how_long(
     with caplog.at_level(logging.WARNING):
         fetch(server, rate_limit=False)
     assert [wait for wait in waits if wait] == [2, 7, 8, 32]
-    assert "has too many requests from here (HTTP 429); trial 3 of 6 in 7 s" in caplog.text
+    assert "has too many requests from here (HTTP 429); attempt 3 of 6 in 7 s" in caplog.text
 
 
 def test_a_server_that_is_not_there_is_one_sentence() -> None:

@@ -1,8 +1,8 @@
-"""From ways and relations, wherever they come from, to rows of the table of features.
+"""Collects ways and relations, from an extract or a server, as rows of the table of features.
 
-Whether a way is an area, a line or a coast, and to which classes it belongs, is decided
-here alone, so that an extract and an Overpass server give the same features. What cannot
-be used is dropped and counted; coastlines become the sea when all of them are known.
+Only this module decides whether a way is an area, a line or a coast, and to which classes
+it belongs, so that an extract and an Overpass server give the same features. Unusable
+objects are dropped and counted; coastlines become the sea when all of them are known.
 """
 
 import logging
@@ -27,7 +27,7 @@ COLLAPSED = "no extent"
 COASTLINE = "coastline"
 """`osm_type` of the sea, which is no object of OpenStreetMap; its `osm_id` counts from 1."""
 COAST_REACH_DEGREES = 0.1
-"""Coastlines this far outside the box are kept, to tell on which side of them it lies."""
+"""Coastlines this far outside the box are kept, to determine on which side of them it lies."""
 AREA_RELATIONS = ("multipolygon", "boundary")
 Position = tuple[float, float]
 """Longitude and latitude in degrees."""
@@ -74,7 +74,7 @@ class FeatureCollector:
         closed: bool,
         whole: bool = True,
     ) -> None:
-        """Add what a way is by its tags, unless it was added before.
+        """Add a way to the classes of its tags, unless it was added before.
 
         Args:
             osm_id: of the way.
@@ -106,7 +106,13 @@ class FeatureCollector:
         return bool(classify(_as_area(tags), ["area"], self.rules))
 
     def relation(self, osm_id: int, tags: Tags, shape: BaseGeometry | None) -> None:
-        """Add a relation by its polygon, or None if its rings don't close, unless it was added before."""
+        """Add a relation, unless it was added before.
+
+        Args:
+            osm_id: of the relation.
+            tags: of the relation.
+            shape: its polygon; None if its rings don't close.
+        """
         if not self._is_new("relation", osm_id):
             return
         found = classify(_as_area(tags), ["area"], self.rules)
@@ -133,7 +139,7 @@ class FeatureCollector:
         )
 
     def _is_new(self, osm_type: str, osm_id: int) -> bool:
-        """Whether this is the first time that an object is met; answers about neighbouring areas overlap."""
+        """Whether an object is seen for the first time; responses for neighbouring tiles overlap."""
         known = len(self.seen)
         self.seen.add((osm_type, osm_id))
         return len(self.seen) > known
@@ -190,7 +196,7 @@ class FeatureCollector:
 
 
 def repair(shape: BaseGeometry) -> BaseGeometry:
-    """The valid polygon or multipolygon that the broken `shape` stands for.
+    """A valid polygon or multipolygon for an invalid one.
 
     Rings that cross themselves become the parts they enclose; what has no area is left
     out, so the result may be empty.
@@ -209,7 +215,7 @@ def _polygon(ring: Sequence[Position]) -> BaseGeometry:
 
 
 def _shapes(tags: Tags, *, closed: bool) -> list[Shape]:
-    """What a way may be drawn as: https://wiki.openstreetmap.org/wiki/Key:area."""
+    """Geometries that a way may have: https://wiki.openstreetmap.org/wiki/Key:area."""
     if not closed or tags.get("area") == "no":
         return ["line", "coast"]
     return ["area", "coast"] if tags.get("area") == "yes" else ["line", "area", "coast"]

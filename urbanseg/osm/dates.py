@@ -1,4 +1,4 @@
-"""How far the state of OpenStreetMap and the scene lie apart in time.
+"""The gap in time between the state of OpenStreetMap and the scene.
 
 A house built between the two is in one and not in the other. The scene's date is that of
 its STAC Item; a composite has a range of dates, and any of them is right.
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 MONTH_DAYS = 365.25 / 12
 UNKNOWN_YEARS = 20
-"""A range of dates longer than this says that nobody knows the date."""
+"""A longer range of dates means that the date is unknown."""
 
 Range = tuple[datetime, datetime]
 
@@ -45,12 +45,12 @@ def gap_months(snapshot: str, dates: Range) -> float:
 
 
 def check_gap(snapshot: str | None, dates: Range | None, max_months: float, *, fail: bool) -> None:
-    """Say it if the map and the scene are too far apart in time.
+    """Warn or fail if the map and the scene are too far apart in time.
 
     Args:
         snapshot: date of the map, ISO 8601; None if unknown.
         dates: first and last date of the scene; None if unknown.
-        max_months: largest gap that is passed over in silence.
+        max_months: largest gap without a warning.
         fail: whether a larger one is an error instead of a warning.
 
     Raises:

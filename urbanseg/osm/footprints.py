@@ -1,6 +1,6 @@
-"""The ground that features cover: areas as they are drawn, lines by their width.
+"""Footprints of features: areas as they are mapped, lines buffered by their width.
 
-And the other way round: the area in which features are wanted for a scene.
+Also the area of interest of a scene, in which features are read.
 """
 
 import json
@@ -24,7 +24,7 @@ EQUATOR_DEGREE_M = 111_320.0
 
 
 def polygons(features: gpd.GeoDataFrame, crs: CRS, params: LabelParams) -> gpd.GeoDataFrame:
-    """Ground that each feature covers: areas as they are, lines by their width.
+    """Footprint of each feature: areas as they are, lines buffered by their width.
 
     A line is as wide as its `width` tag says, else its lanes, else as typical for its
     kind. Ends are round: streets are cut into many ways, and flat ends would leave
@@ -37,23 +37,23 @@ def polygons(features: gpd.GeoDataFrame, crs: CRS, params: LabelParams) -> gpd.G
         params: widths.
 
     Returns:
-        `class` (str) and `geometry` in `crs`, in the order of `features`; what has no
-        place in `crs` is left out.
+        `class` (str) and `geometry` in `crs`, in the order of `features`; what cannot be
+        projected to `crs` is left out.
     """
     if features.empty:
         return gpd.GeoDataFrame({"class": []}, geometry=[], crs=crs)
-    ground = features[["class", "geometry"]].to_crs(_buffer_crs(features, crs))
-    is_line = shapely.get_dimensions(ground.geometry.to_numpy()) == 1
+    projected = features[["class", "geometry"]].to_crs(_buffer_crs(features, crs))
+    is_line = shapely.get_dimensions(projected.geometry.to_numpy()) == 1
     widths = [
         line_width(json.loads(tags), params.line_width_m, params.default_line_width_m, params.lane_width_m)
         for tags in features.loc[is_line, "tags"]
     ]
-    lines = ground.geometry.to_numpy()[is_line]
-    shapes = np.array(ground.geometry.to_numpy(), dtype=object)
+    lines = projected.geometry.to_numpy()[is_line]
+    shapes = np.array(projected.geometry.to_numpy(), dtype=object)
     shapes[is_line] = shapely.buffer(lines, np.array(widths) / 2, quad_segs=ARC_SEGMENTS)
-    covered = ground.set_geometry(gpd.GeoSeries(shapes, ground.index, crs=ground.crs)).to_crs(crs)
-    has_place = np.isfinite(covered.bounds.to_numpy()).all(axis=1)
-    return covered[has_place].reset_index(drop=True)
+    covered = projected.set_geometry(gpd.GeoSeries(shapes, projected.index, crs=projected.crs)).to_crs(crs)
+    is_finite = np.isfinite(covered.bounds.to_numpy()).all(axis=1)
+    return covered[is_finite].reset_index(drop=True)
 
 
 def _buffer_crs(features: gpd.GeoDataFrame, crs: CRS) -> CRS:

@@ -1,7 +1,7 @@
 """Features from an Overpass server.
 
-The area is asked for in pieces, so that no answer is large; each answer becomes a small
-OpenStreetMap file, which is read like any extract. So both routes give the same features.
+The area is queried in tiles, so that no response is large; each response becomes a small
+OpenStreetMap file, which is read like any extract. So both sources give the same features.
 """
 
 import json
@@ -42,12 +42,12 @@ def fetch_features(
     """Fetch the features of an area that belong to a class.
 
     Args:
-        server: address, limits and patience.
+        server: address, limits, time-out and number of attempts.
         rules: rules of each class; the first that matches within a class counts.
         bbox: west, south, east, north in degrees; features that meet it are not cut.
-        cache: folder of answers. Without `moment` it is emptied in the end, because the
-            next run asks for another state.
-        moment: the state wanted, as ``YYYY-MM-DDTHH:MM:SSZ``; None for that of today.
+        cache: folder of responses. Without `moment` it is emptied in the end, because the
+            next run queries another state.
+        moment: date of the state to query, as ``YYYY-MM-DDTHH:MM:SSZ``; None for that of today.
         skip: tag sets; a feature that matches any of them is left out.
         keep_tags: keys kept in `tags` beside those of the rule.
 
@@ -55,16 +55,16 @@ def fetch_features(
         As `urbanseg.osm.read_features` does; ``attrs`` holds the `snapshot` date.
 
     Raises:
-        PipelineError: if the server refuses or gives no whole answer in
-            `server.attempts` trials, or has no feature of any class in the area.
+        PipelineError: if the server refuses or gives no complete response in
+            `server.attempts` attempts, or has no feature of any class in the area.
     """
     collector = FeatureCollector(rules, skip, keep_tags, bbox)
     with connected(server, moment, cache) as client:
-        progress = tqdm(pieces(bbox, server.max_query_km2), desc="Overpass", unit="query")
-        states = [_take(client.ask(piece, _query(rules)), collector) for piece in progress]
+        progress = tqdm(tiles(bbox, server.max_query_km2), desc="Overpass", unit="query")
+        states = [_add_response(client.query(tile, _query(rules)), collector) for tile in progress]
         coasts = _query(rules, ["coast"])
         if coasts and not collector.coasts:
-            _take(client.ask(_grown(bbox, COAST_REACH_DEGREES), coasts), collector)
+            _add_response(client.query(_grown(bbox, COAST_REACH_DEGREES), coasts), collector)
     features = collector.features(bbox)
     features.attrs = {"snapshot": moment or min(states)}
     log.info("%s: %s", server.address, collector.summary(features))
@@ -79,7 +79,7 @@ def fetch_features(
     return features
 
 
-def pieces(bbox: Bounds, max_km2: float) -> list[Bounds]:
+def tiles(bbox: Bounds, max_km2: float) -> list[Bounds]:
     """Boxes of at most `max_km2` that partition a box, row by row from the south west."""
     west, south, east, north = bbox
     side = math.sqrt(max_km2)
@@ -91,18 +91,18 @@ def pieces(bbox: Bounds, max_km2: float) -> list[Bounds]:
     return [(xs[c], ys[r], xs[c + 1], ys[r + 1]) for r in range(rows) for c in range(cols)]
 
 
-def _take(answer: Path, collector: FeatureCollector) -> str:
-    """Add what an answer holds; returns the date of its state."""
-    content = json.loads(answer.read_text())
-    with atomic(answer.with_suffix(".osm.pbf")) as extract:
+def _add_response(response: Path, collector: FeatureCollector) -> str:
+    """Add the elements of a response; returns the date of its state."""
+    content = json.loads(response.read_text())
+    with atomic(response.with_suffix(".osm.pbf")) as extract:
         _write(content["elements"], extract)
         collect(extract, collector)
-    remove(answer.with_suffix(".osm.pbf"))
+    remove(response.with_suffix(".osm.pbf"))
     return str(content["osm3s"]["timestamp_osm_base"])
 
 
 def _write(elements: Sequence[dict[str, Any]], extract: Path) -> None:
-    """Write the elements of an answer as an OpenStreetMap file, in its order: nodes, ways, relations."""
+    """Write the elements of a response as an OpenStreetMap file, ordered: nodes, ways, relations."""
     kinds = {"node": 0, "way": 1, "relation": 2}
     with osmium.SimpleWriter(extract) as writer:
         for element in sorted(elements, key=lambda element: (kinds[element["type"]], element["id"])):
@@ -119,7 +119,7 @@ def _write(elements: Sequence[dict[str, Any]], extract: Path) -> None:
 
 
 def _query(rules: Rules, shapes: Sequence[Shape] = ("area", "line", "coast")) -> dict[str, Any]:
-    """What osmnx is to ask for: one tag of each rule, since all of a rule's tags must match."""
+    """Tags in the form of osmnx: one tag of each rule, since all of a rule's tags must match."""
     asked: dict[str, Any] = {}
     for rule in (rule for some in rules.values() for rule in some if rule.geometry in shapes):
         key, values = next(iter(rule.tags.items()))

@@ -1,9 +1,9 @@
-"""osmnx as a client of an Overpass server, with patience: https://dev.overpass-api.de/overpass-doc/en.
+"""osmnx as a client of an Overpass server, with retries: https://dev.overpass-api.de/overpass-doc/en.
 
-osmnx waits for a free slot of the server, asks, and keeps the answer in a folder, so that
-a run that was broken asks only for what is missing. It would also take an answer that the
-server itself calls incomplete (a `remark`), and wait without end for a busy server; a
-hook on each response turns both into a limited number of trials.
+osmnx waits for a free slot of the server, sends the query, and caches the response in a
+folder, so that an interrupted run requests only what is missing. It would also accept a
+response that the server itself calls incomplete (a `remark`), and wait without end for a
+busy server; a hook on each response turns both into a limited number of attempts.
 """
 
 import json
@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 FIRST_WAIT_S = 2.0
-"""Before the second trial; each further one waits twice as long."""
+"""Wait before the second attempt; it doubles with each further one."""
 MAX_WAIT_S = 120.0
 BUSY = {429: "has too many requests from here", 504: "is too busy"}
 
 
-class Refusal(Exception):  # noqa: N818, not an error until the last trial
-    """An answer that is of no use: why, how long to wait, and whether asking again may help; redacted."""
+class Refusal(Exception):  # noqa: N818, not an error until the last attempt
+    """An unusable response: why, how long to wait, and whether it is final or worth a retry; redacted."""
 
     def __init__(self, reason: str, wait_s: float | None = None, *, final: bool = False) -> None:
         super().__init__(redact(reason))
@@ -47,32 +47,35 @@ class Refusal(Exception):  # noqa: N818, not an error until the last trial
 
 
 class Client:
-    """Asks a server about boxes; see `connected`, which makes one."""
+    """Queries a server for the elements in boxes; made by `connected`."""
 
     def __init__(self, server: OverpassOsm, moment: str | None, cache: Path) -> None:
         self.server, self.moment, self.cache = server, moment, cache
-        self.is_reached = False
+        self.is_checked = False
 
-    def ask(self, box: Bounds, tags: dict[str, Any]) -> Path:
-        """The answer about all that has any of `tags` in a box, as a JSON file in the cache.
+    def query(self, box: Bounds, tags: dict[str, Any]) -> Path:
+        """Query all elements that have any of `tags` in a box.
 
         Args:
             box: west, south, east, north in degrees.
-            tags: as osmnx wants them: a list of values for each key, or True for any.
+            tags: in the form of osmnx: a list of values for each key, or True for any.
+
+        Returns:
+            The response, as a JSON file in the cache.
 
         Raises:
-            PipelineError: if the server refuses, or gives no whole answer in as many
-                trials as allowed.
+            PipelineError: if the server refuses, or gives no complete response in
+                `server.attempts` attempts.
         """
-        request = [self.server.address, self.moment, box, tags]
-        folder = self.cache / sha256(json.dumps(request).encode()).hexdigest()[:20]
-        self._patiently(lambda: self._fetch(box, tags, folder))
+        key = [self.server.address, self.moment, box, tags]
+        folder = self.cache / sha256(json.dumps(key).encode()).hexdigest()[:20]
+        self._with_retries(lambda: self._fetch(box, tags, folder))
         (answer,) = folder.glob("*.json")
         return answer
 
     def _fetch(self, box: Bounds, tags: dict[str, Any], folder: Path) -> None:
-        if not self.is_reached and not folder.exists():
-            self._reach()
+        if not self.is_checked and not folder.exists():
+            self._check_status()
         osmnx.settings.cache_folder = folder
         try:
             with suppress(CacheOnlyInterruptError):
@@ -83,36 +86,41 @@ class Client:
             remove(folder)
             raise Refusal("left an answer that a broken run did not write to its end", 0) from error
 
-    def _reach(self) -> None:
-        """Find out whether there is a server, and whether it says when a slot is free.
+    def _check_status(self) -> None:
+        """Check that the server can be reached, and whether it has a status page with its free slots.
 
-        Where it does not, osmnx would wait a minute before each query.
+        Without one, osmnx would wait a minute before each query.
         """
         status = requests.get(f"{self.server.address}/status", timeout=self.server.timeout_s)
         osmnx.settings.overpass_rate_limit = self.server.rate_limit and status.ok
-        self.is_reached = True
+        self.is_checked = True
 
-    def _patiently(self, ask: Callable[[], T]) -> T:
-        """What `ask` returns, after as many trials as are allowed."""
-        server, trial = self.server, 0
+    def _with_retries(self, request: Callable[[], T]) -> T:
+        """What `request` returns, after at most `server.attempts` attempts."""
+        server, attempt = self.server, 0
         while True:
-            trial += 1
+            attempt += 1
             try:
-                return ask()
+                return request()
             except Refusal as refusal:
                 reason, wait, final = str(refusal), refusal.wait_s, refusal.final
             except requests.RequestException as error:
-                reason, wait, final = _network(error, server.timeout_s), None, False
+                reason, wait, final = _network_failure(error, server.timeout_s), None, False
             if final:
                 raise PipelineError(f"{server.address} {reason}; correct cities.<city>.osm in params.yaml")
-            if trial >= server.attempts:
+            if attempt >= server.attempts:
                 raise PipelineError(
-                    f"{server.address} {reason}, {trial} times in a row; what was fetched so far is kept: "
+                    f"{server.address} {reason}, {attempt} times in a row; what was fetched so far is kept: "
                     "run again later, make osm.max_query_km2 smaller, or take another address"
                 )
-            wait = min(FIRST_WAIT_S * 2 ** (trial - 1) if wait is None else wait, MAX_WAIT_S)
+            wait = min(FIRST_WAIT_S * 2 ** (attempt - 1) if wait is None else wait, MAX_WAIT_S)
             log.warning(
-                "%s %s; trial %d of %d in %.0f s", server.address, reason, trial + 1, server.attempts, wait
+                "%s %s; attempt %d of %d in %.0f s",
+                server.address,
+                reason,
+                attempt + 1,
+                server.attempts,
+                wait,
             )
             time.sleep(wait)
 
@@ -147,10 +155,10 @@ def connected(server: OverpassOsm, moment: str | None, cache: Path) -> Iterator[
 
 
 def _check(response: requests.Response, *_: Any, **__: Any) -> None:
-    """Refuse what osmnx would take for an answer, or wait for without end.
+    """Refuse responses that osmnx would accept, or for which it would wait without end.
 
     Raises:
-        Refusal: if the server is busy or broken, or its answer is no JSON or is incomplete.
+        Refusal: if the server is busy or fails, or its response is no JSON or is incomplete.
     """
     if response.is_redirect or response.request.method != "POST":
         return
@@ -158,12 +166,12 @@ def _check(response: requests.Response, *_: Any, **__: Any) -> None:
     if status in BUSY or status >= 500:
         raise Refusal(f"{BUSY.get(status, 'is out of order')} (HTTP {status})", _retry_after(response))
     if not response.ok:
-        raise Refusal(f"refuses the query (HTTP {status}: {_said(response.text)})", final=True)
+        raise Refusal(f"refuses the query (HTTP {status}: {_excerpt(response.text)})", final=True)
     try:
         answer = response.json()
     except requests.JSONDecodeError as error:
         kind = response.headers.get("Content-Type", "no content type")
-        raise Refusal(f"did not answer in JSON but in {kind}: {_said(response.text)}") from error
+        raise Refusal(f"did not answer in JSON but in {kind}: {_excerpt(response.text)}") from error
     if not isinstance(answer, dict) or "elements" not in answer:
         raise Refusal("answered in JSON, but without elements")
     if "error" in answer.get("remark", ""):
@@ -181,12 +189,12 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _said(page: str) -> str:
-    """The beginning of a page's text, without its tags."""
+def _excerpt(page: str) -> str:
+    """The beginning of the text of an HTML page."""
     return excerpt(re.sub(r"<[^>]*>", " ", page), length=120) or "an empty page"
 
 
-def _network(error: requests.RequestException, timeout_s: float) -> str:
+def _network_failure(error: requests.RequestException, timeout_s: float) -> str:
     if isinstance(error, requests.Timeout):
         return f"gave no answer within {timeout_s:g} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):

@@ -2,8 +2,8 @@
 
 The file is streamed through libosmium, which keeps the node locations and lets only
 objects with a tag key of the rules reach Python. Multipolygon relations are assembled by
-libosmium (https://osmcode.org/osmium-concepts/#areas); what ways and areas become is a
-matter of `urbanseg.osm.collect`.
+libosmium (https://osmcode.org/osmium-concepts/#areas); `urbanseg.osm.collect` makes
+features of ways and areas.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 INDEXES = ("sparse_mmap_array", "sparse_mem_array")
 """Kinds of index of node locations, best first: 16 bytes a node, and the first grows without a copy."""
 COORDINATE = 10**7
-"""libosmium counts degrees in these parts."""
+"""Units of libosmium's coordinates per degree."""
 
 
 def read_features(
@@ -47,7 +47,7 @@ def read_features(
         path: the extract; memory grows by 16 bytes a node, see ``bench/extract.py``.
         rules: rules of each class; the first that matches within a class counts.
         skip: tag sets; a feature that matches any of them is left out.
-        keep_tags: keys kept in `tags` beside those of the rule.
+        keep_tags: keys kept in `tags` besides those of the rule.
         bbox: west, south, east, north in degrees; features that don't meet it are left
             out, those that do are not cut.
 
@@ -71,44 +71,44 @@ def read_features(
     features.attrs = source
     log.info("%s: %s", path.name, collector.summary(features))
     if features.empty:
-        raise PipelineError(_nothing(path, rules, bbox, source.get("extent")))
+        raise PipelineError(_no_features(path, rules, bbox, source.get("extent")))
     return features
 
 
 def collect(path: Path, collector: FeatureCollector) -> None:
-    """Add the ways and assembled areas of a file; count the areas that are not whole.
+    """Add the ways and assembled areas of a file to a collector; count incomplete areas.
 
     Raises:
         RuntimeError: if the file is damaged.
     """
-    due: set[int] = set()
+    expected: set[int] = set()
     assembled: set[int] = set()
     wkb = osmium.geom.WKBFactory()
-    beside, far = _Beside(collector.bbox, 0), _Beside(collector.bbox, COAST_REACH_DEGREES)
-    for thing in _objects(path, collector.rules):
-        if thing.is_way() and beside(thing) and (not collector.is_coast(thing.tags) or far(thing)):
+    beyond, far = _Beyond(collector.bbox, 0), _Beyond(collector.bbox, COAST_REACH_DEGREES)
+    for element in _objects(path, collector.rules):
+        if element.is_way() and beyond(element) and (not collector.is_coast(element.tags) or far(element)):
             continue
-        tags = dict(thing.tags)
+        tags = dict(element.tags)
         if collector.is_unwanted(tags):
             continue
-        if thing.is_way():
-            runs = _runs(thing)
-            whole = len(runs) == 1 and len(runs[0]) == len(thing.nodes)
-            closed = len(thing.nodes) > 0 and (thing.is_closed() or (whole and runs[0][0] == runs[0][-1]))
-            collector.way(thing.id, tags, runs, closed=closed, whole=whole)
-        elif thing.is_area():
-            if not thing.from_way():
-                assembled.add(thing.orig_id())
-                is_open = thing.num_rings()[0] == 0
-                shape = None if is_open else shapely.from_wkb(wkb.create_multipolygon(thing))
-                collector.relation(thing.orig_id(), tags, shape)
+        if element.is_way():
+            runs = _runs(element)
+            whole = len(runs) == 1 and len(runs[0]) == len(element.nodes)
+            closed = len(element.nodes) > 0 and (element.is_closed() or (whole and runs[0][0] == runs[0][-1]))
+            collector.way(element.id, tags, runs, closed=closed, whole=whole)
+        elif element.is_area():
+            if not element.from_way():
+                assembled.add(element.orig_id())
+                is_open = element.num_rings()[0] == 0
+                shape = None if is_open else shapely.from_wkb(wkb.create_multipolygon(element))
+                collector.relation(element.orig_id(), tags, shape)
         elif tags.get("type") in AREA_RELATIONS and collector.is_area(tags):
-            due.add(thing.id)
-    collector.dropped[INCOMPLETE] += len(due - assembled)
+            expected.add(element.id)
+    collector.dropped[INCOMPLETE] += len(expected - assembled)
 
 
 def _overlap(bbox: Bounds | None, extent: Sequence[float] | None) -> Bounds | None:
-    """What of `bbox` lies inside `extent`; either may be unknown."""
+    """Intersection of `bbox` and `extent`; either may be unknown."""
     if bbox is None or extent is None:
         return bbox or (None if extent is None else (extent[0], extent[1], extent[2], extent[3]))
     west, south = max(bbox[0], extent[0]), max(bbox[1], extent[1])
@@ -116,10 +116,10 @@ def _overlap(bbox: Bounds | None, extent: Sequence[float] | None) -> Bounds | No
     return (west, south, east, north) if west < east and south < north else bbox
 
 
-class _Beside:
-    """Says of a way whether all of it lies beyond one side of a box that is grown by some degrees.
+class _Beyond:
+    """Tests whether a way lies wholly beyond one side of a box that is grown by some degrees.
 
-    Most ways of a country do, and are dismissed here before anything is made of them.
+    Most ways of a country do; they are skipped before they are converted.
     """
 
     def __init__(self, bbox: Bounds | None, degrees: float) -> None:
@@ -174,7 +174,7 @@ def _objects(path: Path, rules: Rules) -> Iterator[Any]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Say libosmium's complaints as a sentence."""
+    """Turn errors of libosmium into a PipelineError."""
     try:
         yield
     except RuntimeError as error:
@@ -195,16 +195,16 @@ def _header(path: Path) -> dict[str, Any]:
     return about
 
 
-def _nothing(path: Path, rules: Rules, bbox: Bounds | None, extent: Bounds | None) -> str:
+def _no_features(path: Path, rules: Rules, bbox: Bounds | None, extent: Bounds | None) -> str:
     classes = ", ".join(rules)
     if bbox is None:
         return f"{path} holds no feature of the classes {classes}; check osm.rules, or take another extract"
-    covers = f", the extract covers {_say(extent)}" if extent else ""
+    covers = f", the extract covers {_format_bounds(extent)}" if extent else ""
     return (
         f"{path} holds no feature of the classes {classes} inside the area of interest "
-        f"({_say(bbox)}{covers}; west, south, east, north); take an extract that covers it"
+        f"({_format_bounds(bbox)}{covers}; west, south, east, north); take an extract that covers it"
     )
 
 
-def _say(box: Sequence[float]) -> str:
+def _format_bounds(box: Sequence[float]) -> str:
     return ", ".join(f"{degrees:.4f}" for degrees in box)

@@ -2,8 +2,8 @@
 
 The coast is cut at a box, and coast and box together bound faces: a face to the right of
 the coast is sea, one to its left is land (https://wiki.openstreetmap.org/wiki/Tag:natural%3Dcoastline).
-A face whose coast has a loose end, crosses itself or says both is not known. Where no
-coast meets the box, the nearest one tells on which side the box lies.
+A face whose coast has a loose end, crosses itself or gives both is unknown. Where no
+coast meets the box, the nearest one determines on which side the box lies.
 """
 
 from collections import Counter
@@ -23,14 +23,14 @@ Edge = tuple[float, float, float, float]
 """A stretch of line between two vertices: x and y of its start and of its end."""
 
 EDGE_M = 200.0
-"""Loose ends this close to the side of the box are led to it: an extract was cut there."""
+"""Loose ends this close to the side of the box are extended to it: an extract was cut there."""
 DEGREE_M = 111_320.0
 """Length of a degree of latitude, and of longitude at the equator."""
 
 
 @dataclass(frozen=True)
 class Sea:
-    """What the coastlines say of a box.
+    """Land and sea in a box, by its coastlines.
 
     Attributes:
         water: polygons of sea.
@@ -59,10 +59,10 @@ def sea(lines: Iterable[Line], box: Bounds) -> Sea:
     if not chains:
         is_sea = bool(whole) and _is_sea(whole, box)
         return Sea([shapely.box(*box)] if is_sea else [], [], [])
-    chains, loose = _lead_to_the_sides(chains, box)
+    chains, loose = _extend_to_border(chains, box)
     faces, dangling = _faces(chains, box)
     coast = {edge for chain in chains for edge in _edges(chain)}
-    has_loose_end = _holds(faces, dangling)
+    has_loose_end = _contain(faces, dangling)
     water, unknown = [], []
     for face, is_loose in zip(faces, has_loose_end, strict=True):
         sides = {side for ring in _rings(face) for edge in _edges(ring) if (side := _side(edge, coast, box))}
@@ -107,11 +107,11 @@ def _on_side(point: NDArray[np.float64], box: Bounds, axis: np.intp) -> NDArray[
     return point
 
 
-def _lead_to_the_sides(chains: Sequence[Line], box: Bounds) -> tuple[list[Line], list[tuple[float, float]]]:
-    """Chains with loose ends near the border led to it, and the loose ends that remain."""
+def _extend_to_border(chains: Sequence[Line], box: Bounds) -> tuple[list[Line], list[tuple[float, float]]]:
+    """Chains with loose ends near the border extended to it, and the loose ends that remain."""
     starts = Counter(tuple(chain[0].tolist()) for chain in chains)
     ends = Counter(tuple(chain[-1].tolist()) for chain in chains)
-    led, loose = [], []
+    extended, loose = [], []
     for chain in chains:
         first, last = tuple(chain[0].tolist()), tuple(chain[-1].tolist())
         parts = [chain]
@@ -124,8 +124,8 @@ def _lead_to_the_sides(chains: Sequence[Line], box: Bounds) -> tuple[list[Line],
                 parts = [extension, *parts] if point == first else [*parts, extension]
             else:
                 loose.append(point)
-        led += parts
-    return led, loose
+        extended += parts
+    return extended, loose
 
 
 def _faces(chains: Sequence[Line], box: Bounds) -> tuple[list[shapely.Polygon], list[shapely.LineString]]:
@@ -138,12 +138,12 @@ def _faces(chains: Sequence[Line], box: Bounds) -> tuple[list[shapely.Polygon], 
     return [shapely.orient_polygons(face) for face in shapely.get_parts(polygons)], loose
 
 
-def _holds(faces: Sequence[shapely.Polygon], lines: Sequence[shapely.LineString]) -> NDArray[np.bool_]:
-    """Which faces hold any of the lines."""
-    held = np.zeros(len(faces), bool)
+def _contain(faces: Sequence[shapely.Polygon], lines: Sequence[shapely.LineString]) -> NDArray[np.bool_]:
+    """Which faces contain any of the lines."""
+    containing = np.zeros(len(faces), bool)
     middles = shapely.line_interpolate_point(np.array(lines, dtype=object), 0.5, normalized=True)
-    held[shapely.STRtree(faces).query(middles, predicate="within")[1]] = True
-    return held
+    containing[shapely.STRtree(faces).query(middles, predicate="within")[1]] = True
+    return containing
 
 
 def _side(edge: Edge, coast: set[Edge], box: Bounds) -> str | None:

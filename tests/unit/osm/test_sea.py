@@ -118,7 +118,7 @@ def test_a_coast_with_a_gap_is_not_known_but_an_unbroken_one_beside_it_is() -> N
     assert len(found.loose) == 4
 
 
-def test_a_loose_end_beside_the_border_is_led_to_it() -> None:
+def test_a_loose_end_beside_the_border_is_extended_to_it() -> None:
     close = 100 / 111_320 / SIZE[1]
     found = sea([line((0.5, 1 - close), (0.5, close))], BOX)  # heading south: sea to the west
     assert found.loose == []
