@@ -1,6 +1,6 @@
 """Provenance of a scene as a STAC Item (https://github.com/radiantearth/stac-spec), version 1.1.
 
-The same bytes for the same scene: no times of making, no absolute paths.
+The same scene gives the same bytes: the Item has no creation time and no absolute paths.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +43,13 @@ def describe(
         name: id of the Item.
         grid: of the scene.
         bands: names of the scene's bands, in order.
-        moment: when it was taken, ISO 8601 with an offset; the first and the last moment of a
-            composite; None if nobody knows.
-        properties: what else is known, sorted into the Item by key; its text is redacted.
+        moment: acquisition time, ISO 8601 with an offset; the first and the last one of a
+            composite; None if unknown.
+        properties: further ones, sorted into the Item by key; their text is redacted.
         files: the assets, which lie beside the Item.
+
+    Returns:
+        The Item.
     """
     code = grid.crs.to_authority()
     known: dict[str, Any] = {
@@ -56,7 +59,7 @@ def describe(
         "proj:transform": list(grid.transform[:6]),
         **redact_values(dict(properties)),
     }
-    # STAC allows no date only with a range; for a scene of nobody knows when, all time is the honest one.
+    # STAC allows a missing date only with a range; for a scene without a known date, it is all time.
     span = ("1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z") if moment is None else moment
     if not isinstance(span, str):
         known |= {"start_datetime": span[0], "end_datetime": span[1]}
@@ -77,7 +80,7 @@ def describe(
 
 
 def source(path: Path) -> dict[str, str]:
-    """What a scene's source is: a file's name and the SHA-256 of its bytes, or the address."""
+    """Properties of a scene's source: a file's name and the SHA-256 of its bytes, or the address."""
     if url := address(path):
         return {"source:href": url}
     return {"source:file": path.name, "source:sha256": sha256(path)}

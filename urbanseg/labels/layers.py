@@ -1,7 +1,7 @@
-"""What all sources of labels have in common, and how several become one.
+"""Types that all label sources share, and the stacking of several sources.
 
 A source is a function from a window of the scene to its labels, so that memory is bounded
-by the window whatever the source.
+by the window for any source.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,17 +17,20 @@ Mask = NDArray[np.bool_]
 Labeller = Callable[[Window], LabelArray]
 """Gives the labels of a window of the scene, ``(height, width)`` uint8."""
 Masker = Callable[[Window], Mask]
-"""Says something of each pixel of a window of the scene, ``(height, width)``."""
+"""Gives a mask of a window of the scene, ``(height, width)`` bool."""
 
 HIDDEN = 254
-"""Pixels that a person has drawn as `ignore`: no layer below is asked; classes have ids far below."""
+"""Value of pixels that annotation marks as `ignore`: no layer below labels them; class ids are smaller."""
 
 
 def stacked(layers: Sequence[Labeller]) -> Labeller:
-    """The first layer that knows a pixel labels it: what one ignores is left to the next.
+    """Stack layers: a pixel has the label of the first layer that does not ignore it.
 
     Args:
         layers: highest priority first; they may give `HIDDEN`.
+
+    Returns:
+        The function that labels a window.
     """
 
     def label(window: Window) -> LabelArray:

@@ -1,4 +1,4 @@
-"""Labels from mask files, each beside its image: pixel values or colours to our classes."""
+"""Labels from mask files, one for each image: pixel values or colours become classes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def masks(
 
 
 def _colors(mask: DatasetReader, path: Path) -> np.ndarray:
-    """The colour of each pixel, also of a picture with a palette."""
+    """The colour of each pixel, also of an image with a palette."""
     if mask.count >= 3:
         return image_sheet.colors(mask.read([1, 2, 3]))
     try:

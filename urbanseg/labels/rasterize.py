@@ -49,7 +49,7 @@ class PixelPolygons:
     factor: int
 
     def near(self, window: Window) -> NDArray[np.intp]:
-        """Indices of the polygons whose bounds meet `window` (of scene pixels), in order."""
+        """Indices of the polygons whose bounds intersect `window` (of scene pixels), in order."""
         top, left, height, width = (side * self.factor for side in window)
         return np.sort(self.tree.query(shapely.box(left, top, left + width, top + height)))
 
@@ -66,6 +66,9 @@ def to_pixel_polygons(shapes: NDArray[Any], ids: LabelArray, grid: Grid, factor:
         ids: ``(n,)`` pixel values, uint8.
         grid: the scene's grid.
         factor: fine pixels per scene pixel and axis.
+
+    Returns:
+        The polygons in pixel coordinates.
     """
     a, b, c, d, e, f = (~grid.finer(factor).transform)[:6]
 
@@ -88,6 +91,9 @@ def class_polygons(
         ids: pixel value of each class.
         priority: classes, highest first; all that occur.
         factor: fine pixels per scene pixel and axis.
+
+    Returns:
+        The polygons in pixel coordinates, those of the lowest priority first.
     """
     values = polygons["class"].map(ids).to_numpy(dtype=np.uint8)
     rank = polygons["class"].map({name: place for place, name in enumerate(priority)}).to_numpy(dtype=int)
@@ -96,7 +102,12 @@ def class_polygons(
 
 
 def rasterize_window(polygons: PixelPolygons, window: Window, fill: int = 0) -> LabelArray:
-    """Pixel values on the fine grid inside `window`; `fill` where no polygon holds the pixel's centre.
+    """Pixel values on the fine grid inside `window`.
+
+    Args:
+        polygons: in pixel coordinates.
+        window: of scene pixels.
+        fill: value of the pixels whose centre is in no polygon.
 
     Returns:
         ``(height × factor, width × factor)`` uint8.
@@ -193,6 +204,9 @@ def labeller(
         extent: what the polygons' source covers.
         background: class, or ``ignore``, where no polygon is.
         ignored: pixel value of polygons of the class ``ignore``.
+
+    Returns:
+        The function that labels a window.
     """
     ids = {name: classes.id_of(name) for name in classes.names} | {IGNORE_NAME: ignored}
     order = [*params.priority, *(name for name in ids if name not in params.priority)]
@@ -226,12 +240,15 @@ def windows(shape: tuple[int, int], params: LabelParams) -> list[Window]:
 
 
 def unmapped(polygons: PixelPolygons, window: Window, cell: int) -> Mask:
-    """Which pixels of `window` lie in a cell that no polygon meets: ``(height, width)``.
+    """Which pixels of `window` lie in a cell that no polygon intersects.
 
     Args:
         polygons: the polygons.
         window: the pixels asked for.
         cell: side of a cell in scene pixels; cells start at the scene's upper left corner.
+
+    Returns:
+        ``(height, width)`` bool.
     """
     first = window.row // cell, window.col // cell
     rows = np.arange(first[0], -(-(window.row + window.height) // cell))

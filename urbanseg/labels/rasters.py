@@ -17,7 +17,7 @@ from urbanseg.io.raster import Reader
 from urbanseg.labels.layers import LabelArray, Labeller
 
 TOLERANCE_PX = 0.001
-"""How far off the warp may look a pixel up; it does not accept 0."""
+"""Largest error of the coordinates in the warp; GDAL accepts no 0."""
 
 
 @contextmanager
@@ -35,6 +35,9 @@ def classified(
         table: class name, or ``ignore``, of each value; see `remap`.
         classes: the class table.
 
+    Yields:
+        The function that labels a window.
+
     Raises:
         PipelineError: if raster and scene don't overlap.
     """
@@ -46,7 +49,7 @@ def classified(
         height=grid.height,
         width=grid.width,
         resampling=Resampling.nearest,
-        src_nodata=None,  # the table says what its values mean, also of the one called nodata
+        src_nodata=None,  # the table gives the meaning of all values, also of the nodata value
         nodata=None,
         add_alpha=ColorInterp.alpha not in source.dataset.colorinterp,
         tolerance=TOLERANCE_PX,
@@ -69,12 +72,12 @@ def _require_overlap(source: Reader, grid: Grid) -> None:
     bounds = source.grid.bounds
     if left >= bounds[2] or right <= bounds[0] or bottom >= bounds[3] or top <= bounds[1]:
         raise PipelineError(
-            f"{source.path} lies elsewhere: it covers {_say(bounds)} (left, bottom, right, top), the scene "
-            f"{_say((left, bottom, right, top))} in the same CRS; take the part that covers the city"
+            f"{source.path} lies elsewhere: it covers {_text(bounds)} (left, bottom, right, top), the scene "
+            f"{_text((left, bottom, right, top))} in the same CRS; take the part that covers the city"
         )
 
 
-def _say(bounds: tuple[float, ...]) -> str:
+def _text(bounds: tuple[float, ...]) -> str:
     return ", ".join(f"{edge:g}" for edge in bounds)
 
 
@@ -85,6 +88,9 @@ def remap(values: NDArray[Any], table: Mapping[int, str], classes: ClassTable) -
         values: pixel values, any shape and dtype.
         table: class name of each pixel value.
         classes: the class table.
+
+    Returns:
+        Class ids in the shape of `values`, uint8.
 
     Raises:
         KeyError: if a name is neither ``ignore`` nor in `classes`.

@@ -1,7 +1,7 @@
 """Annotation and survey data: vector files of any kind, as a table of features.
 
 The table has the columns that rasterizing needs (`class`, `tags`, `geometry`), as that of
-OpenStreetMap features has. What cannot be used is left out and said in the log.
+OpenStreetMap features has. Unusable features are left out and counted in the log.
 """
 
 import json
@@ -21,7 +21,7 @@ from urbanseg.config.labels import VectorLabels
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import vector_files
-from urbanseg.labels.annotation import Picture, read_cvat, read_labelme
+from urbanseg.labels.annotation import AnnotatedImage, read_cvat, read_labelme
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +30,11 @@ KIND = "kind"
 
 
 def read_vector(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
-    """Read the features that have a class.
+    """Read the features of a vector file or annotation that have a class.
 
     Args:
         params: the file, its format, and the table from attribute values to classes.
-        grid: the scene's; annotation in pixels is laid on it.
+        grid: the scene's; annotation in pixels is georeferenced by it.
 
     Returns:
         `class` (a class, or ``ignore``), `tags` (JSON: kind, width in metres, lanes) and
@@ -97,22 +97,20 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
 
 
 def _from_pixels(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
-    picture = (
-        read_labelme(params.path) if params.format == "labelme" else read_cvat(params.path, params.image)
-    )
-    to_scene = _scale(picture, grid, params.path)
-    kinds = [kind for kind, _ in picture.drawings]
-    shapes = shapely.transform([shape for _, shape in picture.drawings], to_scene)
+    image = read_labelme(params.path) if params.format == "labelme" else read_cvat(params.path, params.image)
+    to_scene = _scale(image, grid, params.path)
+    kinds = [kind for kind, _ in image.shapes]
+    shapes = shapely.transform([shape for _, shape in image.shapes], to_scene)
     tags = [_tags(kind, {}) for kind in kinds]
     return gpd.GeoDataFrame({"kind": kinds, "tags": tags}, geometry=list(shapes), crs=grid.crs)
 
 
-def _scale(picture: Picture, grid: Grid, path: Path) -> Any:
-    """The function from pixels of the picture to the scene's CRS; the picture may be a preview."""
-    across, down = grid.width / picture.width, grid.height / picture.height
-    if abs(across * picture.height - grid.height) > 1 + max(across, down):
+def _scale(image: AnnotatedImage, grid: Grid, path: Path) -> Any:
+    """The function from pixels of the image to the scene's CRS; the image may be a preview."""
+    across, down = grid.width / image.width, grid.height / image.height
+    if abs(across * image.height - grid.height) > 1 + max(across, down):
         raise PipelineError(
-            f"{path} was drawn on a picture of {picture.width} × {picture.height} pixels, but the scene has "
+            f"{path} was drawn on an image of {image.width} × {image.height} pixels, but the scene has "
             f"{grid.width} × {grid.height}; draw on the scene itself or on a smaller copy of all of it"
         )
     a, b, c, d, e, f = grid.transform[:6]
@@ -120,7 +118,7 @@ def _scale(picture: Picture, grid: Grid, path: Path) -> Any:
 
 
 def _usable(frame: gpd.GeoDataFrame, path: Path) -> gpd.GeoDataFrame:
-    """Without what has no extent; invalid polygons repaired."""
+    """Features with an extent; invalid polygons are repaired."""
     missing = frame.geometry.isna() | frame.geometry.is_empty
     pointlike = ~missing & (shapely.get_dimensions(frame.geometry.to_numpy()) < 1)
     kept = frame[~missing & ~pointlike]
@@ -153,7 +151,7 @@ def _tags(kind: str, measures: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """An attribute's value as one writes it in a table: 2.0 is 2, and what is missing is nothing."""
+    """An attribute's value as text: 2.0 is ``2``, and a missing one is empty."""
     if value is None or value != value:  # noqa: PLR0124, NaN
         return ""
     return str(int(value)) if isinstance(value, float | np.floating) and value == int(value) else str(value)

@@ -60,7 +60,7 @@ def test_entities_of_xml_open_nothing(kind: str, tmp_path: Path) -> None:
                 read_features(tmp_path / "a.osm", RULES)
         assert counter.asked() == []
     (tmp_path / "a.xml").write_text(CVAT.format(value="x"))
-    assert len(read_cvat(tmp_path / "a.xml", None).drawings) == 1
+    assert len(read_cvat(tmp_path / "a.xml", None).shapes) == 1
 
 
 def labelme(**changes: Any) -> str:
@@ -68,11 +68,11 @@ def labelme(**changes: Any) -> str:
     return json.dumps({"shapes": [shape], "imageHeight": 6, "imageWidth": 8} | changes)
 
 
-def test_the_picture_that_a_labelme_file_names_is_not_opened(tmp_path: Path) -> None:
+def test_the_image_that_a_labelme_file_names_is_not_opened(tmp_path: Path) -> None:
     with counting(tmp_path) as counter:
         for place in (f"{counter.url}/a.png", "/etc/passwd", f"/vsicurl/{counter.url}/a.tif"):
             (tmp_path / "a.json").write_text(labelme(imagePath=place))
-            assert len(read_labelme(tmp_path / "a.json").drawings) == 1
+            assert len(read_labelme(tmp_path / "a.json").shapes) == 1
         assert counter.asked() == []
 
 

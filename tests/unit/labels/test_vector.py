@@ -217,7 +217,7 @@ def test_drawings_on_a_smaller_copy_of_the_scene_are_scaled(tmp_path: Path) -> N
     assert made.geometry.iloc[0].equals(box(10, 10, 20, 8))
     (tmp_path / "scene.json").write_text(json.dumps(LABELME | {"imageHeight": 90}))
     with pytest.raises(
-        PipelineError, match=r"drawn on a picture of 80 × 90 pixels, but the scene has 80 × 60"
+        PipelineError, match=r"drawn on an image of 80 × 90 pixels, but the scene has 80 × 60"
     ):
         read(tmp_path / "scene.json", format="labelme", classes=CLASSES)
 
@@ -228,7 +228,7 @@ def test_drawings_on_a_smaller_copy_of_the_scene_are_scaled(tmp_path: Path) -> N
         ("labelme", "{}", "is not a JSON file as Labelme writes it"),
         ("labelme", '{"shapes": [{"label"', "is not a JSON file as Labelme writes it"),
         ("cvat", "<annotations><image", "is not an XML file as CVAT writes it"),
-        ("cvat", CVAT, r"has 2 pictures \(other.png, scene.png\), none called None"),
+        ("cvat", CVAT, r"has 2 images \(other.png, scene.png\), none called None"),
         (
             "cvat",
             '<a><image name="a" width="8" height="6"><box label="x"/></image></a>',

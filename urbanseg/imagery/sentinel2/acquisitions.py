@@ -1,9 +1,9 @@
-"""Acquisitions of an area by the satellite, and which of them to take.
+"""Acquisitions of an area by the satellite, and the choice among them.
 
 A catalogue lists products (granules of 110 km). Those that one satellite took within
-minutes are one acquisition, which is what can be seen of the area at a time. How much of
-it is clear is counted over the area itself, in the scene classification (SCL) of a
-coarse preview; the cloud share that the catalogue gives is that of whole granules.
+minutes are one acquisition. Its share of clear pixels is counted over the area itself,
+in the scene classification (SCL) of a coarse preview; the cloud share that the catalogue
+gives is that of whole granules.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,9 +32,9 @@ MINUTES_APART = timedelta(minutes=10)
 class Product:
     """One granule of a catalogue.
 
-    `granule` names the piece of ground (its MGRS tile), `baseline` is the processing
-    baseline (``"05.09"``, empty if unknown), `shape` where it holds data (EPSG:4326),
-    `source` what the provider needs to read it.
+    `granule` is its MGRS tile, `baseline` the processing baseline (``"05.09"``, empty if
+    unknown), `shape` the footprint of its data (EPSG:4326), and `source` what the provider
+    needs to read it.
     """
 
     id: str
@@ -79,7 +79,7 @@ class Candidate:
 
 
 def group(products: Iterable[Product]) -> list[Acquisition]:
-    """Acquisitions in order of time; of a granule that was processed again, the newest baseline stays."""
+    """Acquisitions in order of time; of a granule that was reprocessed, the newest baseline stays."""
     groups: list[list[Product]] = []
     for product in sorted(products, key=lambda p: (p.moment, p.id)):
         if not groups or product.moment - groups[-1][-1].moment > MINUTES_APART:
@@ -103,7 +103,7 @@ def choose(
     min_clear: float,
     name: str,
 ) -> list[Candidate]:
-    """The acquisitions to take, clearest first; of equally clear ones, the earlier first.
+    """Choose acquisitions, clearest first; of equally clear ones, the earlier first.
 
     Args:
         candidates: acquisitions with their previews, at least one.

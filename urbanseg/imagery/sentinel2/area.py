@@ -1,4 +1,4 @@
-"""The area of interest of a downloaded scene: where it comes from, and the grid it is given.
+"""The area of interest of a downloaded scene, and the scene's grid.
 
 An area is a bounding box, the polygons of a file, or the outline of a place that a
 Nominatim geocoder knows. The scene covers its bounding rectangle; clouds are counted
@@ -34,12 +34,12 @@ MAX_SIDE_PX = 60_000
 """Larger scenes are a mistake in the area or the resolution."""
 
 SLACK = 0.02
-"""What an area may reach beyond the grid, in pixels, so that edges on the grid gain no row by rounding."""
+"""Tolerance in pixels by which an area may exceed the grid, so that rounding adds no row or column."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """An area of interest: what people call it, and its polygons in EPSG:4326."""
+    """An area of interest: its name in messages, and its polygons in EPSG:4326."""
 
     name: str
     shape: BaseGeometry
@@ -68,6 +68,9 @@ def grid(area: Area, crs: str | None, resolution: float) -> Grid:
         crs: a metric one; the area's UTM zone if None.
         resolution: side of a pixel in metres.
 
+    Returns:
+        A north-up grid that covers the area.
+
     Raises:
         PipelineError: if it would have more than `MAX_SIDE_PX` pixels on a side.
     """
@@ -95,7 +98,7 @@ def inside(area: Area, target: Grid) -> NDArray[np.bool_]:
 
 
 def _project(shape: BaseGeometry, crs: CRS) -> BaseGeometry:
-    """A shape in degrees, in `crs`, its sides followed in steps of at most 1/20 of its extent."""
+    """A shape in degrees projected to `crs`, its sides densified to steps of at most 1/20 of its extent."""
     west, south, east, north = shape.bounds
     fine = shapely.segmentize(shape, max(east - west, north - south, 1e-9) / 20)
     transform = Transformer.from_crs(4326, crs, always_xy=True).transform
@@ -128,7 +131,7 @@ def _outline(place: str, address: str, retry: Retry) -> BaseGeometry:
     geocoder = Nominatim(
         user_agent="urbanseg", scheme=url.scheme, domain=f"{url.netloc}{url.path}", timeout=retry.timeout_s
     )
-    found = with_retries(_asking(geocoder, place), f"the geocoder {address}", retry)
+    found = with_retries(_request(geocoder, place), f"the geocoder {address}", retry)
     if found is None:
         raise PipelineError(
             f"the geocoder {address} knows no place {place!r}; correct area.place, or give a bbox"
@@ -140,12 +143,12 @@ def _outline(place: str, address: str, retry: Retry) -> BaseGeometry:
     return _areal(shape, place)
 
 
-def _asking(geocoder: Nominatim, place: str) -> Callable[[], dict[str, Any] | None]:
-    def ask() -> dict[str, Any] | None:
+def _request(geocoder: Nominatim, place: str) -> Callable[[], dict[str, Any] | None]:
+    def request() -> dict[str, Any] | None:
         try:
             location = geocoder.geocode(place, geometry="geojson", exactly_one=True)
         except (GeopyError, HTTPException, *MALFORMED) as error:
             raise ResponseError(f"it did not answer ({type(error).__name__})") from error
         return None if location is None else location.raw
 
-    return ask
+    return request

@@ -1,7 +1,7 @@
-"""Chunks of a scene that were fetched, kept on disk until the scene is complete.
+"""Cache on disk of the chunks of a scene, until the scene is complete.
 
-A chunk is a small GeoTIFF named by the digest of the request that it answers, so that a
-broken run asks only for what is missing, and another request never gets a wrong chunk.
+A chunk is a small GeoTIFF named by the digest of its request, so that an interrupted run
+requests only what is missing, and another request never gets a wrong chunk.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ from urbanseg.grid import BLOCK_PX, Grid
 from urbanseg.io.files import atomic
 
 WORKERS = 2
-"""Requests under way at a time; each holds one chunk in memory."""
+"""Requests at a time; each holds one chunk in memory."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A request: what identifies it, the grid of the answer, and how to get it.
+    """A request: its identity, the grid of the response, and the function that makes it.
 
     `fetch` returns ``(bands, height, width)`` uint16 and raises PipelineError.
     """
@@ -38,14 +38,22 @@ class Chunk:
 
 
 def fetch(chunks: Sequence[Chunk], folder: Path, title: str) -> list[Path]:
-    """Fetch the chunks that `folder` lacks; returns the files of all, in order.
+    """Fetch the chunks that `folder` lacks.
+
+    Args:
+        chunks: all that are needed.
+        folder: the cache.
+        title: of the progress bar.
+
+    Returns:
+        The files of all chunks, in order.
 
     Raises:
-        PipelineError: as a chunk's `fetch` does; what arrived until then is kept.
+        PipelineError: as a chunk's `fetch` does; chunks that were fetched before are kept.
     """
     paths = [folder / f"{_digest(chunk)}.tif" for chunk in chunks]
     missing = [
-        (chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not _whole(path, chunk.grid)
+        (chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not _is_complete(path, chunk.grid)
     ]
     with (
         tqdm(total=len(chunks), initial=len(chunks) - len(missing), desc=title, unit="chunk") as bar,
@@ -63,14 +71,14 @@ def fetch(chunks: Sequence[Chunk], folder: Path, title: str) -> list[Path]:
 
 
 def _digest(chunk: Chunk) -> str:
-    """What a request is told apart by: its key and its grid, as 32 hexadecimal digits."""
+    """Digest of a request by its key and its grid, as 32 hexadecimal digits."""
     where = {"crs": chunk.grid.crs.to_wkt(), "transform": chunk.grid.transform[:6], "shape": chunk.grid.shape}
     text = json.dumps({**chunk.key, **where}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _whole(path: Path, grid: Grid) -> bool:
-    """Whether a chunk lies there in full; a damaged one is fetched again."""
+def _is_complete(path: Path, grid: Grid) -> bool:
+    """Whether a chunk is complete; a damaged one is fetched again."""
     try:
         with rasterio.open(path, driver="GTiff") as dataset:
             return bool((dataset.height, dataset.width) == grid.shape)

@@ -1,8 +1,8 @@
-"""Addresses that a STAC API sends: which of them are asked for.
+"""Addresses that a STAC API sends: checks of which may be requested.
 
-An Item comes from a server, and names any address it likes: of a file on this machine, of
-a machine in the local network, or of somebody who wants the token. So only hosts are
-asked that the profile or the parameters allow, for links and redirects alike.
+An Item comes from a server and may name any address: of a file on this machine, of a
+machine in the local network, or of a host that collects tokens. So only hosts that the
+profile or the parameters allow are requested, for links and redirects alike.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,8 +20,8 @@ from urbanseg.errors import PipelineError
 HEAD_BYTES = 4096
 
 
-class Allowed:
-    """The hosts and schemes that a catalogue may name."""
+class AllowedHosts:
+    """The hosts and schemes that addresses of a catalogue may have."""
 
     def __init__(self, title: str, url: str, hosts: Collection[str]) -> None:
         self.title = title
@@ -29,11 +29,11 @@ class Allowed:
         self.schemes = ("https",) if urlsplit(url).scheme == "https" else ("https", "http")
 
     def require(self, href: str, who: str) -> None:
-        """Raises PipelineError unless `href`, which `who` names, may be asked for."""
+        """Raises PipelineError unless `href`, which `who` names, may be requested."""
         require_allowed(href, self.hosts, self.schemes, who)
 
     def redirect(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        """Check where a response points to; a hook of requests."""
+        """Check the target of a redirect; a response hook of requests."""
         if response.is_redirect:
             response.close()
             place = urljoin(response.url, response.headers["location"])
@@ -43,22 +43,22 @@ class Allowed:
 class CatalogueIO(StacApiIO):
     """Requests of pystac-client, to allowed hosts alone, whatever the API's links say."""
 
-    def __init__(self, allowed: Allowed, retry: Retry) -> None:
+    def __init__(self, allowed: AllowedHosts, retry: Retry) -> None:
         super().__init__(max_retries=retry)
         self.allowed = allowed
         self.session.hooks["response"].append(allowed.redirect)
 
     def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
-        """The text at a link; a name of a file is none, though pystac-client would open it."""
+        """The text at a link; refuses names of files, which pystac-client would open."""
         href = source.href if isinstance(source, pystac.Link) else str(source)
         self.allowed.require(href, f"a link of {self.allowed.title}")
         return str(super().read_text(source, *args, **kwargs))
 
 
-class Images:
-    """Checks the address of an image before GDAL, which follows redirects, asks for it."""
+class ImageChecks:
+    """Checks the address of an image before GDAL, which follows redirects, requests it."""
 
-    def __init__(self, allowed: Allowed, timeout_s: float) -> None:
+    def __init__(self, allowed: AllowedHosts, timeout_s: float) -> None:
         self.allowed, self.timeout_s = allowed, timeout_s
         self.checked: set[str] = set()
 
@@ -70,11 +70,11 @@ class Images:
             self.allowed.require(href, f"the asset {name} of the STAC Item {item.id}")
 
     def probe(self, href: str, signed: str) -> None:
-        """Ask for the first bytes of an image, once: they may lead elsewhere, or be a VRT.
+        """Request the first bytes of an image, once, since the address may redirect or hold a VRT.
 
         Args:
-            href: the address as the Item names it.
-            signed: the same with the token.
+            href: the address in the Item.
+            signed: the address with the token.
 
         Raises:
             PipelineError: if the server redirects to a host that is not allowed, or sends a VRT.
@@ -93,7 +93,7 @@ class Images:
             ) as response:
                 head = next(response.iter_content(HEAD_BYTES), b"")
         except requests.RequestException:
-            return  # GDAL asks again, and says what is wrong
+            return  # GDAL requests it again, and reports the error
         if b"<vrt" in head.lower():
             raise PipelineError(
                 f"{href} of {self.allowed.title} is a VRT, which names other files, and no GeoTIFF; "

@@ -1,8 +1,8 @@
-"""A Sentinel-2 scene from any archive: search, preview, choose, fetch in chunks, put together.
+"""A Sentinel-2 scene from any archive: search, preview, choose, fetch in chunks, assemble.
 
-An archive is two functions: which products are there, and the pixels of an acquisition on
-a grid. All rules are here, so that they are the same for every archive. What is fetched
-is kept as chunks until the scene is delivered; memory is bounded by a chunk.
+An archive is two functions: search for products, and read the pixels of an acquisition on
+a grid. All rules are here, so that they are the same for every archive. Chunks are cached
+until the scene is delivered; memory is bounded by a chunk.
 """
 
 import logging
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 PREVIEW_PX = 512
 """Longest side of a preview."""
 
-DARK = 0.2
-"""Share of a band's pixels without reflectance that no real scene has."""
+MAX_DARK_SHARE = 0.2
+"""Share of a band's pixels without reflectance above which the offset is probably wrong."""
 
 CACHE_MB = 128
 """GDAL's block cache; its own default is 5 % of the machine's memory."""
@@ -45,7 +45,7 @@ Check = Callable[[NDArray[np.uint16]], None]
 
 
 class Archive(Protocol):
-    """Where scenes are fetched from."""
+    """An archive that scenes are downloaded from."""
 
     name: str
     identity: Mapping[str, Any]
@@ -56,13 +56,13 @@ class Archive(Protocol):
     def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
         """Bands (reflectance × 10000, 0 is nodata) and then SCL: ``(bands + 1, height, width)``.
 
-        Raises `ResponseError` where it is worth asking again, PipelineError where not.
+        Raises `ResponseError` where a retry may help, PipelineError where not.
         """
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """When a scene was taken (a composite: first and last moment), and properties for its STAC Item."""
+    """Acquisition time of a scene (a composite: the first and last one), and properties for its STAC Item."""
 
     moment: str | tuple[str, str]
     properties: dict[str, Any]
@@ -74,7 +74,7 @@ def deliver(
     """Fetch a scene and write it with its scene classification.
 
     Args:
-        archive: where from.
+        archive: to download from.
         params: dates, bands and rules.
         area: over which clouds are counted.
         grid: of the scene.
@@ -82,8 +82,11 @@ def deliver(
         scene: where to write the bands (uint16, reflectance × 10000, nodata 0).
         scl: where to write the scene classification (uint8).
 
+    Returns:
+        Acquisition time and properties of the scene.
+
     Raises:
-        PipelineError: if nothing suitable is found, or the archive stays out of reach.
+        PipelineError: if nothing suitable is found, or the archive cannot be reached.
     """
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
         download = _Download(archive, params, area, grid, folder)
@@ -104,7 +107,7 @@ class _Download:
     folder: Path
 
     def choose(self) -> list[Candidate]:
-        """The acquisitions to take, by their previews."""
+        """Choose acquisitions by their previews."""
         products = with_retries(
             lambda: self.archive.search(self.area), self.archive.name, self.params.patience
         )
@@ -145,7 +148,7 @@ class _Download:
         return [files[i * count : (i + 1) * count] for i in range(len(chosen))]
 
     def windows(self) -> Iterator[Window]:
-        """What one request each asks for, row by row."""
+        """Windows of one request each, row by row."""
         size = self.params.request_px
         for row in range(0, self.grid.height, size):
             for col in range(0, self.grid.width, size):
@@ -226,14 +229,14 @@ def _assemble(
                 codes_out.write(code, place)
                 counts += np.bincount(code.ravel(), minlength=256)
                 dark += (merged == 1).sum(axis=(1, 2))
-    _warn_of_darkness(dict(zip(bands, dark / max(1, counts[1:].sum()), strict=True)))
+    _warn_of_dark_pixels(dict(zip(bands, dark / max(1, counts[1:].sum()), strict=True)))
     return np.asarray(counts / counts.sum())
 
 
-def _warn_of_darkness(shares: Mapping[str, float]) -> None:
-    """Some products are wrong about the offset of baseline 04.00; taken twice, it blackens the scene."""
+def _warn_of_dark_pixels(shares: Mapping[str, float]) -> None:
+    """Some products misstate the offset of baseline 04.00, which is then applied twice."""
     band, share = max(shares.items(), key=lambda pair: pair[1])
-    if share > DARK:
+    if share > MAX_DARK_SHARE:
         log.warning(
             "%.0f %% of the pixels of %s have no reflectance above 0: the archive may say wrongly whether "
             "the offset of baseline 04.00 is in its numbers; compare another date, or see docs/scenes.md",
@@ -250,7 +253,7 @@ def _read(path: Path, window: Window | None = None) -> NDArray[Any]:
 def _properties(
     archive: Archive, params: SatelliteScene, chosen: Sequence[Candidate], codes: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """What the STAC Item says of where a scene comes from."""
+    """Properties of the scene's origin, for its STAC Item."""
     return {
         "simulated": False,
         "constellation": "sentinel-2",

@@ -1,7 +1,7 @@
 """From the digital numbers of Sentinel-2 products to reflectance × 10000.
 
-Archives differ in what they did to the offset that numbers have since processing
-baseline 04.00, and in where they say so; a rule gives scale and offset of an asset.
+Archives differ in how they treat the offset that numbers have since processing baseline
+04.00, and in where they document it; a rule gives scale and offset of an asset.
 """
 
 import re

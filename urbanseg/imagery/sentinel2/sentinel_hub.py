@@ -1,7 +1,7 @@
 """Sentinel-2 L2A by the Catalog and Process APIs of Sentinel Hub, or of the Copernicus Data Space.
 
-The sentinelhub package speaks the protocols and repeats what fails on the way (429, 5xx,
-time-outs, cut connections); here is what to ask for, and whether the answer is that.
+The sentinelhub package implements the protocols and repeats failed requests (429, 5xx,
+time-outs, cut connections); this module makes the requests and checks the responses.
 Sentinel Hub's documentation: https://docs.sentinel-hub.com/api/latest/api/process
 """
 
@@ -62,7 +62,7 @@ RATE_LIMITED = 4
 """Factor on the attempts after 429 (too many requests), which say how long to wait before the next."""
 
 REFUSALS = ("invalid_client", "unauthorized_client", "invalid_grant", "access_denied", "insecure_transport")
-"""OAuth errors that asking again does not cure (RFC 6749, section 5.2)."""
+"""OAuth errors that are final (RFC 6749, section 5.2)."""
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class SentinelHub:
         first, last = self.params.interval
         fields = {"include": ["id", "geometry", "properties.datetime"], "exclude": ["assets", "links"]}
 
-        def ask() -> list[dict[str, Any]]:
+        def request() -> list[dict[str, Any]]:
             catalog = SentinelHubCatalog(config=self.config)
             catalog.client.default_retry_time = 1000 * self.params.patience.wait_s
             found = catalog.search(
@@ -102,12 +102,12 @@ class SentinelHub:
             )
             return list(found)
 
-        return [_product(feature) for feature in self._answered(ask)]
+        return [_product(feature) for feature in self._call(request)]
 
     def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
         """Bands and SCL of an acquisition, by one request of the Process API."""
         request = self._request(acquisition, grid, bands)
-        response: DownloadResponse = self._answered(lambda: self._process(request))
+        response: DownloadResponse = self._call(lambda: self._process(request))
         kind = response.headers.get("Content-Type", "").partition(";")[0]
         if kind.startswith("text/") or kind == "application/json":
             raise ResponseError(f"it sent {kind} where an image was asked for")
@@ -144,14 +144,14 @@ class SentinelHub:
 
     def _process(self, request: DownloadRequest) -> DownloadResponse:
         client = SentinelHubDownloadClient(config=self.config, default_retry_time=self.params.patience.wait_s)
-        answers: list[DownloadResponse] = client.download([request], max_threads=1, decode_data=False)
-        return answers[0]
+        responses: list[DownloadResponse] = client.download([request], max_threads=1, decode_data=False)
+        return responses[0]
 
-    def _answered(self, ask: Callable[[], T]) -> T:
-        """The answer to a request, with what went wrong as `ResponseError` or as a sentence."""
+    def _call(self, request: Callable[[], T]) -> T:
+        """The response to a request; errors of the package become `ResponseError` or PipelineError."""
         try:
             self._authorise()
-            return ask()
+            return request()
         except OAuth2Error as error:
             if error.error in REFUSALS:
                 raise PipelineError(self._refused(str(error.error))) from None
@@ -167,12 +167,12 @@ class SentinelHub:
             raise ResponseError(f"its answer cannot be read ({type(error).__name__})") from None
 
     def _authorise(self) -> None:
-        """Have the package fetch its token or renew it, in the time that one request may take.
+        """Have the package fetch or renew its token, within the time-out of a request.
 
-        It sets no time-out there, so a silent server would keep it forever.
+        It sets no time-out there, so a server that does not respond would block it forever.
         """
 
-        def ask() -> None:
+        def request() -> None:
             try:
                 outcome.append(SentinelHubDownloadClient(config=self.config).get_session().token)
             except Exception as error:  # noqa: BLE001, it is raised where it is waited for
@@ -180,9 +180,9 @@ class SentinelHub:
 
         with self.lock:
             outcome: list[Any] = []
-            asking = threading.Thread(target=ask, daemon=True)
-            asking.start()
-            asking.join(self.params.patience.timeout_s)
+            thread = threading.Thread(target=request, daemon=True)
+            thread.start()
+            thread.join(self.params.patience.timeout_s)
             if not outcome:
                 raise ResponseError(f"{self.token_url} gives no token in time")
             if isinstance(outcome[0], Exception):
@@ -203,7 +203,7 @@ class SentinelHub:
             at_token = str(response.url).startswith(self.token_url)
             if at_token:
                 return PipelineError(self._refused("401"))
-            # The token ran out earlier than it said: forget it, and the next attempt brings a new one.
+            # The token expired earlier than announced: clear it, and the next attempt fetches a new one.
             SentinelHubDownloadClient.clear_cache()
             return ResponseError("it no longer accepts the token")
         said = excerpt(str(error).partition("Server response:")[2], self._secrets())

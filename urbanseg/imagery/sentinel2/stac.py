@@ -1,8 +1,8 @@
 """Sentinel-2 L2A from any STAC API with cloud-optimised GeoTIFFs.
 
 pystac-client finds the products and odc-stac reads them over HTTP range requests; GDAL
-and urllib3 repeat what fails on the way. Profiles know where Earth Search and the
-Planetary Computer differ: names of assets, signed addresses, and the offset of digital
+and urllib3 repeat failed requests. Profiles hold what differs between Earth Search and the
+Planetary Computer: names of assets, signed addresses, and the offset of digital
 numbers since processing baseline 04.00.
 """
 
@@ -32,7 +32,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Product
 from urbanseg.imagery.sentinel2.area import Area
-from urbanseg.imagery.sentinel2.hrefs import Allowed, CatalogueIO, Images
+from urbanseg.imagery.sentinel2.hrefs import AllowedHosts, CatalogueIO, ImageChecks
 from urbanseg.imagery.sentinel2.retry import MALFORMED, ResponseError
 from urbanseg.imagery.sentinel2.scaling import SCALINGS, baseline, harmonise
 from urbanseg.redact import excerpt
@@ -43,7 +43,7 @@ READERS = 4
 
 @dataclass(frozen=True)
 class Profile:
-    """What is particular about a STAC API; `assets` gives the asset of each band and of SCL."""
+    """The particulars of a STAC API; `assets` gives the asset of each band and of SCL."""
 
     title: str
     url: str
@@ -52,7 +52,7 @@ class Profile:
     scaling: str
     sas_url: str | None = None
     hosts: tuple[str, ...] = ()
-    """Where its images lie."""
+    """Hosts of its images."""
 
 
 PROFILES = {
@@ -90,8 +90,8 @@ class Stac:
         self.params = params
         self.profile = _profile(params)
         self.name = self.profile.title
-        self.allowed = Allowed(self.name, self.profile.url, self.profile.hosts)
-        self.images = Images(self.allowed, params.patience.timeout_s)
+        self.allowed = AllowedHosts(self.name, self.profile.url, self.profile.hosts)
+        self.images = ImageChecks(self.allowed, params.patience.timeout_s)
         self.signer = _Signer(self.profile, params.patience) if self.profile.sas_url else None
         self.identity: Mapping[str, Any] = {
             "provider": "stac",
@@ -129,17 +129,17 @@ class Stac:
         assets = [self.profile.assets[band] for band in bands]
         codes = self._load([p.source for p in acquisition.products], [self.profile.assets["SCL"]], grid)
         merged = np.zeros((len(bands), *grid.shape), np.uint16)
-        for items, factors in self._alike(acquisition, assets):
+        for items, factors in self._by_scaling(acquisition, assets):
             if not assets:
                 break
             numbers = self._load(items, assets, grid)
             np.copyto(merged, harmonise(numbers, factors), where=merged == 0)
         return np.concatenate([merged, codes])
 
-    def _alike(
+    def _by_scaling(
         self, acquisition: Acquisition, assets: Sequence[str]
     ) -> list[tuple[list[pystac.Item], tuple[tuple[float, float], ...]]]:
-        """Items of an acquisition by how their numbers are scaled, because they are fused when read."""
+        """Items of an acquisition grouped by their scaling, because odc-stac fuses them when it reads."""
         rule = SCALINGS[self.profile.scaling]
         groups: dict[tuple[tuple[float, float], ...], list[pystac.Item]] = {}
         for product in acquisition.products:
@@ -157,22 +157,22 @@ class Stac:
                     items,
                     bands=list(assets),
                     geobox=box,
-                    groupby=_together,
+                    groupby=_one_group,
                     pool=READERS,
                     resampling="nearest",
                     dtype="uint16",
                     nodata=0,
-                    patch_url=self._checked,
+                    patch_url=self._checked_address,
                     fail_on_error=True,
                 )
             except (RasterioError, OSError) as error:
                 if self.signer:
-                    self.signer.forget()
+                    self.signer.expire()
                 raise ResponseError(f"its images cannot be read ({excerpt(str(error), secrets)})") from None
         return np.stack([loaded[asset].to_numpy()[0] for asset in assets])
 
-    def _checked(self, href: str) -> str:
-        """The address that GDAL asks for, with the token where there is one."""
+    def _checked_address(self, href: str) -> str:
+        """The address that GDAL requests, with the token where there is one."""
         self.allowed.require(href, f"a STAC Item of {self.name}")  # before the token is added
         signed = self.signer.sign(href) if self.signer else href
         self.images.probe(href, signed)
@@ -196,7 +196,7 @@ class Stac:
 
 
 class _Signer:
-    """Adds the collection's SAS token to addresses; asks for a new one before it runs out.
+    """Adds the collection's SAS token to addresses; requests a new one before it expires.
 
     https://planetarycomputer.microsoft.com/docs/concepts/sas
     """
@@ -210,18 +210,18 @@ class _Signer:
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be shown."""
+        """Secrets to redact."""
         return [self.token]
 
     def sign(self, href: str) -> str:
-        """The address with the token; raises `ResponseError` if there is none to be had."""
+        """The address with the token; raises `ResponseError` if the server gives none."""
         with self.lock:
             if datetime.now(UTC) + timedelta(minutes=1) > self.expiry:
                 self._renew()
             return f"{href}{'&' if '?' in href else '?'}{self.token}"
 
-    def forget(self) -> None:
-        """Ask for another token next time; this one may be why a request failed."""
+    def expire(self) -> None:
+        """Request another token next time, since a request with this one failed."""
         with self.lock:
             self.expiry = datetime.min.replace(tzinfo=UTC)
 
@@ -229,14 +229,14 @@ class _Signer:
         try:
             response = requests.get(self.address, timeout=self.retry.timeout_s, allow_redirects=False)
             response.raise_for_status()
-            answer = response.json()
-            self.token, self.expiry = answer["token"], datetime.fromisoformat(answer["msft:expiry"])
+            content = response.json()
+            self.token, self.expiry = content["token"], datetime.fromisoformat(content["msft:expiry"])
         except (requests.RequestException, *MALFORMED) as error:
             raise ResponseError(f"{self.address} gives no token ({type(error).__name__})") from None
 
 
 def _profile(params: StacScene) -> Profile:
-    """The profile with what the parameters say otherwise."""
+    """The profile, with the parameters that override it."""
     base = PROFILES.get(params.profile or "")
     url = params.url or (base.url if base else "")
     return Profile(
@@ -250,13 +250,13 @@ def _profile(params: StacScene) -> Profile:
     )
 
 
-def _together(*_: object) -> int:
-    """One group for all products: odc-stac fuses them, the first with data first."""
+def _one_group(*_: object) -> int:
+    """One group for all products: odc-stac fuses them, and the first one with data wins."""
     return 0
 
 
 def _gdal(retry: Retry) -> dict[str, Any]:
-    """How GDAL reads over HTTP: it repeats by itself, and forgets files that failed."""
+    """Options of GDAL for HTTP: it repeats failed requests, and does not cache files that failed."""
     return {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_HTTP_MAX_RETRY": retry.attempts - 1,
