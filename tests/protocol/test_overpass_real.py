@@ -61,7 +61,7 @@ def read_by_osmnx(frame: gpd.GeoDataFrame, params: Params, box: Any) -> gpd.GeoD
     return collector.features(box)
 
 
-def burnt(features: gpd.GeoDataFrame, params: Params, grid: Grid, extent: Any) -> np.ndarray:
+def rasterized(features: gpd.GeoDataFrame, params: Params, grid: Grid, extent: Any) -> np.ndarray:
     ground = osm.polygons(features, grid.crs, params.labels)
     label = labels.labeller(ground, grid, params.class_table, params.labels, extent)
     return label(Window(0, 0, *grid.shape))
@@ -83,7 +83,7 @@ def test_both_routes_give_the_same_features_but_for_what_the_extract_cuts(city: 
 def test_the_label_rasters_of_both_routes_and_of_osmnx_itself_agree(city: City, params: Params) -> None:
     _, grid, _ = helsinki.label(params)
     extent = city[0].attrs["extent"]
-    extract, served, by_osmnx = (burnt(features, params, grid, extent) for features in city)
+    extract, served, by_osmnx = (rasterized(features, params, grid, extent) for features in city)
     known = extract != IGNORE
     np.testing.assert_array_equal(served != IGNORE, known)
     assert (extract == served)[known].mean() > 0.99

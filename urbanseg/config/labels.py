@@ -23,7 +23,7 @@ from urbanseg.config.names import LayerName
 from urbanseg.config.remaps import TABLES
 
 IGNORE_NAME = "ignore"
-"""Stands wherever a class may be named, for pixels that count in no loss and no metric."""
+"""Name, in place of a class, of pixels that are excluded from losses and metrics."""
 
 ClassName = str
 
@@ -107,7 +107,7 @@ class LabelParams(Model):
 
 
 class OverpassOsm(Model):
-    """OpenStreetMap as an Overpass server knows it, today or at a date."""
+    """OpenStreetMap from an Overpass server, in its state of today or of a date."""
 
     provider: Literal["overpass"]
     address: Url = "https://overpass-api.de/api"
@@ -152,7 +152,7 @@ class RasterLabels(Model):
 
 
 class VectorLabels(Model):
-    """Labels drawn by hand or surveyed: a file of docs/security.md, Labelme JSON or CVAT XML.
+    """Labels from annotation or survey data: a file of docs/security.md, Labelme JSON or CVAT XML.
 
     Lines are as wide as the attribute `width` (metres) says, else the attribute `lanes`,
     else `labels.default_line_width_m`.
@@ -186,7 +186,7 @@ class VectorLabels(Model):
 
 
 class SplitLists(Model):
-    """A data set's own split: names of images, or of folders of them, or a file with one a line.
+    """The split of a data set: names of images or of their folders, or a file with one per line.
 
     Without `train`, all images that `val` and `test` don't name are for training. An empty
     list is an empty split, as a holdout city has for `train` and `val`.
@@ -198,7 +198,7 @@ class SplitLists(Model):
 
 
 class FolderScene(Model):
-    """A data set of image files: they are laid on one sheet, which is the scene.
+    """A data set of image files, arranged on one sheet, which is the scene.
 
     `images` is a pattern such as ``data/{area}/images/{part}.jpg``; an image is named by
     its fields, joined with ``/``. The sheet has no georeference.
@@ -212,7 +212,7 @@ class FolderScene(Model):
 
 
 class MaskLabels(Model):
-    """Labels of a city whose scene is an image folder: a mask beside each image.
+    """Labels of a city whose scene is an image folder: a mask for each image.
 
     `masks` names the mask of an image by the fields of `scene.images`; `remap` has pixel
     values or colours (``"#3c1098"``) as keys, or is the name of a table.
@@ -233,7 +233,7 @@ Layer = Annotated[OsmLabels | RasterLabels | VectorLabels, Field(discriminator="
 
 
 class LayeredLabels(Model):
-    """Several sources: a pixel has the class of the first layer that knows it."""
+    """Several sources: a pixel has the class of the first layer that labels it."""
 
     layers: list[str] = Field(min_length=1)
     sources: dict[LayerName, Layer]

@@ -89,7 +89,7 @@ URBAN_ATLAS: Table = {
     91000: "ignore",
     92000: "ignore",
 }
-"""Copernicus Urban Atlas 2012 and 2018, burnt with its five-digit codes: https://land.copernicus.eu/local/urban-atlas."""
+"""Copernicus Urban Atlas 2012 and 2018, rasterized with its five-digit codes: https://land.copernicus.eu/local/urban-atlas."""
 
 DEEPGLOBE: Table = {
     "#00ffff": "other",  # urban land

@@ -69,7 +69,7 @@ class SimulatedScene(Model):
 
 
 class MaskParams(Model):
-    """A raster that says which pixels of a local scene are cloud, or valid, by its values."""
+    """A raster whose values mark the cloudy or the valid pixels of a local scene."""
 
     path: Path
     kind: Literal["scl", "cloud", "valid"]
@@ -148,7 +148,7 @@ class AreaParams(Model):
 
 
 class LeastCloud(Model):
-    """Take the acquisition on which most of the area is seen clearly."""
+    """Take the acquisition with the largest clear share of the area."""
 
     rule: Literal["least_cloud"]
 
@@ -169,7 +169,7 @@ class Retry(Model):
 
 
 class SatelliteScene(Model):
-    """What Sentinel-2 scenes have in common, wherever they are fetched from."""
+    """Parameters that Sentinel-2 scenes of all archives have in common."""
 
     area: AreaParams
     dates: str

@@ -1,7 +1,7 @@
-"""A data set of image files as a scene: they are laid side by side on one sheet.
+"""A data set of image files as a scene: the images are arranged side by side on one sheet.
 
-Pixels are copied as they are. Missing ones, and the gutters between images, are 0, and
-present ones at least 1.
+Pixels are copied unchanged, except that nodata and the gutters between images are 0, and
+valid pixels at least 1.
 """
 
 import hashlib
@@ -23,9 +23,14 @@ log = logging.getLogger(__name__)
 
 
 def plan(params: FolderScene, trusted: Sequence[Path] = ()) -> tuple[list[SheetImage], dict[str, Path]]:
-    """Where each image of the data set's splits lies on the sheet, and its file.
+    """Arrange the images of the data set's splits on the sheet.
 
-    Images may name files in their own folders and in `trusted`.
+    Args:
+        params: pattern and splits of the images.
+        trusted: files and folders that the images may name, besides their own folders.
+
+    Returns:
+        The images with their windows on the sheet, and the file of each by name.
 
     Raises:
         PipelineError: if there is no image, or a split's list doesn't fit them.
@@ -92,7 +97,7 @@ def copy(
 
 
 def provenance(files: Mapping[str, Path]) -> dict[str, Any]:
-    """What the STAC Item says of the images: how many, and the SHA-256 of all their bytes in order."""
+    """Properties of the images for the STAC Item: their number, and the SHA-256 of all bytes in order."""
     digest = hashlib.sha256()
     for name in sorted(files):
         digest.update(files[name].read_bytes())
@@ -100,7 +105,7 @@ def provenance(files: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _entries(entries: list[str] | Path | None, name: str) -> list[str] | None:
-    """The entries of a split's list, which may be in a file, one a line."""
+    """The entries of a split's list, which may be in a file with one entry per line."""
     if not isinstance(entries, Path):
         return entries
     try:

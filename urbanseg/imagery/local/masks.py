@@ -1,8 +1,8 @@
-"""Masks beside a local scene: which of its pixels are cloud, or valid, by the values of another raster.
+"""Masks of a local scene: its cloudy or valid pixels, by the values of another raster.
 
-The mask may lie on another grid and is read by nearest neighbour; where it does not
-reach, its value is 0. Clouds are delivered as scene classes (SCL), as for Sentinel-2, so
-that what comes after needs to know one kind of mask.
+The mask may be on another grid and is read by nearest neighbour; outside it, its value
+is 0. Clouds are delivered as scene classes (SCL), as for Sentinel-2, so that later stages
+read one kind of mask.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from urbanseg.imagery.local.warping import warped
 from urbanseg.io import raster
 
 CLOUD, UNCLASSIFIED = 9, 7
-"""SCL codes that a mask of clouds is written as."""
+"""SCL codes in which a mask of clouds is written."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,15 @@ class Mask:
 
 @contextmanager
 def opened(params: MaskParams, grid: Grid, trusted: Sequence[Path] = ()) -> Iterator[Mask]:
-    """The mask that the parameters name, on the scene's grid.
+    """Open the mask that the parameters name, on the scene's grid.
 
     Args:
         params: file, band and values.
         grid: the scene's.
         trusted: files and folders that the mask may name, besides its own folder.
+
+    Yields:
+        The mask.
 
     Raises:
         PipelineError: if the file is missing or damaged, lacks the band, or names files that it may not.
@@ -68,7 +71,14 @@ def opened(params: MaskParams, grid: Grid, trusted: Sequence[Path] = ()) -> Iter
 
 
 def write_classes(mask: Mask, grid: Grid, scl: Path, window_px: int) -> None:
-    """Write a mask as scene classes, window by window."""
+    """Write a mask as scene classes, window by window.
+
+    Args:
+        mask: of clouds or scene classes.
+        grid: the scene's.
+        scl: where to write the scene classes (uint8).
+        window_px: side of a window in pixels.
+    """
     with raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as out:
         for piece in blocks(grid.shape, window_px):
             out.write(mask.classes(piece), piece)

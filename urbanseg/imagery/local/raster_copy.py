@@ -1,9 +1,9 @@
 """Any raster that GDAL opens as a scene: chosen bands, on a metric grid, with one rule for missing pixels.
 
-Missing pixels follow, in this order: the nodata value of the parameters, that of the
-file, or the file's alpha band or mask; besides, NaN is always missing. Where only a mask
-says it, missing pixels become 0 and present ones at least 1 (whole numbers), or NaN
-(floating point). A pixel counts as missing if any chosen band misses it.
+Nodata is defined by the first of: the nodata value of the parameters, that of the file,
+the file's alpha band or mask; NaN is always nodata. Where only a mask defines it, nodata
+becomes 0 and valid pixels at least 1 (whole numbers), or NaN (floating point). A pixel is
+nodata if any chosen band is.
 """
 
 import logging
@@ -28,14 +28,14 @@ from urbanseg.io import raster
 log = logging.getLogger(__name__)
 
 WINDOW = 1024
-"""Side of the pieces that are copied at a time, in pixels."""
+"""Side of the windows that are copied at a time, in pixels."""
 
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """How missing pixels are written (None: there are none), and what says which they are."""
+    """The value of nodata pixels (None: there are none), and what defines them."""
 
     value: float | None
     by: Literal["value", "mask", "nothing"]
@@ -43,7 +43,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class _Source:
-    """A raster on the scene's grid: which bands, how they are read, and what each piece is checked with."""
+    """A raster on the scene's grid: its bands, its nodata rule, its window, and a mask of valid pixels."""
 
     image: raster.Reader
     bands: list[int]
@@ -52,7 +52,7 @@ class _Source:
     valid: Callable[[Window], NDArray[np.bool_]] | None
 
     def read(self, piece: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Pixels ``(bands, height, width)`` of a piece of the scene, and which are present."""
+        """Pixels ``(bands, height, width)`` of a window of the scene, and which of them are valid."""
         there = piece._replace(row=piece.row + self.window.row, col=piece.col + self.window.col)
         pixels = self.image.read(there, self.bands)
         present = np.ones(pixels.shape[1:], bool)
@@ -86,7 +86,7 @@ def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = (
 
     Raises:
         PipelineError: if the file is missing, damaged or lacks a band, if it names files that
-            it may not, if the area lies outside it, or if nothing in it is data.
+            it may not, if the area lies outside it, or if all of it is nodata.
     """
     with ExitStack() as inputs:
         opened = inputs.enter_context(raster.reading(params.path, trusted=trusted))
@@ -176,7 +176,7 @@ def _bands(source: raster.Reader, params: LocalScene) -> list[int]:
 
 
 def _missing(source: raster.Reader, params: LocalScene) -> Missing:
-    """How this file says what is missing; see the module."""
+    """The nodata rule of this file; see the module."""
     dtype = np.dtype(source.info.dtype)
     if params.nodata is not None:
         if dtype.kind != "f" and not _fits(params.nodata, dtype):
@@ -193,7 +193,7 @@ def _missing(source: raster.Reader, params: LocalScene) -> Missing:
 
 
 def _unmasked(image: raster.Reader, window: Window) -> NDArray[np.bool_]:
-    """Where the alpha band or the mask shows the pixels; GDAL itself heeds alpha of 8 and 16 bits only."""
+    """Valid pixels by the alpha band or the mask; GDAL itself supports alpha of 8 and 16 bits only."""
     for number, meaning in enumerate(image.dataset.colorinterp, start=1):
         if meaning == ColorInterp.alpha:
             return np.asarray(image.read_band(window, number) > 0)
@@ -206,7 +206,7 @@ def _fits(value: float, dtype: np.dtype[Any]) -> bool:
 
 
 def _area(grid: Grid, params: LocalScene) -> Window:
-    """The pixels that the area touches; all of them if there is no area."""
+    """The window of the pixels that the area touches; all of them if there is no area."""
     if params.bbox is None:
         return Window(0, 0, grid.height, grid.width)
     west, south, east, north = params.bbox

@@ -1,7 +1,7 @@
-"""A raster seen on another grid, warped window by window as it is read.
+"""A raster on another grid, warped window by window as it is read.
 
-A scene needs a metric, north-up grid. Rasters that have one are left alone unless their
-owner asks for another grid; the rest goes to the UTM zone of its centre.
+A scene needs a metric, north-up grid. Rasters that have one are not warped unless the
+parameters ask for another grid; others are warped to the UTM zone of their centre.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,6 +31,9 @@ def onto_metric_grid(
         source: the raster.
         params: the grid, and how to resample.
         trusted: files and folders that ``like`` may name, besides its own folder.
+
+    Yields:
+        The raster, on its own grid or warped.
 
     Raises:
         PipelineError: if the grid to take over (``like``) is not metric and north-up.

@@ -1,11 +1,11 @@
-"""What surfaces are made of: reflectance spectra, and the mixtures that they form.
+"""Materials of surfaces: reflectance spectra, and mixtures of them.
 
 Tables only. Reflectances are bottom-of-atmosphere means for the Sentinel-2 bands B02,
 B03, B04 and B08, rounded from the classes of the ECOSTRESS spectral library (Meerdink et
 al. 2019), the USGS library version 7 (Kokaly et al. 2017) and, for urban materials,
 Herold et al. 2004, "Spectrometry for urban area remote sensing". Roofs, roads, yards and
-bare soils overlap in these bands, and so do lawns, pitches and parks; this is so in
-nature, and it is why a map of land cover needs shape and context.
+bare soils overlap in these bands, and so do lawns, pitches and parks, as in nature, which
+is why a land-cover map needs shape and context.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""Which OpenStreetMap features show which surface, and what a surface is made of.
+"""Surfaces of OpenStreetMap features, and the materials of surfaces.
 
-Tables only: from the ground up, so that later surfaces lie above earlier ones. They
-cover what people map, not only what the embedded city holds, so that any extract can be
-rendered.
+Tables only, ordered from the ground up: later surfaces lie above earlier ones. They cover
+common tags, not only those of the embedded city, so that any extract can be rendered.
 """
 
 from collections.abc import Mapping
@@ -16,11 +15,11 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Surface:
-    """Features that look alike: their rules, and the materials they are drawn from.
+    """Features of like appearance: their rules, and the weights of their materials.
 
     Surfaces of a higher `order` lie above others; within one, smaller features lie above
-    larger ones. `arid` are the materials in a dry climate. `tagged` narrows them where a
-    feature says more, by ``key=value``.
+    larger ones. `arid` are the materials in a dry climate. `tagged` replaces them for
+    features with a tag ``key=value``.
     """
 
     order: int
@@ -160,7 +159,7 @@ SURFACES: dict[str, Surface] = {
 }  # fmt: skip
 
 BACKGROUND: dict[str, str] = {"temperate": "waste grass", "arid": "gravel plain"}
-"""Material of ground that nobody has mapped, by climate."""
+"""Material of unmapped ground, by climate."""
 
 LINE_WIDTH_M: dict[str, float] = {
     "motorway": 24, "trunk": 20, "primary": 16, "secondary": 13, "tertiary": 10, "unclassified": 7,
@@ -168,7 +167,7 @@ LINE_WIDTH_M: dict[str, float] = {
     "cycleway": 2.5, "track": 3.5, "rail": 7, "tram": 5, "river": 30, "canal": 12, "stream": 3, "tree_row": 8,
     "runway": 45, "taxiway": 20,
 }  # fmt: skip
-"""Full width of lines that do not say their own, by the value of their main tag."""
+"""Full width of lines without a width tag, by the value of their main tag."""
 
 DEFAULT_LINE_WIDTH_M = 5.0
 LANE_WIDTH_M = 3.5
@@ -178,7 +177,7 @@ LEVELS: dict[str, float] = {
     "house": 2, "detached": 2, "terrace": 2.5, "garage": 1, "garages": 1, "shed": 1, "industrial": 2.5,
     "warehouse": 3, "retail": 2, "church": 6, "apartments": 5,
 }  # fmt: skip
-"""Typical number of storeys of buildings that do not say their own."""
+"""Typical number of storeys of buildings without such a tag."""
 
 DEFAULT_LEVELS = 3.0
 
@@ -189,10 +188,10 @@ KEEP_TAGS = (
     "width", "lanes", "surface", "crop", "leaf_type", "trees", "water", "landuse", "layer", "roof:material",
     "height", "building", "building:levels",
 )  # fmt: skip
-"""Tags that the renderer looks at beside those that chose the surface."""
+"""Tags that the renderer reads besides those of the surface's rule."""
 
 SKIP: list[dict[str, Literal["*"] | list[str]]] = [
     {"tunnel": ["yes", "building_passage", "culvert"]},
     {"location": ["underground"]},
 ]
-"""Features that are not seen from above."""
+"""Features that are not visible from above."""

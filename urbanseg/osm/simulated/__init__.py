@@ -1,9 +1,9 @@
-"""The embedded city: a town plan drawn from a seed, as OpenStreetMap would hold it.
+"""The embedded city: a procedural town plan from a seed, with OpenStreetMap tags.
 
-`lay_out` draws the plan: waters, a hierarchy of roads that cuts the land into districts,
-streets that cut districts into blocks, and what stands on each block. `write` stores it
-as an OpenStreetMap file, so that it reaches the rest of the pipeline through the same
-reader as a real extract. The way from arterials over districts to parcels follows
+`lay_out` generates the plan: waters, a hierarchy of roads that divides the land into
+districts, streets that divide districts into blocks, and the land use of each block.
+`write` stores it as an OpenStreetMap file, so that the pipeline reads it like a real
+extract. The sequence of arterials, districts and parcels follows
 Parish & Müller 2001, "Procedural Modeling of Cities".
 """
 

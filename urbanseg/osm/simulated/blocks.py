@@ -1,7 +1,7 @@
-"""What stands on a block: buildings with the tags people give them, greens, ponds, yards.
+"""Land use of blocks: buildings with typical tags, greens, ponds, yards.
 
-`USES` maps the name of a use (as the tables in `styles` weigh them) to the function
-that turns all blocks of that use into features.
+`USES` maps the name of a use (weighted in the tables of `styles`) to the function that
+turns all blocks of that use into features.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ BARE_SITES: Choices = [
 
 
 def choose(count: int, choices: Choices, rng: Rng) -> list[dict[str, str]]:
-    """Tags for `count` things, drawn by weight."""
+    """Tags of `count` features, drawn by weight."""
     weights = np.array([weight for weight, _ in choices], dtype=float)
     drawn = rng.choice(len(choices), size=count, p=weights / weights.sum())
     return [dict(choices[i][1]) for i in drawn]
@@ -63,7 +63,7 @@ def built(
     levels: tuple[int, int],
     around: Use | None = None,
 ) -> Use:
-    """A use that builds on the block; `around` is what the rest of it is, if anything."""
+    """A use with buildings on the block; `around` is the use of the rest of the block, if any."""
 
     def use(blocks: Polygons, rng: Rng) -> list[Feature]:
         ground = around(blocks, rng) if around else []

@@ -1,7 +1,7 @@
-"""Footprints: how buildings stand on a block. Geometry only, computed for many blocks at once.
+"""Footprints of the buildings on a block. Geometry only, computed for many blocks at once.
 
-A pattern is laid in the frame of each block's oriented bounding box and cut to the
-block, so buildings follow streets whatever their direction.
+A pattern is placed in the frame of each block's oriented bounding box and clipped to the
+block, so that buildings are aligned with the streets.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Laying out the embedded city: from the plan's bones to a list of tagged features."""
+"""Layout of the embedded city: from arterials and waters to a list of tagged features."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,13 @@ from urbanseg.osm.simulated.streets import clear, noded, subdivide
 from urbanseg.osm.simulated.styles import STYLES, District, Style, Weights
 
 STREAMS = ("roads", "kinds", "river", "lakes", "streets", "uses", "blocks", "greens")
-"""Parts of the plan; each draws from a random stream of its own, so that one can change alone."""
+"""Parts of the plan, each with its own random stream, so that a change of one leaves the others."""
 
 MIN_DISTRICT_M2 = 6000.0
-"""Scraps of land between arterials and water that are smaller belong to no district."""
+"""Smaller pieces of land between arterials and water belong to no district."""
 
 COLLECTOR = {"highway": "tertiary", "width": "18"}
-"""Tags of the first cut through a large built district."""
+"""Tags of the first street that divides a large built district."""
 
 WIDTHS_M = {"footway": 4.0, "track": 5.0}
 """Widths of ways that carry no width tag."""
@@ -32,7 +32,7 @@ CLUSTERING = 0.55
 
 
 def lay_out(style: str, seed: int, bounds: Bounds) -> list[Feature]:
-    """Draw a city: shapes in the coordinates of `bounds`, with OpenStreetMap tags.
+    """Generate a city: shapes in the coordinates of `bounds`, with OpenStreetMap tags.
 
     Args:
         style: name of a style (``river``, ``oasis``).

@@ -1,7 +1,7 @@
-"""The bones of the embedded city: its arterials and the cells that they enclose.
+"""The arterials of the embedded city, and the cells that they enclose.
 
-Nothing is laid on a grid: every arterial is bent by one smooth displacement field, as
-terrain bends real ones, so cells are irregular and no two share a direction.
+Every arterial is displaced by one smooth random field, so that cells are irregular and no
+two have the same direction.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ ARTERIAL_TAGS: dict[str, tuple[float, dict[str, str]]] = {
     "primary": (21, {"lanes": "6", "maxspeed": "50"}),
     "secondary": (18, {"width": "18 m", "maxspeed": "50"}),
 }
-"""Full width in metres and tags of arterials; widths are written as people write them."""
+"""Full width in metres and tags of arterials; width tags vary in format as in real data."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def arterials(bounds: Bounds, style: Style, rng: Rng) -> list[Road]:
 
 
 def lines(geometry: BaseGeometry) -> list[LineString]:
-    """The lines longer than a metre in what an overlay of lines left."""
+    """The lines longer than a metre in the result of an overlay."""
     parts = shapely.get_parts(geometry)
     return [part for part in parts if isinstance(part, LineString) and part.length > 1]
 

@@ -1,4 +1,4 @@
-"""Streets: a district is halved again and again, and every cut is a street.
+"""Streets by recursive subdivision of districts: every cut is a street.
 
 Recursive subdivision along the oriented bounding box gives the T-junctions and the
 unequal blocks of grown towns (Vanegas et al. 2012, "Procedural Generation of Parcels in

@@ -1,4 +1,4 @@
-"""What a kind of city is made of: its arterials, its kinds of district, what stands there.
+"""Styles of cities: their arterials, their kinds of district, and the uses of blocks.
 
 Tables only. Lengths are metres, areas hectares; weights are relative.
 """
@@ -12,7 +12,7 @@ Tags = Mapping[str, str]
 
 @dataclass(frozen=True)
 class District:
-    """How a kind of district is cut up and used.
+    """How a kind of district is divided and used.
 
     `block_ha` is the size of its blocks, `regular` whether its streets keep one direction,
     `street` the tags of its streets, and `uses` what its blocks are given to: neighbours

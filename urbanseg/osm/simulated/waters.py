@@ -1,4 +1,4 @@
-"""Waters of the embedded city, their banks, and how roads pass over and under."""
+"""Waters of the embedded city, their banks, bridges and tunnels."""
 
 from collections.abc import Sequence
 

@@ -57,7 +57,7 @@ def _in_degrees(features: Sequence[Feature], crs: pyproj.CRS) -> Iterator[Featur
 
 
 class _Objects:
-    """OpenStreetMap objects gathered so far; the position is the id minus one."""
+    """OpenStreetMap objects to write; the position in a list is the id minus one."""
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, int], int] = {}
