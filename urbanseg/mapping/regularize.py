@@ -93,7 +93,7 @@ def _candidates(
 ) -> Iterator[shapely.Polygon]:
     """Rectilinear shapes for one polygon, none if its walls have no common directions."""
     rings = [_points(ring) for ring in (polygon.exterior, *polygon.interiors)]
-    for wall_tolerance, outline in enumerate(simpler):
+    for place, outline in enumerate(simpler):
         if len(outline.interiors) != len(polygon.interiors):
             continue
         kept = [
@@ -103,7 +103,7 @@ def _candidates(
         vote, agreement = _dominant_direction(
             [_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)]
         )
-        if wall_tolerance == 0:
+        if place == 0:
             if agreement < MIN_AGREEMENT:
                 return
             yield from _build_shapes(rings, None, vote, tolerance)
