@@ -47,7 +47,7 @@ from urbanseg.grid import strips
 from urbanseg.infer import export, outputs
 from urbanseg.infer.backends import BACKENDS
 from urbanseg.infer.predictor import TorchPredictor
-from urbanseg.infer.scene import lattice_of, predict_scene
+from urbanseg.infer.scene import predict_scene, window_grid
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import raster
 from urbanseg.model import segmenter
@@ -202,12 +202,12 @@ def compare(
 ) -> dict[str, float]:
     """Run all on one scene; print a table, and return seconds and mIoU by name."""
     with rasterio.open(case.scene) as scene:
-        lattice = lattice_of(scene.shape, options)
-    windows = len(lattice.rows) * len(lattice.cols)
+        laid = window_grid(scene.shape, options)
+    windows = len(laid.rows) * len(laid.cols)
     predictors = {"ours": loaded(case, "float32")}
-    runs: dict[str, Callable[[], Any]] = {"bare": lambda: bare(case, windows, lattice.window)}
+    runs: dict[str, Callable[[], Any]] = {"bare": lambda: bare(case, windows, laid.window)}
     if segmenter.native_bf16(torch.device("cpu")):
-        runs["bare_bf16"] = lambda: bare(case, windows, lattice.window, low=True)
+        runs["bare_bf16"] = lambda: bare(case, windows, laid.window, low=True)
         predictors["ours_bf16"] = loaded(case, "bfloat16")
     if model:
         found = exported(case, model, options.threads)
@@ -218,9 +218,9 @@ def compare(
         adjusted = replace(case, size=TILE) if name == "loop" else case
         runs[name] = lambda peer=peer, adjusted=adjusted: peer(adjusted)
 
-    bare(case, 2, lattice.window)  # the first call of a network is slow
+    bare(case, 2, laid.window)  # the first call of a network is slow
     figures: dict[str, float] = {"windows": windows}
-    print(f"\n{windows} windows of {lattice.window[0]} × {lattice.window[1]} pixels\n")
+    print(f"\n{windows} windows of {laid.window[0]} × {laid.window[1]} pixels\n")
     print("| what | seconds | mIoU |\n|---|---|---|")
     seconds, results = timed(runs, repeats)
     for name, result in results.items():

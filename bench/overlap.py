@@ -19,7 +19,7 @@ from urbanseg import paths
 from urbanseg.grid import SPLITS
 from urbanseg.infer.predictor import TorchPredictor, select_bands
 from urbanseg.infer.stitching import Predictor, predict_strips
-from urbanseg.infer.windows import Lattice
+from urbanseg.infer.windows import WindowGrid
 from urbanseg.io import raster
 from urbanseg.metrics.segmentation import class_scores, confusion, counted, mean
 from urbanseg.model import segmenter
@@ -27,11 +27,13 @@ from urbanseg.model import segmenter
 TEST = SPLITS.index("test")
 
 
-def test_miou(city: str, predict: Predictor, bands: list[int], classes: int, lattice: Lattice) -> float:
-    """Mean IoU on the test blocks of a city, predicted by the windows of a lattice."""
+def test_miou(
+    city: str, predict: Predictor, bands: list[int], classes: int, window_grid: WindowGrid
+) -> float:
+    """Mean IoU on the test blocks of a city, predicted by the windows of a grid."""
     with raster.reading(paths.scene(city)) as scene, raster.reading(paths.split(city)) as split:
         found = predict_strips(
-            lattice,
+            window_grid,
             read=lambda window: scene.read(window, bands),
             valid=lambda window: split.read_band(window) == TEST,
             predict=predict,
@@ -50,17 +52,17 @@ def miou(city: str, predicted: NDArray[np.uint8], classes: int) -> float:
     return mean(class_scores(confusion(reference[at], predicted[at], classes)).iou)
 
 
-def trials(asked: argparse.Namespace, shape: tuple[int, int]) -> Iterator[Lattice]:
-    """The lattices to try; where no window overlaps, blending is nothing."""
+def trials(asked: argparse.Namespace, shape: tuple[int, int]) -> Iterator[WindowGrid]:
+    """The grids of windows to try; where no window overlaps, blending is nothing."""
     for size in asked.sizes:
         for overlap in asked.overlaps:
             for blend in asked.blends if overlap else ["flat"]:
                 if overlap < size:
-                    yield Lattice(shape, size, overlap, blend)
+                    yield WindowGrid(shape, size, overlap, blend)
 
 
 def main() -> None:
-    """Predict by each lattice and print the table."""
+    """Predict by each grid of windows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("city")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="pixels")
@@ -75,16 +77,16 @@ def main() -> None:
 
     rows = []
     print("| window | overlap | blend | windows | work | mIoU |\n|---|---|---|---|---|---|")
-    for lattice in trials(asked, info.grid.shape):
-        score = test_miou(asked.city, predict, bands, len(spec.classes), lattice)
-        windows = len(lattice.rows) * len(lattice.cols)
-        work = windows * lattice.window[0] * lattice.window[1] / (info.grid.height * info.grid.width)
+    for window_grid in trials(asked, info.grid.shape):
+        score = test_miou(asked.city, predict, bands, len(spec.classes), window_grid)
+        windows = len(window_grid.rows) * len(window_grid.cols)
+        work = windows * window_grid.window[0] * window_grid.window[1] / (info.grid.height * info.grid.width)
         print(
-            f"| {lattice.size} | {lattice.overlap} | {lattice.blend} | {windows} "
+            f"| {window_grid.size} | {window_grid.overlap} | {window_grid.blend} | {windows} "
             f"| {work:.2f} | {score:.4f} |",
             flush=True,
         )
-        rows.append({"size": lattice.size, "overlap": lattice.overlap, "blend": lattice.blend,
+        rows.append({"size": window_grid.size, "overlap": window_grid.overlap, "blend": window_grid.blend,
                      "windows": windows, "work": round(work, 3), "miou": round(score, 5)})  # fmt: skip
     print(json.dumps({"city": asked.city, "precision": asked.precision, "trials": rows}))
 

@@ -23,7 +23,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import backends, cluster, outputs, worker
 from urbanseg.infer.job import Job
-from urbanseg.infer.scene import lattice_of, predict_scene
+from urbanseg.infer.scene import predict_scene, window_grid
 from urbanseg.io import raster
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
@@ -171,5 +171,5 @@ def test_what_is_no_scheduler_is_refused(name):
 
 
 def test_parts_are_many_enough_for_the_test_to_be_one():
-    parts = lattice_of(GRID.shape, options()).parts(1000, 4)
+    parts = window_grid(GRID.shape, options()).parts(1000, 4)
     assert len(parts) > 8

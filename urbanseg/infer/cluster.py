@@ -19,7 +19,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer.job import Job
-from urbanseg.infer.scene import lattice_of
+from urbanseg.infer.scene import window_grid
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
 from urbanseg.io.startup import prepare
@@ -48,11 +48,11 @@ def predict_strips(job: Job) -> Iterator[Strip]:
     except FileNotFoundError as error:
         raise PipelineError(f"{error.filename} does not exist; run the stage that makes it") from error
     with raster.reading(job.scene) as scene:
-        lattice = lattice_of(scene.grid.shape, job.options)
+        windows = window_grid(scene.grid.shape, job.options)
     with _client(job.options) as client:
         workers = len(client.nthreads())
-        count = max(PARTS_PER_WORKER * workers, -(-len(lattice.rows) // ROWS_PER_PART))
-        parts = iter(lattice.parts(count, job.options.batch_size))
+        count = max(PARTS_PER_WORKER * workers, -(-len(windows.rows) // ROWS_PER_PART))
+        parts = iter(windows.parts(count, job.options.batch_size))
         waiting: deque[tuple[range, Future[list[Strip]]]] = deque()
         while True:
             room = PARTS_PER_WORKER * max(1, len(client.nthreads())) - len(waiting)

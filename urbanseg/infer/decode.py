@@ -1,7 +1,7 @@
-"""From blended scores to what is written: a class, how sure it is, and rasters that say more.
+"""Decoding blended scores: class and confidence, and on request probabilities, entropy and margin.
 
-Everything leaves as uint8, 0–`CONFIDENCE_SCALE` for 0–1, so that a strip of answers is small enough
-to be sent from one machine to another.
+All layers are uint8, shares as `classes.encode_share` stores them, so that a strip is small
+enough to be sent from one machine to another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,25 +15,25 @@ from urbanseg.classes import encode_share
 from urbanseg.errors import PipelineError
 
 OTHER = 0
-"""The class of a pixel that no class claims."""
+"""The class of a pixel where no class reaches the confidence it needs."""
 
 Extra = Literal["probabilities", "entropy", "margin"]
 
-Layers = dict[str, NDArray[np.uint8]]
-"""``classes`` and ``confidence``, and those asked for besides, each ``(height, width)``;
+DecodedLayers = dict[str, NDArray[np.uint8]]
+"""``classes`` and ``confidence``, and those asked for, each ``(height, width)``;
 ``probabilities`` is ``(classes, height, width)``."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is made of the scores of a pixel; see `__call__`."""
+class Decoder:
+    """Makes layers of the scores of pixels; see `__call__`."""
 
-    least: tuple[float, ...] = ()
+    min_confidence: tuple[float, ...] = ()
     """Confidence that each class needs, 0–1; empty: none."""
     extras: tuple[Extra, ...] = ()
 
-    def __call__(self, scores: NDArray[np.float32]) -> Layers:
-        """Answer by the weighted sums of probabilities ``(classes, height, width)``, which are overwritten.
+    def __call__(self, scores: NDArray[np.float32]) -> DecodedLayers:
+        """Decode the weighted sums of probabilities ``(classes, height, width)``, which are overwritten.
 
         The class is the most probable of those that reach the confidence they need, or
         `OTHER` where none does; the confidence is its probability, whichever it is. The
@@ -44,10 +44,10 @@ class Answer:
         np.divide(1, total, out=total, where=total > 0)
         scores *= total
         claims = scores
-        if self.least:
-            claims = np.where(scores < np.asarray(self.least, np.float32)[:, None, None], 0, scores)
-        best, highest = strongest(claims)
-        if self.least:
+        if self.min_confidence:
+            claims = np.where(scores < np.asarray(self.min_confidence, np.float32)[:, None, None], 0, scores)
+        best, highest = argmax_and_max(claims)
+        if self.min_confidence:
             highest = np.take_along_axis(scores, best[None], axis=0)[0]
         layers = {"classes": best, "confidence": encode_share(highest)}
         if "probabilities" in self.extras:
@@ -60,7 +60,7 @@ class Answer:
         return layers
 
 
-def strongest(claims: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def argmax_and_max(claims: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The first of the greatest values along the first axis: its number, uint8, and itself.
 
     As numpy's argmax and max, several times as fast: without a branch for each pixel.
@@ -81,7 +81,7 @@ def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     return bits
 
 
-def least_by_class(least: Mapping[str, float], classes: Sequence[str]) -> tuple[float, ...]:
+def min_confidence_by_class(least: Mapping[str, float], classes: Sequence[str]) -> tuple[float, ...]:
     """Confidence that each class of the model needs, from `predict.min_confidence`.
 
     Raises:
@@ -92,7 +92,7 @@ def least_by_class(least: Mapping[str, float], classes: Sequence[str]) -> tuple[
 
 
 def kept_classes(chosen: Sequence[str] | None, classes: Sequence[str]) -> NDArray[np.bool_] | None:
-    """Which classes of the model may be answered, from `predict.classes`; None: all.
+    """Which classes of the model may be predicted, from `predict.classes`; None: all.
 
     Raises:
         PipelineError: for a class that the model doesn't know.

@@ -146,7 +146,7 @@ def _manifest(name: str, model: Path, spec: Spec) -> dict[str, Any]:
 
 
 class ProgramPredictor:
-    """A file of torch.export, to be compared; see `strips.Predictor`."""
+    """A file of torch.export, to be compared; see `stitching.Predictor`."""
 
     def __init__(self, path: Path) -> None:
         self.program = torch.export.load(path).module()

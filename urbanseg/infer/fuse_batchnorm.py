@@ -21,24 +21,24 @@ class _Tracer(fx.Tracer):
         return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
 
 
-def folded(network: nn.Module) -> nn.Module:
+def fuse_batchnorm(network: nn.Module) -> nn.Module:
     """A copy of a network, in evaluation mode, without the batch normalisations that follow a convolution.
 
     Its logits are the same but for rounding. What is used in two places stays as it is.
     """
     network = copy.deepcopy(network).eval()
     places = Counter(id(layer) for _, layer in network.named_modules(remove_duplicate=False))
-    _fold_within(network, {place for place, count in places.items() if count > 1})
+    _fuse_within(network, {place for place, count in places.items() if count > 1})
     return network
 
 
-def _fold_within(network: nn.Module, shared: Set[int]) -> None:
+def _fuse_within(network: nn.Module, shared: Set[int]) -> None:
     """Fold what can be; where the way of the data depends on the data, within each part by itself."""
     try:
         nodes = _Tracer().trace(network).nodes
     except Exception:  # noqa: BLE001, of any kind: symbols went through code that expects numbers
         for part in network.children():
-            _fold_within(part, shared)
+            _fuse_within(part, shared)
         return
     calls = [node for node in nodes if node.op == "call_module"]
     uses = Counter(str(call.target) for call in calls)
@@ -52,10 +52,10 @@ def _fold_within(network: nn.Module, shared: Set[int]) -> None:
         layer, norm = network.get_submodule(source), network.get_submodule(name)
         if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and id(layer) not in shared:
             parent, _, own = name.rpartition(".")
-            setattr(network.get_submodule(parent), own, _merge(layer, norm))
+            setattr(network.get_submodule(parent), own, _fuse(layer, norm))
 
 
-def _merge(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
+def _fuse(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Module:
     """Make the normalisation a part of the convolution; what timm's does besides is left: an activation."""
     if norm.running_mean is None or norm.running_var is None:
         return norm

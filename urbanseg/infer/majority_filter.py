@@ -19,7 +19,9 @@ Method = Literal["none", "median", "morphology"]
 Classes = NDArray[np.uint8]
 
 
-def cleaned(strips: Iterable[Strip], method: Method, radius_px: int, classes: int) -> Iterator[Strip]:
+def majority_filtered(
+    strips: Iterable[Strip], method: Method, radius_px: int, classes: int
+) -> Iterator[Strip]:
     """The strips with cleaned classes; other layers stay as they are.
 
     ``median`` gives each pixel the class that most of the square of ``2 radius_px + 1``
@@ -43,12 +45,12 @@ def cleaned(strips: Iterable[Strip], method: Method, radius_px: int, classes: in
 
 
 def majority(labels: Classes, radius_px: int, classes: int) -> Classes:
-    """The most frequent class around each pixel ``(height, width)``; see `cleaned`."""
+    """The most frequent class around each pixel ``(height, width)``; see `majority_filtered`."""
     return _voted(labels, labels, radius_px, classes)
 
 
 def opened(labels: Classes, radius_px: int, classes: int) -> Classes:
-    """Each class opened by a square, the rest filled from around; see `cleaned`."""
+    """Each class opened by a square, the rest filled from around; see `majority_filtered`."""
     side = 2 * radius_px + 1
     kept = np.full_like(labels, IGNORE)
     for number in range(classes):

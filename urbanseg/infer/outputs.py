@@ -8,7 +8,7 @@ from tqdm import tqdm
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.predict import PredictParams
 from urbanseg.grid import Grid
-from urbanseg.infer.majority_filter import cleaned
+from urbanseg.infer.majority_filter import majority_filtered
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
 from urbanseg.io.prefetch import prefetch
@@ -30,7 +30,7 @@ def write(
         raster.writing_all(grid, layers) as writers,
         tqdm(desc="predict", unit="row", total=grid.height) as bar,
     ):
-        for strip in prefetch(cleaned(strips, options.clean, options.clean_px, len(classes))):
+        for strip in prefetch(majority_filtered(strips, options.clean, options.clean_px, len(classes))):
             for path, writer in writers.items():
                 writer.write(strip.layers[path.stem], strip.window)
             bar.update(strip.window.height)

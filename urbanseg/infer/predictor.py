@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from urbanseg.errors import PipelineError
-from urbanseg.infer.fuse_batchnorm import folded
+from urbanseg.infer.fuse_batchnorm import fuse_batchnorm
 from urbanseg.model.cpu import use_cpu
 from urbanseg.model.segmenter import CLIP, Spec, native_bf16
 
 
 class TorchPredictor:
-    """Maps batches of pixels to probabilities on one device; see `strips.Predictor`.
+    """Maps batches of pixels to probabilities on one device; see `stitching.Predictor`.
 
     `precision` is ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device computes
     in it. The network is copied, with its batch normalisations folded.
@@ -25,7 +25,7 @@ class TorchPredictor:
     ) -> None:
         use_cpu(threads)
         self.device = device
-        self.network = folded(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = fuse_batchnorm(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         mean, std = (
             torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (spec.mean, spec.std)
         )

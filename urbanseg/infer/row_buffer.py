@@ -32,7 +32,7 @@ class _Chunk(NamedTuple):
         return self.top + len(self.valid)
 
 
-class Rows:
+class RowBuffer:
     """A view of the scene that moves down; memory is its width times the view's height."""
 
     def __init__(self, read: Read, valid: Valid, shape: tuple[int, int]) -> None:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from urbanseg.config.predict import PredictParams
-from urbanseg.infer.decode import Answer, kept_classes, least_by_class
+from urbanseg.infer.decode import Decoder, kept_classes, min_confidence_by_class
 from urbanseg.infer.stitching import Predictor, Strip, predict_strips
-from urbanseg.infer.tta import augmented, restricted
-from urbanseg.infer.windows import Lattice
+from urbanseg.infer.tta import restricted, with_tta
+from urbanseg.infer.windows import WindowGrid
 from urbanseg.io import raster
 
 
-def lattice_of(shape: tuple[int, int], options: PredictParams) -> Lattice:
+def window_grid(shape: tuple[int, int], options: PredictParams) -> WindowGrid:
     """The windows of a scene of ``(height, width)`` pixels."""
-    return Lattice(shape, options.size, options.overlap, options.blend)
+    return WindowGrid(shape, options.size, options.overlap, options.blend)
 
 
 def predict_scene(
@@ -33,20 +33,20 @@ def predict_scene(
         predict: the model on some back end.
         classes: names of its classes, in order.
         options: the section of params.yaml.
-        rows: as `Lattice.parts` cuts them best.
+        rows: as `WindowGrid.parts` cuts them best.
 
     Raises:
         PipelineError: if the options name a class that the model doesn't know.
     """
     kept = kept_classes(options.classes, classes)
-    answer = Answer(least_by_class(options.min_confidence, classes), tuple(options.rasters))
+    decoder = Decoder(min_confidence_by_class(options.min_confidence, classes), tuple(options.rasters))
     return predict_strips(
-        lattice_of(scene.grid.shape, options),
+        window_grid(scene.grid.shape, options),
         read=lambda window: scene.read(window, bands),
         valid=scene.valid,
-        predict=restricted(augmented(predict, options.augment), kept),
+        predict=restricted(with_tta(predict, options.augment), kept),
         classes=len(classes),
         batch_size=options.batch_size,
-        answer=answer,
+        decoder=decoder,
         rows=rows,
     )

@@ -1,7 +1,7 @@
 """Prediction of a scene, or of any rows of it, strip by strip.
 
 Rows of windows are predicted top to bottom. Of their scores only the seams are kept: a
-window's part that no other window touches is answered at once, and what the next row of
+window's part that no other window touches is decoded at once, and what the next row of
 windows shares waits in a band as high as the overlap. So memory grows with the width of
 the scene times the overlap, and not with its area.
 """
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Window
-from urbanseg.infer.decode import Answer, Layers
-from urbanseg.infer.row_buffer import Read, Rows, Valid
-from urbanseg.infer.windows import Lattice, clip
+from urbanseg.infer.decode import DecodedLayers, Decoder
+from urbanseg.infer.row_buffer import Read, RowBuffer, Valid
+from urbanseg.infer.windows import WindowGrid, clip
 from urbanseg.io.prefetch import prefetch
 
 
@@ -26,7 +26,7 @@ class Predictor(Protocol):
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Probabilities ``(n, classes, height, width)`` of pixels ``(n, bands, height, width)``.
 
-        Pixels come as the scene stores them. The answer, float32, belongs to the caller.
+        Pixels come as the scene stores them. The result, float32, may be overwritten by the caller.
         """
 
 
@@ -34,7 +34,7 @@ class Strip(NamedTuple):
     """A finished part of the prediction: full-width rows."""
 
     window: Window
-    layers: Layers
+    layers: DecodedLayers
     """What is known of each pixel, uint8; `IGNORE` where the scene holds no data."""
 
     def hide(self, mask: NDArray[np.bool_]) -> None:
@@ -57,38 +57,38 @@ class _Batch(NamedTuple):
 
 
 def predict_strips(
-    lattice: Lattice,
+    windows: WindowGrid,
     read: Read,
     valid: Valid,
     predict: Predictor,
     *,
     classes: int,
     batch_size: int,
-    answer: Answer | None = None,
+    decoder: Decoder | None = None,
     rows: range | None = None,
 ) -> Iterator[Strip]:
     """Predict some rows of a scene, the same to the bit as if it were all of them.
 
     Reading runs ahead of the network, and the network ahead of what is done with its
-    answers, each in a thread of its own.
+    output, each in a thread of its own.
 
     Args:
-        lattice: the windows of the whole scene.
+        windows: the windows of the whole scene.
         read: reads pixels, in one thread.
         valid: reads which pixels hold data, in the same thread; windows that hold none
             are not predicted.
         predict: the network.
         classes: number of classes.
         batch_size: windows predicted at once, at most.
-        answer: what is made of the scores; class and confidence, if None.
+        decoder: what makes layers of the scores; class and confidence, if None.
         rows: rows of the scene that are wanted; all, if None.
 
     Yields:
         Strips, top to bottom, that partition the wanted rows.
     """
-    rows = range(lattice.shape[0]) if rows is None else rows
-    scores = _Scores(lattice, rows, classes, answer or Answer())
-    batches = prefetch(_batches(lattice, Rows(read, valid, lattice.shape), rows, batch_size))
+    rows = range(windows.shape[0]) if rows is None else rows
+    scores = _Scores(windows, rows, classes, decoder or Decoder())
+    batches = prefetch(_batches(windows, RowBuffer(read, valid, windows.shape), rows, batch_size))
     predicted = ((b.entries, predict(np.stack(b.pixels)) if b.pixels else ()) for b in batches)
     for entries, found in prefetch(predicted, depth=2):
         probabilities = iter(found)
@@ -100,19 +100,19 @@ def predict_strips(
     yield from scores.end()
 
 
-def _batches(lattice: Lattice, scene: Rows, rows: range, batch_size: int) -> Iterator[_Batch]:
-    group, touching = lattice.rows_per_batch(batch_size), lattice.touching(rows)
+def _batches(windows: WindowGrid, scene: RowBuffer, rows: range, batch_size: int) -> Iterator[_Batch]:
+    group, touching = windows.rows_per_batch(batch_size), windows.touching(rows)
     for first in range(touching.start // group * group, touching.stop, group):
         batch = _Batch([], [])
-        for index in range(first, min(first + group, len(lattice.rows))):
-            row = [Window(lattice.rows[index], col, *lattice.window) for col in lattice.cols]
-            inside = clip(row[0], lattice.shape)
+        for index in range(first, min(first + group, len(windows.rows))):
+            row = [Window(windows.rows[index], col, *windows.window) for col in windows.cols]
+            inside = clip(row[0], windows.shape)
             scene.move(range(inside.row, inside.row + inside.height))
-            done = lattice.finished(index)
-            finished = scene.valid(Window(done.start, 0, len(done), lattice.shape[1]))
+            done = windows.finished(index)
+            finished = scene.valid(Window(done.start, 0, len(done), windows.shape[1]))
             batch.entries.append(_Row(index, finished))
             for col, window in enumerate(row):
-                if scene.valid(clip(window, lattice.shape)).any():
+                if scene.valid(clip(window, windows.shape)).any():
                     batch.entries.append(col)
                     batch.pixels.append(scene.pixels(window))
                 if len(batch.pixels) == batch_size:
@@ -129,22 +129,22 @@ class _Scores:
     `seam` those of all rows above, in the rows that the next row of windows shares.
     """
 
-    def __init__(self, lattice: Lattice, wanted: range, classes: int, answer: Answer) -> None:
-        self.lattice, self.wanted, self.answer = lattice, wanted, answer
-        span = lattice.strides[1] * len(lattice.cols) + lattice.overlap
-        self.seam = np.zeros((classes, lattice.overlap, span), np.float32)
-        self.block = np.zeros((classes, *lattice.window), np.float32)
-        self.empty = answer(np.zeros((classes, 1, 1), np.float32))
+    def __init__(self, windows: WindowGrid, wanted: range, classes: int, decoder: Decoder) -> None:
+        self.windows, self.wanted, self.decoder = windows, wanted, decoder
+        span = windows.strides[1] * len(windows.cols) + windows.overlap
+        self.seam = np.zeros((classes, windows.overlap, span), np.float32)
+        self.block = np.zeros((classes, *windows.window), np.float32)
+        self.empty = decoder(np.zeros((classes, 1, 1), np.float32))
         self.row: _Row | None = None
 
     def begin(self, row: _Row) -> Iterator[Strip]:
         """Start a row of windows; yields the strip that the one before finished."""
         yield from self.end()
         self.row, self.col, self.block[:] = row, 0, 0
-        done = self.lattice.finished(row.number)
+        done = self.windows.finished(row.number)
         self.rows = range(max(done.start, self.wanted.start), min(done.stop, self.wanted.stop))
         self.valid = row.valid[self.rows.start - done.start :][: len(self.rows)]
-        shape = len(self.rows), self.lattice.shape[1]
+        shape = len(self.rows), self.windows.shape[1]
         self.layers = {
             name: np.zeros((*like.shape[:-2], *shape), np.uint8) for name, like in self.empty.items()
         }
@@ -153,7 +153,7 @@ class _Scores:
         """Add a window's probabilities ``(classes, height, width)``, which are overwritten; left to right."""
         while self.col < col:
             self._advance()
-        probabilities *= self.lattice.weights
+        probabilities *= self.windows.weights
         self.block += probabilities
         self._advance()
 
@@ -161,7 +161,7 @@ class _Scores:
         """Finish the row of windows; yields the strip that it finished, if any of it is wanted."""
         if self.row is None:
             return
-        while self.col < len(self.lattice.cols):
+        while self.col < len(self.windows.cols):
             self._advance()
         self.row = None
         if len(self.rows):
@@ -170,24 +170,24 @@ class _Scores:
             yield strip
 
     def _advance(self) -> None:
-        """Answer what the next window can't change, and hand the rest on to the right and down."""
-        (down, right), overlap = self.lattice.strides, self.lattice.overlap
-        last = self.col == len(self.lattice.cols) - 1
+        """Decode what the next window can't change, and hand the rest on to the right and down."""
+        (down, right), overlap = self.windows.strides, self.windows.overlap
+        last = self.col == len(self.windows.cols) - 1
         at, width = self.col * right, right + overlap * last
         slab, seam = self.block[:, :, :width], self.seam[:, :, at : at + width]
         slab[:, :overlap] += seam
-        self._answer(slab)
+        self._decode(slab)
         seam[:] = slab[:, down:]
         self.block[:, :, :overlap] = self.block[:, :, right:]
         self.block[:, :, overlap:] = 0
         self.col += 1
 
-    def _answer(self, slab: NDArray[np.float32]) -> None:
+    def _decode(self, slab: NDArray[np.float32]) -> None:
         assert self.row is not None  # noqa: S101, begin() precedes
-        top, left = self.lattice.rows[self.row.number], self.lattice.cols[self.col]
-        start, stop = max(0, left), min(self.lattice.shape[1], left + slab.shape[2])
+        top, left = self.windows.rows[self.row.number], self.windows.cols[self.col]
+        start, stop = max(0, left), min(self.windows.shape[1], left + slab.shape[2])
         if stop <= start or not self.valid[:, start:stop].any():
             return
         part = slab[:, self.rows.start - top : self.rows.stop - top, start - left : stop - left]
-        for name, values in self.answer(part).items():
+        for name, values in self.decoder(part).items():
             self.layers[name][..., start:stop] = values

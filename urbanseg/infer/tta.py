@@ -18,7 +18,7 @@ SYMMETRIES = {
 """Quarter turns, and whether a mirror comes first: of the square's eight symmetries, those taken."""
 
 
-def augmented(predict: Predictor, augment: Augment) -> Predictor:
+def with_tta(predict: Predictor, augment: Augment) -> Predictor:
     """The mean of the probabilities of each window and its mirror images, turned back.
 
     ``flips`` takes the window, its two mirror images and its half turn; ``d4`` all eight

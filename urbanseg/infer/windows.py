@@ -1,6 +1,6 @@
-"""The geometry of full-scene prediction: a lattice of windows, and how their scores blend.
+"""The geometry of full-scene prediction: a grid of windows, and how their scores blend.
 
-Windows lie on a regular lattice that starts half an overlap before the scene and ends
+Windows lie on a regular grid that starts half an overlap before the scene and ends
 as far behind it; what sticks out is filled by reflection, so the scene's edges are seen
 with context like everything else. Scores are summed with weights that fall off to zero
 towards a window's edge, so no window border shows in the result.
@@ -20,7 +20,7 @@ Blend = Literal["hann", "cosine", "flat"]
 
 
 @dataclass(frozen=True)
-class Lattice:
+class WindowGrid:
     """Where the windows of a scene lie. It depends on the whole scene, never on a part of it.
 
     As few windows as `size` allows, and each no larger than these few must be: what would
@@ -99,7 +99,7 @@ class Lattice:
 
 
 def fitted(length: int, size: int, overlap: int) -> int:
-    """Side of the smallest windows of which no more are needed than of `size`; see `Lattice`."""
+    """Side of the smallest windows of which no more are needed than of `size`; see `WindowGrid`."""
     count = len(offsets(length, size, overlap))
     least = -(-(length + 2 * (overlap // 2) + (count - 1) * overlap) // count)
     return min(

@@ -6,7 +6,7 @@ from scipy import stats
 
 from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.errors import PipelineError
-from urbanseg.infer.decode import Answer, kept_classes, least_by_class, strongest
+from urbanseg.infer.decode import Decoder, argmax_and_max, kept_classes, min_confidence_by_class
 
 NAMES = ["other", "building", "road", "water"]
 
@@ -18,7 +18,7 @@ def scores(seed, weight=1.0):
 @given(st.integers(0, 1000), st.floats(0.01, 9))
 def test_rasters_say_what_scipy_and_sorting_say(seed, weight):
     given_scores = scores(seed)
-    layers = Answer(extras=("probabilities", "entropy", "margin"))(given_scores * np.float32(weight))
+    layers = Decoder(extras=("probabilities", "entropy", "margin"))(given_scores * np.float32(weight))
     np.testing.assert_array_equal(layers["classes"], given_scores.argmax(0))
     first, second = np.sort(given_scores, axis=0)[:-3:-1]
     expected = {
@@ -36,7 +36,7 @@ def test_rasters_say_what_scipy_and_sorting_say(seed, weight):
 @given(st.integers(0, 1000), st.lists(st.floats(0, 1), min_size=4, max_size=4))
 def test_no_class_is_answered_below_the_confidence_it_needs(seed, least):
     given_scores = scores(seed)
-    layers = Answer(tuple(least))(given_scores.copy())
+    layers = Decoder(tuple(least))(given_scores.copy())
     for (row, col), answered in np.ndenumerate(layers["classes"]):
         shares = given_scores[:, row, col]
         able = [i for i in range(4) if shares[i] >= np.float32(least[i])]
@@ -50,25 +50,25 @@ def test_no_class_is_answered_below_the_confidence_it_needs(seed, least):
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))
 def test_the_strongest_claim_is_the_first_of_the_greatest(seed, classes):
     claims = np.random.default_rng(seed).integers(0, 4, (classes, 9, 5)).astype(np.float32)  # many ties
-    best, highest = strongest(claims)
+    best, highest = argmax_and_max(claims)
     assert np.array_equal(best, claims.argmax(axis=0))
     assert np.array_equal(highest, claims.max(axis=0))
 
 
 def test_without_any_score_all_is_zero():
-    layers = Answer(extras=("entropy", "margin"))(np.zeros((4, 2, 2), np.float32))
+    layers = Decoder(extras=("entropy", "margin"))(np.zeros((4, 2, 2), np.float32))
     assert all((layer == 0).all() for layer in layers.values())
 
 
 def test_names_of_classes_become_numbers():
-    assert least_by_class({"road": 0.6}, NAMES) == (0, 0, 0.6, 0)
-    assert least_by_class({}, NAMES) == ()
+    assert min_confidence_by_class({"road": 0.6}, NAMES) == (0, 0, 0.6, 0)
+    assert min_confidence_by_class({}, NAMES) == ()
     assert kept_classes(["water"], NAMES).tolist() == [True, False, False, True]
     assert kept_classes(None, NAMES) is None
 
 
 @pytest.mark.parametrize(
-    ("call", "key"), [(lambda: least_by_class({"rail": 0.5}, NAMES), "predict.min_confidence"),
+    ("call", "key"), [(lambda: min_confidence_by_class({"rail": 0.5}, NAMES), "predict.min_confidence"),
                       (lambda: kept_classes(["rail"], NAMES), "predict.classes")]
 )  # fmt: skip
 def test_a_class_that_the_model_does_not_know_is_refused(call, key):

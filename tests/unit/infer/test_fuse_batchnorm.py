@@ -3,7 +3,7 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from urbanseg.infer.fuse_batchnorm import folded
+from urbanseg.infer.fuse_batchnorm import fuse_batchnorm
 from urbanseg.learn.architectures import build
 from urbanseg.model.segmenter import Segmenter
 
@@ -46,7 +46,7 @@ def test_a_folded_network_says_the_same_with_fewer_layers(arch, encoder):
     network = trained(Segmenter(build(arch, encoder, 4, 6, [16, 8, 8, 8, 8]), 2))
     images = torch.randn(2, 4, 32, 64)
     expected, before = logits(network, images), normalisations(network)
-    fast = folded(network)
+    fast = fuse_batchnorm(network)
     assert torch.allclose(logits(fast, images), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
     assert normalisations(fast) < before / 4
     assert normalisations(network) == before
@@ -95,11 +95,11 @@ def test_what_is_used_in_two_places_stays_as_it_is(make):
     torch.manual_seed(3)
     network = trained(make())
     images = torch.randn(2, 1, 8, 8)
-    fast = folded(network)
+    fast = fuse_batchnorm(network)
     assert normalisations(fast) == normalisations(network) > 0
     assert torch.equal(logits(fast, images), logits(network, images))
 
 
 def test_every_normalisation_of_a_unet_is_folded():
     network = smp.Unet("resnet18", encoder_weights=None)
-    assert normalisations(folded(network)) == 0
+    assert normalisations(fuse_batchnorm(network)) == 0

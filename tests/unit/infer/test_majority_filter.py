@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Window
-from urbanseg.infer.majority_filter import cleaned, majority, opened
+from urbanseg.infer.majority_filter import majority, majority_filtered, opened
 from urbanseg.infer.stitching import Strip
 
 WHOLE = {"median": majority, "morphology": opened}
@@ -46,7 +46,7 @@ def random_map(seed, height=40, width=30):
 )
 def test_the_cleaned_map_does_not_depend_on_how_it_is_cut(seed, method, radius, cuts):
     labels = random_map(seed)
-    strips = list(cleaned(in_strips(labels, [0, *sorted(cuts), 40]), method, radius, 3))
+    strips = list(majority_filtered(in_strips(labels, [0, *sorted(cuts), 40]), method, radius, 3))
     joined = {name: np.concatenate([s.layers[name] for s in strips]) for name in ("classes", "confidence")}
     np.testing.assert_array_equal(joined["classes"], WHOLE[method](labels, radius, 3))
     np.testing.assert_array_equal(joined["confidence"], labels)
@@ -77,4 +77,4 @@ def test_the_unknown_stays_unknown_and_the_known_known(method):
 
 def test_none_gives_the_strips_back():
     strips = list(in_strips(random_map(1), [0, 10, 40]))
-    assert list(cleaned(iter(strips), "none", 1, 3)) == strips
+    assert list(majority_filtered(iter(strips), "none", 1, 3)) == strips

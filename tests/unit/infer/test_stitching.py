@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from urbanseg.classes import IGNORE
-from urbanseg.infer.decode import Answer
+from urbanseg.infer.decode import Decoder
 from urbanseg.infer.stitching import predict_strips
-from urbanseg.infer.windows import Lattice, offsets
+from urbanseg.infer.windows import WindowGrid, offsets
 
 CLASSES = 3
-EVERYTHING = Answer(extras=("probabilities", "entropy", "margin"))
+EVERYTHING = Decoder(extras=("probabilities", "entropy", "margin"))
 
 
 def per_pixel(pixels):
@@ -33,13 +33,13 @@ def predict(scene, valid=None, size=32, overlap=16, batch_size=4, network=per_pi
     blend, rows = options.get("blend", "hann"), options.get("rows")
     strips = list(
         predict_strips(
-            Lattice(shape, size, overlap, blend),
+            WindowGrid(shape, size, overlap, blend),
             read=lambda w: scene[:, *w.slices],
             valid=lambda w: valid[w.slices],
             predict=network,
             classes=CLASSES,
             batch_size=batch_size,
-            answer=options.get("answer"),
+            decoder=options.get("decoder"),
             rows=rows,
         )
     )
@@ -110,9 +110,9 @@ def test_parts_predicted_alone_are_the_whole_to_the_bit(height, width, overlap, 
         return local(pixels) * np.float32(1 + 1e-3 * len(pixels))
 
     options = {"valid": valid, "overlap": overlap, "batch_size": batch_size, "network": network}
-    whole = predict(scene, answer=EVERYTHING, **options)
+    whole = predict(scene, decoder=EVERYTHING, **options)
     edges = [0, *cuts, height]
-    parts = [predict(scene, answer=EVERYTHING, rows=range(a, b), **options) for a, b in pairwise(edges)]
+    parts = [predict(scene, decoder=EVERYTHING, rows=range(a, b), **options) for a, b in pairwise(edges)]
     for name, layer in whole.items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts], axis=-2), layer)
     assert max(company, default=0) <= batch_size
@@ -148,7 +148,7 @@ def test_windows_without_any_data_are_not_predicted():
     scene = np.full((1, 64, 256), 250, np.uint8)
     valid = np.zeros((64, 256), bool)
     valid[:, :40] = True
-    found = predict(scene, valid, network=network, answer=EVERYTHING)
+    found = predict(scene, valid, network=network, decoder=EVERYTHING)
     everything = len(offsets(64, 32, 16)) * len(offsets(256, 32, 16))
     assert 0 < sum(seen) < everything / 2
     assert (found["classes"][valid] == 0).all()
@@ -170,7 +170,7 @@ def test_each_pixel_is_read_once():
         return np.zeros((2, window.height, window.width), np.uint16)
 
     strips = predict_strips(
-        Lattice((700, 90), 64, 32), read, lambda w: np.ones((w.height, w.width), bool), per_pixel,
+        WindowGrid((700, 90), 64, 32), read, lambda w: np.ones((w.height, w.width), bool), per_pixel,
         classes=CLASSES, batch_size=3,
     )  # fmt: skip
     assert sum(strip.window.height for strip in strips) == 700

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from urbanseg.infer.tta import SYMMETRIES, augmented, restricted
+from urbanseg.infer.tta import SYMMETRIES, restricted, with_tta
 
 
 def pixels(seed=3, size=16):
@@ -16,7 +16,7 @@ def directed(images):
 
 @pytest.mark.parametrize("augment", ["flips", "d4"])
 def test_augmented_predictions_turn_with_the_image(augment):
-    predict = augmented(directed, augment)
+    predict = with_tta(directed, augment)
     images = pixels()
     for turns, mirrored in SYMMETRIES[augment]:
         seen = np.rot90(images[..., ::-1] if mirrored else images, turns, (-2, -1))
@@ -26,9 +26,9 @@ def test_augmented_predictions_turn_with_the_image(augment):
 
 
 def test_a_network_without_directions_is_left_as_it_is():
-    predict = augmented(lambda images: softmax(images, axis=1), "d4")
+    predict = with_tta(lambda images: softmax(images, axis=1), "d4")
     np.testing.assert_allclose(predict(pixels()), softmax(pixels(), axis=1), atol=1e-6)
-    assert augmented(directed, "none") is directed
+    assert with_tta(directed, "none") is directed
 
 
 def test_the_symmetries_are_all_different():

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from urbanseg.config.base import ENCODER_STRIDE
-from urbanseg.infer.windows import Lattice, blend_weights, fitted, offsets, reflected
+from urbanseg.infer.windows import WindowGrid, blend_weights, fitted, offsets, reflected
 
 
 @given(st.integers(1, 500), st.sampled_from([32, 64]), st.sampled_from(["cosine", "flat"]), st.data())
-def test_the_lattice_covers_every_pixel_and_weights_add_up(length, size, blend, data):
+def test_the_grid_covers_every_pixel_and_weights_add_up(length, size, blend, data):
     overlap = 2 * data.draw(st.integers(0, size // 4))
     starts = offsets(length, size, overlap)
     profile = blend_weights(size, overlap, blend)
@@ -47,11 +47,11 @@ def test_reflection_agrees_with_numpy_pad(length, start, size):
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 31), st.integers(1, 9), st.integers(1, 6))
 def test_parts_partition_the_scene_at_borders_of_batches(height, width, overlap, batch_size, count):
-    lattice = Lattice((height, width), 32, overlap)
-    parts = lattice.parts(count, batch_size)
+    windows = WindowGrid((height, width), 32, overlap)
+    parts = windows.parts(count, batch_size)
     assert [row for part in parts for row in part] == list(range(height))
     assert len(parts) <= count
-    starts = set(lattice.rows[:: lattice.rows_per_batch(batch_size)])
+    starts = set(windows.rows[:: windows.rows_per_batch(batch_size)])
     assert all(part.start in starts for part in parts[1:])
 
 
@@ -68,6 +68,6 @@ def test_windows_are_as_few_and_as_small_as_they_can_be(length, size, data):
 
 @given(st.integers(1, 300), st.integers(0, 31))
 def test_the_rows_that_windows_finish_partition_the_scene(height, overlap):
-    lattice = Lattice((height, 40), 32, overlap)
-    finished = [row for index in range(len(lattice.rows)) for row in lattice.finished(index)]
+    windows = WindowGrid((height, 40), 32, overlap)
+    finished = [row for index in range(len(windows.rows)) for row in windows.finished(index)]
     assert finished == list(range(height))

@@ -1,6 +1,6 @@
 """The back ends a segmenter runs on: PyTorch itself, and runtimes of what the export stage writes.
 
-Each is a function from pixels to probabilities, `strips.Predictor`; `BACKENDS` names them.
+Each is a function from pixels to probabilities, `stitching.Predictor`; `BACKENDS` names them.
 The runtimes are imported when they are asked for.
 """
 

@@ -14,7 +14,7 @@ ERRORS_ONLY = 3
 
 
 class OnnxPredictor:
-    """Maps batches of pixels to probabilities with an exported graph; see `strips.Predictor`."""
+    """Maps batches of pixels to probabilities with an exported graph; see `stitching.Predictor`."""
 
     def __init__(self, path: Path, threads: int) -> None:
         options = ort.SessionOptions()

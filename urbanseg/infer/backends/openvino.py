@@ -19,7 +19,7 @@ DEVICE = "CPU"
 
 
 class OpenVinoPredictor:
-    """Maps batches of pixels to probabilities with an exported graph; see `strips.Predictor`.
+    """Maps batches of pixels to probabilities with an exported graph; see `stitching.Predictor`.
 
     `precision` is ``float32``, ``bfloat16``, or ``auto``, which is float32. Of a quantised
     graph it concerns the layers that are left in float.
