@@ -100,7 +100,7 @@ def main() -> None:
     with closing(training.train_batches(run, params.seed, 0)) as prefetched:
         results["read_ahead"] = timed(run, prefetched, options.steps)
     tiles = TileDataset(data.train, data, recipe.crop, recipe.augment, params.seed)
-    loader = DataLoader(tiles, batch_sampler=run.draws, num_workers=options.workers)
+    loader = DataLoader(tiles, batch_sampler=run.sampler, num_workers=options.workers)
     with closing(Plain(loader, tiles)) as plain:
         results["read_when_wanted"] = timed(run, plain, options.steps)
         batch = tuple(processes.to_device(part) for part in next(iter(plain)))

@@ -1,18 +1,95 @@
-"""Which tiles are drawn, how often, and in which order, from their class histograms.
+"""Which tiles make a batch, how often each is drawn, and in which order.
 
 Tiles with rare classes can come more often (`tile_probabilities`), and a small share of
-the tiles can stand for all (`choose_fraction`). No pixel is read here, and no weight is
-given to one: that is `urbanseg.learn.class_weights`.
+the tiles can stand for all (`choose_fraction`). A batch is cut into ``accumulate ×
+devices`` parts of equal size, in order; each process computes every `devices`-th of them.
+So it is the same batch whatever it is cut into. The order is a function of the seed and
+the number of the draw: a run that was interrupted continues where it was. No pixel is read
+here; weights in the loss are those of `urbanseg.learn.class_weights`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from functools import lru_cache
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.data import Sampler
 
 CANDIDATES = 16
 """Tiles that `choose_fraction` compares for each that it takes. All of them would give
 the same choice for every seed, and one of average tiles only."""
+
+
+class Draw(NamedTuple):
+    """Which tile is drawn, and the number of the draw in the whole training."""
+
+    tile: int
+    number: int
+
+
+class BatchSampler(Sampler[list[Draw]]):
+    """Parts of batches for one process, step after step through the whole training.
+
+    Tiles come in passes, each in an order of its own; a step continues where the one
+    before stopped, so a pass may be shorter or longer than an epoch.
+    """
+
+    def __init__(
+        self,
+        order: Callable[[int], NDArray[np.int64]],
+        steps: range,
+        batch_size: int,
+        *,
+        accumulate: int = 1,
+        devices: int = 1,
+        rank: int = 0,
+    ) -> None:
+        """Sample the steps in `steps`.
+
+        Args:
+            order: numbers of the tiles in a pass by its number, ``(n,)`` of the same n for each.
+            steps: numbers of the optimiser steps, from 0 at the start of the training.
+            batch_size: tiles of a step, over all parts.
+            accumulate: parts that a process computes one after another.
+            devices: processes.
+            rank: number of this process, from 0.
+        """
+        self.order = lru_cache(maxsize=2)(order)
+        self.steps, self.batch_size = steps, batch_size
+        self.accumulate, self.devices, self.rank = accumulate, devices, rank
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.accumulate
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for step in self.steps:
+            drawn = self.batch(step)
+            size = self.batch_size // (self.accumulate * self.devices)
+            for part in range(self.rank, self.accumulate * self.devices, self.devices):
+                yield drawn[part * size : (part + 1) * size]
+
+    def starting_at(self, step: int) -> Self:
+        """The same sampler without the steps before `step`."""
+        later = copy(self)
+        later.steps = range(step, self.steps.stop)
+        return later
+
+    def batch(self, step: int) -> list[Draw]:
+        """The whole batch of a step."""
+        tiles = len(self.order(0))
+        first = step * self.batch_size
+        places = [(number, *divmod(number, tiles)) for number in range(first, first + self.batch_size)]
+        return [Draw(int(self.order(pass_)[place]), number) for number, pass_, place in places]
+
+
+def in_order(tiles: int, batch_size: int) -> list[list[Draw]]:
+    """Batches of all tiles once, in order: for validation."""
+    return [
+        [Draw(i, i) for i in range(start, min(start + batch_size, tiles))]
+        for start in range(0, tiles, batch_size)
+    ]
 
 
 def tile_probabilities(histograms: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
@@ -59,21 +136,21 @@ def shares_sentence(names: Sequence[str], before: NDArray[np.float64], after: ND
     return f"class shares drawn: {', '.join(changes)}"
 
 
-def order(tiles: int, probabilities: NDArray[np.float64] | None, seed: int, lap: int) -> NDArray[np.int64]:
-    """Order of one lap of as many draws as there are tiles: ``(tiles,)`` int64 indices.
+def order(tiles: int, probabilities: NDArray[np.float64] | None, seed: int, pass_: int) -> NDArray[np.int64]:
+    """Order of one pass of as many draws as there are tiles: ``(tiles,)`` int64 indices.
 
     Without probabilities each tile comes once. With them each comes as often as expected,
     rounded down or up by systematic resampling (Kitagawa 1996, "Monte Carlo filter and
-    smoother"), so that no lap misses a tile that is due in each; over many laps the mean
+    smoother"), so that no pass misses a tile that is due in each; over many passes the mean
     is exact. Equal probabilities give the same order as none.
 
     Args:
         tiles: how many there are.
         probabilities: ``(tiles,)`` of each tile, which sum to 1, or None.
         seed: of the training.
-        lap: number of the lap.
+        pass_: number of the pass.
     """
-    rng = np.random.default_rng((seed, lap))
+    rng = np.random.default_rng((seed, pass_))
     places = rng.permutation(tiles)
     if probabilities is None:
         return places

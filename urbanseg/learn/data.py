@@ -24,7 +24,7 @@ from urbanseg.config.train import AugmentParams
 from urbanseg.dataset.samples import pad
 from urbanseg.grid import Window
 from urbanseg.io.raster import Reader, reading
-from urbanseg.learn.batches import Draw
+from urbanseg.learn.batch_sampler import Draw
 from urbanseg.model.segmenter import CLIP, Spec
 
 

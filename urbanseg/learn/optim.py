@@ -1,4 +1,4 @@
-"""How weights move: parameter groups, optimisers, schedules of the rate, and their moving average.
+"""Optimisation: parameter groups, optimisers, learning-rate schedules, and the moving average of weights.
 
 Schedules are pure functions of the step, so a resumed run needs no state of them. They
 return the share of the base rate; each agrees with the scheduler of `torch.optim` that
@@ -17,23 +17,23 @@ WARM_SHARE, DIVISOR, LAST_DIVISOR = 0.3, 25.0, 1e4
 """Of one-cycle: share of the steps in which the rate rises, peak over first rate, first over last rate."""
 
 
-def rate_factor(params: TrainParams, step: int) -> float:
+def lr_schedule(params: TrainParams, step: int) -> float:
     """Share of the base learning rate at optimiser step `step`, from 0, of the whole training."""
     total = params.epochs * params.steps_per_epoch
     warmup = params.warmup_epochs * params.steps_per_epoch
     match params.schedule:
         case "cosine":
-            return warm(step, warmup) if step < warmup else cosine(step - warmup, total - warmup)
+            return linear_warmup(step, warmup) if step < warmup else cosine(step - warmup, total - warmup)
         case "poly":
             done, left = step - warmup, total - warmup
-            return warm(step, warmup) if step < warmup else poly(done, left, params.poly_power)
+            return linear_warmup(step, warmup) if step < warmup else poly(done, left, params.poly_power)
         case "step":
             return math.pow(params.step_factor, step // (params.step_epochs * params.steps_per_epoch))
         case "one_cycle":
             return one_cycle(step, total)
 
 
-def warm(step: int, warmup: int) -> float:
+def linear_warmup(step: int, warmup: int) -> float:
     """A straight line that reaches 1 with the last of `warmup` steps (`LinearLR`).
 
     Goyal et al. 2017, "Accurate, large minibatch SGD".
@@ -88,14 +88,14 @@ def optimiser(network: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
 
 
 def parameter_groups(network: nn.Module, params: TrainParams) -> list[dict[str, Any]]:
-    """Parameters by what they are told: the encoder's or not, decayed or not.
+    """Parameters by their settings: the encoder's or not, decayed or not.
 
     Biases and the scales of normalisation (all that has one axis) are not decayed:
     they don't multiply each other, so decay does not regularise them (He et al. 2019,
     "Bag of tricks for image classification", section 3.1).
 
     Returns:
-        Groups for an optimiser, with their `rate_share` of the learning rate.
+        Groups for an optimiser, with their `lr_share` of the learning rate.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -104,7 +104,7 @@ def parameter_groups(network: nn.Module, params: TrainParams) -> list[dict[str, 
         {
             "params": parameters,
             "weight_decay": params.weight_decay if decayed else 0.0,
-            "rate_share": params.encoder_rate_factor if encodes else 1.0,
+            "lr_share": params.encoder_rate_factor if encodes else 1.0,
         }
         for (encodes, decayed), parameters in sorted(groups.items())
     ]
@@ -115,10 +115,10 @@ def in_encoder(name: str) -> bool:
     return "encoder" in name.split(".")
 
 
-def set_rates(moving: Any, params: TrainParams, step: int) -> None:
+def set_learning_rates(moving: Any, params: TrainParams, step: int) -> None:
     """Set the rate of each group for an optimiser step."""
     for group in moving.param_groups:
-        group["lr"] = params.learning_rate * rate_factor(params, step) * group["rate_share"]
+        group["lr"] = params.learning_rate * lr_schedule(params, step) * group["lr_share"]
 
 
 def freeze_encoder(network: nn.Module, frozen: bool) -> None:
@@ -132,8 +132,8 @@ def freeze_encoder(network: nn.Module, frozen: bool) -> None:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Move an average of weights towards the network after optimiser step `step`, from 0.
+def update_ema(ema: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move the exponential moving average of weights towards the network after optimiser step `step`, from 0.
 
     Parameters and running statistics are averaged alike; counters are copied. At first
     the average forgets faster, ``min(decay, (1 + step) / (10 + step))``, as TensorFlow's
@@ -141,7 +141,7 @@ def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> N
     """
     decay = min(decay, (1 + step) / (10 + step))
     current = network.state_dict()
-    for name, slow in average.state_dict().items():
+    for name, slow in ema.state_dict().items():
         if slow.is_floating_point():
             slow.lerp_(current[name], 1 - decay)
         else:

@@ -1,7 +1,7 @@
 """The state of a training run between epochs, on disk, so that a killed run goes on.
 
 Tensors lie in safetensors, the rest in JSON; nothing is pickled. A state belongs to one
-fingerprint (parameters, data, code, libraries): a state of another is never taken up.
+fingerprint (parameters, data, code, libraries): a state of another is never resumed.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def save(
 def load(
     folder: Path, key: str, optimiser: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, dict[str, Tensor]]] | None:
-    """Take up the state in `folder`, if there is one of this `key`; else leave all as it is.
+    """Restore the state in `folder`, if there is one of this `key`; else leave all as it is.
 
     Returns:
         Progress, and the weights as they were given to `save`.

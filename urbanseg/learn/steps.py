@@ -1,7 +1,7 @@
-"""An epoch of training, step by step: parts of a batch forward and backward, then one move.
+"""An epoch of training, step by step: parts of a batch forward and backward, then one update.
 
 What a step needs travels as a `Run`; which epochs there are, and what is kept of them, is
-`urbanseg.learn.training`'s business.
+in `urbanseg.learn.training`.
 """
 
 import math
@@ -19,7 +19,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.config.train import TrainParams
 from urbanseg.errors import PipelineError
 from urbanseg.learn import optim
-from urbanseg.learn.batches import Draws
+from urbanseg.learn.batch_sampler import BatchSampler
 from urbanseg.learn.data import TrainingSet
 from urbanseg.learn.fabric import total
 from urbanseg.learn.losses import SegmentationLoss
@@ -31,29 +31,29 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Run:
-    """What an epoch needs: the network in its guises, and how it is moved."""
+    """What an epoch needs: the network in its forms, its optimiser, loss and data."""
 
     fabric: Fabric
     params: TrainParams
     network: Segmenter
     """The plain network, which holds the weights."""
     computing: Any
-    """The same, as it is called: mixed precision, distributed, compiled."""
-    average: Segmenter | None
-    """The moving average of its weights."""
+    """The same, wrapped: mixed precision, distributed, compiled."""
+    ema: Segmenter | None
+    """The exponential moving average of its weights."""
     optimiser: Any
     loss: SegmentationLoss
-    draws: Draws
+    sampler: BatchSampler
     data: TrainingSet
 
     @property
-    def judged(self) -> Segmenter:
+    def eval_model(self) -> Segmenter:
         """The network that is validated and kept."""
-        return self.average or self.network
+        return self.ema or self.network
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """All weights that move, by whose they are."""
-        named: dict[str, nn.Module | None] = {"network": self.network, "average": self.average}
+        named: dict[str, nn.Module | None] = {"network": self.network, "average": self.ema}
         return {whose: module.state_dict() for whose, module in named.items() if module is not None}
 
 
@@ -73,12 +73,12 @@ def train_epoch(run: Run, batches: Batches, epoch: int) -> float:
         disable=not run.fabric.is_global_zero,
     )
     for number in bar:
-        optim.set_rates(run.optimiser, params, number)
+        optim.set_learning_rates(run.optimiser, params, number)
         value = step(run, list(islice(batches, params.accumulate)))
         if not math.isfinite(value):
             raise PipelineError(_not_finite(value, run, number))
-        if run.average is not None:
-            optim.follow(run.average, run.network, params.ema_decay, number)
+        if run.ema is not None:
+            optim.update_ema(run.ema, run.network, params.ema_decay, number)
         losses.append(value)
         bar.set_postfix(loss=f"{value:.3f}")
     return sum(losses) / len(losses)
@@ -120,7 +120,7 @@ def _mass(target: Tensor, weights: Tensor | None) -> Tensor:
 
 def _not_finite(value: float, run: Run, step: int) -> str:
     epoch, step_of_epoch = divmod(step, run.params.steps_per_epoch)
-    tiles = [run.data.train[draw.tile] for draw in run.draws.batch(step)]
+    tiles = [run.data.train[draw.tile] for draw in run.sampler.batch(step)]
     names = "; ".join(f"{t.city} row {t.window.row} col {t.window.col}" for t in tiles)
     return (
         f"the loss became {value} in epoch {epoch + 1}, step {step_of_epoch + 1}, on the tiles {names}; "

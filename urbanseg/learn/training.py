@@ -1,7 +1,7 @@
 """The training loop: epochs of batches in parts, validated, checkpointed, stopped early.
 
 `train` reads top to bottom: build, resume, and for each epoch train, validate, remember
-the best, save. What it is built of lies beside it: `fabric` for devices, `batches` for
+the best, save. What it is built of lies beside it: `fabric` for devices, `batch_sampler` for
 the order, `steps` for what happens in an epoch, `validation` for scores. On a CPU the same
 seed, data, precision and thread count give the same bytes.
 """
@@ -25,7 +25,7 @@ from urbanseg.config.train import TrainParams
 from urbanseg.io.prefetch import Prefetcher
 from urbanseg.learn import batch_sampler, model, optim, resume
 from urbanseg.learn import fabric as devices
-from urbanseg.learn.batches import Draws, in_order
+from urbanseg.learn.batch_sampler import BatchSampler, in_order
 from urbanseg.learn.class_weights import class_weights
 from urbanseg.learn.data import TileDataset, TrainingSet
 from urbanseg.learn.losses import SegmentationLoss
@@ -90,7 +90,7 @@ def train(
     """
     run = set_up(fabric, start, data, params, seed)
     key = _state_key(run, seed, data_key)
-    progress, best = _take_up(run, state_folder, key)
+    progress, best = _restore(run, state_folder, key)
     if progress.epoch and fabric.is_global_zero:
         log.info("resuming after epoch %d", progress.epoch)
         on_epoch(progress.history)
@@ -104,7 +104,7 @@ def train(
             progress.epoch += 1
             if row["val_miou"] > progress.best_miou:
                 progress.best_miou, progress.best_epoch = row["val_miou"], progress.epoch
-                best = {k: v.detach().cpu().clone() for k, v in run.judged.state_dict().items()}
+                best = {k: v.detach().cpu().clone() for k, v in run.eval_model.state_dict().items()}
             progress.history.append(row)
             if fabric.is_global_zero:
                 resume.save(state_folder, key, progress, run.weights() | {"best": best}, run.optimiser)
@@ -117,7 +117,7 @@ def train(
 
 
 def _state_key(run: Run, seed: int, data_key: str) -> str:
-    """What a state must have been made with to be taken up."""
+    """What a state must have been made with to be resumed."""
     return resume.fingerprint(
         run.params.model_dump(mode="json"),
         seed,
@@ -141,16 +141,16 @@ def _epoch(
     # made now, so that the first of them are ready when the last step ends
     with closing(_prefetched(val_loader, READY)) as val:
         mean_loss = train_epoch(run, batches, epoch)
-        for moving in filter(None, (run.network, run.average)):
+        for moving in filter(None, (run.network, run.ema)):
             devices.average_buffers(moving, run.fabric)
-        scores = validate(run.fabric, run.judged, run.loss, val, run.data.spec.classes)
+        scores = validate(run.fabric, run.eval_model, run.loss, val, run.data.spec.classes)
         return {"loss": mean_loss, **scores}, batches.waited_s - waited + val.waited_s
 
 
 def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainParams, seed: int) -> Run:
     """A copy of the network on its device, with all that moves it."""
     network = copy.deepcopy(start).to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network).to(fabric.device) if params.ema_decay else None
+    ema = copy.deepcopy(network).to(fabric.device) if params.ema_decay else None
     network = devices.share_batch_statistics(network, fabric)
     callable_network: Any = torch.compile(network) if params.compile else network
     computing, optimiser = fabric.setup(callable_network, optim.optimiser(network, params))
@@ -162,10 +162,10 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
         params,
         network,
         computing,
-        average,
+        ema,
         optimiser,
         _loss(data, params).to(fabric.device),
-        Draws(
+        BatchSampler(
             partial(batch_sampler.order, len(data.train), probabilities, seed),
             range(params.epochs * params.steps_per_epoch),
             params.batch_size,
@@ -187,15 +187,15 @@ def _loss(data: TrainingSet, params: TrainParams) -> SegmentationLoss:
     return SegmentationLoss(params.loss, torch.from_numpy(weights).float())
 
 
-def _take_up(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str, Tensor]]:
+def _restore(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str, Tensor]]:
     """Progress and best weights of an unfinished run, its weights put back; or a fresh start."""
     state = resume.load(state_folder, key, run.optimiser)
     if state is None:
         return Progress(), {}
     progress, weights = state
     run.network.load_state_dict(weights["network"])
-    if run.average is not None:
-        run.average.load_state_dict(weights["average"])
+    if run.ema is not None:
+        run.ema.load_state_dict(weights["average"])
     return progress, weights["best"]
 
 
@@ -203,8 +203,8 @@ def train_batches(run: Run, seed: int, epoch: int) -> Prefetcher[tuple[Tensor, T
     """Batches of all epochs from `epoch` on, in one stream that never pauses between two."""
     params, data = run.params, run.data
     tiles = TileDataset(data.train, data, params.crop, params.augment, seed)
-    draws = run.draws.starting_at(epoch * params.steps_per_epoch)
-    return _prefetched(_loader(run, tiles, draws), READY * params.accumulate)
+    sampler = run.sampler.starting_at(epoch * params.steps_per_epoch)
+    return _prefetched(_loader(run, tiles, sampler), READY * params.accumulate)
 
 
 def _val_loader(run: Run) -> DataLoader[tuple[Tensor, Tensor]]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from urbanseg.classes import IGNORE, iou_per_class
-from urbanseg.learn.batches import in_order
+from urbanseg.learn.batch_sampler import in_order
 from urbanseg.learn.data import Tile, TileDataset, TrainingSet
 from urbanseg.learn.fabric import total
 

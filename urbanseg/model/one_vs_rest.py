@@ -1,4 +1,4 @@
-"""Merged: several models, each for some of the classes, as one network.
+"""One-vs-rest: several models, each for some of the classes, as one network.
 
 A model that was trained for one class against the rest says for each pixel how likely its
 class is. If the classes are taken to be independent and a pixel to have at most one of
@@ -29,7 +29,7 @@ class Member:
     std: Sequence[float]
 
 
-class Merged(nn.Module):
+class OneVsRest(nn.Module):
     """The members' answers as logits over all classes.
 
     Images come normalised as the first member's are and are brought to each member's own

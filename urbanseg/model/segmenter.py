@@ -29,7 +29,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.io.files import atomic
 from urbanseg.model.card import Card, markdown
 from urbanseg.model.dual_branch import DualBranch
-from urbanseg.model.one_vs_rest import Member, Merged
+from urbanseg.model.one_vs_rest import Member, OneVsRest
 from urbanseg.paths import MODEL_FILES
 
 CLIP = 4.0
@@ -37,6 +37,7 @@ CLIP = 4.0
 glinting roof must not dominate a batch."""
 
 MERGED = "Merged"
+"""What files call a `OneVsRest`."""
 
 MEMBER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 LONGEST_MEMBER_NAME = 200
@@ -193,7 +194,7 @@ def _network(folder: Path, spec: Spec) -> nn.Module:
                 raise ValueError(f"a member can't be called {name!r}")
         loaded = [load(folder / name) for name in config["members"]]
         members = [Member(network, own.classes, own.mean, own.std) for network, own in loaded]
-        return Merged(members, spec.classes)
+        return OneVsRest(members, spec.classes)
     source = DualBranch if config["_model_class"] == DualBranch.__name__ else smp
     network: nn.Module = source.from_pretrained(str(folder), local_files_only=True)
     return network

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from urbanseg.learn import batch_sampler
+from urbanseg.learn.batch_sampler import BatchSampler, in_order
 
 histograms = arrays(np.int64, st.tuples(st.integers(1, 40), st.integers(1, 6)), elements=st.integers(0, 5000))
 balances = st.sampled_from([0.0, 0.2, 0.7, 1.0])
@@ -57,10 +60,10 @@ def test_shares_of_an_even_draw_are_those_of_the_whole(tiles):
     )
 
 
-def test_expected_shares_are_those_of_many_laps():
+def test_expected_shares_are_those_of_many_passes():
     tiles = city(tiles=50)
     probabilities = batch_sampler.tile_probabilities(tiles, 0.8)
-    drawn = np.concatenate([batch_sampler.order(50, probabilities, 3, lap) for lap in range(400)])
+    drawn = np.concatenate([batch_sampler.order(50, probabilities, 3, pass_) for pass_ in range(400)])
     np.testing.assert_allclose(
         batch_sampler.class_shares(tiles[drawn]), batch_sampler.class_shares(tiles, probabilities), rtol=0.02
     )
@@ -74,26 +77,26 @@ def test_the_sentence_names_each_class_with_its_share_before_and_after():
 
 
 @given(st.integers(1, 300), seeds, st.integers(0, 20))
-def test_without_probabilities_a_lap_is_the_seeded_permutation(tiles, seed, lap):
-    expected = np.random.default_rng((seed, lap)).permutation(tiles)
+def test_without_probabilities_a_pass_is_the_seeded_permutation(tiles, seed, pass_):
+    expected = np.random.default_rng((seed, pass_)).permutation(tiles)
     even = np.full(tiles, 1 / tiles)
     for probabilities in (None, even, even * (1 + 1e-15)):
-        drawn = batch_sampler.order(tiles, probabilities, seed, lap)
+        drawn = batch_sampler.order(tiles, probabilities, seed, pass_)
         assert drawn.dtype == np.int64
         np.testing.assert_array_equal(drawn, expected)
 
 
 @given(histograms, balances, seeds, st.integers(0, 5))
-def test_a_tile_comes_as_often_as_expected_rounded_down_or_up(tiles, balance, seed, lap):
+def test_a_tile_comes_as_often_as_expected_rounded_down_or_up(tiles, balance, seed, pass_):
     probabilities = batch_sampler.tile_probabilities(tiles, balance)
-    drawn = batch_sampler.order(len(tiles), probabilities, seed, lap)
+    drawn = batch_sampler.order(len(tiles), probabilities, seed, pass_)
     counts = np.bincount(drawn, minlength=len(tiles))
     assert len(drawn) == len(counts) == len(tiles)
     assert (np.abs(counts - probabilities * len(tiles)) < 1).all()
-    np.testing.assert_array_equal(drawn, batch_sampler.order(len(tiles), probabilities, seed, lap))
+    np.testing.assert_array_equal(drawn, batch_sampler.order(len(tiles), probabilities, seed, pass_))
 
 
-def test_laps_and_seeds_differ_and_are_shuffled():
+def test_passes_and_seeds_differ_and_are_shuffled():
     probabilities = batch_sampler.tile_probabilities(city(), 0.5)
     first = batch_sampler.order(400, probabilities, 1, 0)
     assert (first != batch_sampler.order(400, probabilities, 1, 1)).any()
@@ -145,3 +148,40 @@ def test_a_choice_has_nearly_the_class_shares_of_the_whole(fraction):
 def test_another_seed_chooses_other_tiles():
     choices = {tuple(batch_sampler.choose_fraction(city(tiles=100), 0.05, seed)) for seed in range(10)}
     assert len(choices) > 5
+
+
+def sampler(tiles, steps, batch_size, seed=3, **cut):
+    return BatchSampler(partial(batch_sampler.order, tiles, None, seed), steps, batch_size, **cut)
+
+
+@given(st.integers(1, 50), st.integers(1, 8), st.integers(1, 60))
+def test_every_tile_is_drawn_once_per_pass_across_steps(tiles, batch, steps):
+    seen = [draw for part in sampler(tiles, range(steps), batch) for draw in part]
+    assert [d.number for d in seen] == list(range(batch * steps))
+    for pass_ in range(len(seen) // tiles):
+        assert sorted(d.tile for d in seen[pass_ * tiles : (pass_ + 1) * tiles]) == list(range(tiles))
+
+
+@given(st.integers(1, 20), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(0, 5))
+def test_the_parts_of_all_processes_are_the_batches_however_they_are_cut(tiles, size, parts, devices, first):
+    steps = range(first, first + 3)
+    whole = sampler(tiles, steps, size * parts * devices)
+    cuts = [
+        list(sampler(tiles, steps, whole.batch_size, accumulate=parts, devices=devices, rank=rank))
+        for rank in range(devices)
+    ]
+    assert all(len(cut) == len(steps) * parts for cut in cuts)
+    in_turn = [part for together in zip(*cuts, strict=True) for part in together]
+    assert all(len(part) == size for part in in_turn)
+    assert [draw for part in in_turn for draw in part] == [draw for batch in whole for draw in batch]
+
+
+def test_draws_that_start_later_are_those_of_the_whole():
+    whole = sampler(20, range(9), 4)
+    assert list(whole.starting_at(5)) == list(whole)[5:]
+    assert len(whole.starting_at(5)) == 4
+    assert whole.batch(6) == list(whole)[6]
+
+
+def test_validation_sees_every_tile_once():
+    assert [d.tile for batch in in_order(7, 3) for d in batch] == list(range(7))

@@ -13,7 +13,7 @@ from urbanseg.config.train import AugmentParams
 from urbanseg.grid import Grid, Window
 from urbanseg.io import raster
 from urbanseg.learn.assembly import one_against_rest
-from urbanseg.learn.batches import Draw
+from urbanseg.learn.batch_sampler import Draw
 from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, resized
 from urbanseg.model.segmenter import CLIP, Spec
 

@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 
 from tests.unit.learn.recipes import recipe
 from urbanseg.learn import optim
-from urbanseg.learn.optim import rate_factor
+from urbanseg.learn.optim import lr_schedule
 
 STEPS = 40
 """Of a training of 20 epochs."""
@@ -29,7 +29,7 @@ def rates(scheduler_of, steps):
 
 def ours(**changes):
     params = recipe(epochs=20, steps_per_epoch=STEPS // 20, **changes)
-    return [rate_factor(params, step) for step in range(STEPS)]
+    return [lr_schedule(params, step) for step in range(STEPS)]
 
 
 def warmed(after):
@@ -71,7 +71,7 @@ def test_one_cycle_is_torchs():
 )
 def test_a_rate_is_always_between_nothing_and_the_whole(schedule, epochs, steps, warmup):
     params = recipe(schedule=schedule, epochs=epochs, steps_per_epoch=steps, warmup_epochs=warmup)
-    factors = [rate_factor(params, step) for step in range(epochs * steps)]
+    factors = [lr_schedule(params, step) for step in range(epochs * steps)]
     assert all(0 <= factor <= 1 and math.isfinite(factor) for factor in factors)
 
 
@@ -94,7 +94,7 @@ def test_each_parameter_is_in_one_group_and_only_kernels_decay():
         network.encoder[0].weight,
         network.decoder[0].weight,
     }
-    assert {p for group in groups if group["rate_share"] == 0.1 for p in group["params"]} == set(
+    assert {p for group in groups if group["lr_share"] == 0.1 for p in group["params"]} == set(
         network.encoder.parameters()
     )
 
@@ -102,7 +102,7 @@ def test_each_parameter_is_in_one_group_and_only_kernels_decay():
 def test_the_encoder_learns_at_its_share_of_the_rate():
     params = recipe(encoder_rate_factor=0.1, learning_rate=0.01, schedule="step")
     optimiser = optim.optimiser(Small(), params)
-    optim.set_rates(optimiser, params, 0)
+    optim.set_learning_rates(optimiser, params, 0)
     assert sorted({group["lr"] for group in optimiser.param_groups}) == pytest.approx([0.001, 0.01])
 
 
@@ -116,7 +116,7 @@ def test_an_average_follows_weights_and_statistics_by_the_decay_and_copies_count
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.add_(torch.randn_like(parameter))
-        optim.follow(average, network, 0.5, step)
+        optim.update_ema(average, network, 0.5, step)
         decay = min(0.5, (1 + step) / (10 + step))
         now = network.state_dict().values()
         slow = [
