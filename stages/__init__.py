@@ -1,4 +1,4 @@
-"""The verbs: one thin command per DVC stage, ``python -m stages.<name> [city]``."""
+"""The commands of the pipeline: one thin module per DVC stage, ``python -m stages.<name> [city]``."""
 
 import sys
 

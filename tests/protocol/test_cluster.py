@@ -159,7 +159,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(town, monkeypatch):
-    monkeypatch.setattr(cluster, "ANSWER_S", 1)
+    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT_S", 1)
     with pytest.raises(PipelineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9, which"):
         next(cluster.predict_strips(job(town, scheduler="tcp://127.0.0.1:9")))
 

@@ -1,4 +1,4 @@
-"""Names of cities and classes, and the titles that people read in their stead.
+"""Names of cities and classes, and the titles that are shown instead of them.
 
 A name is a key of params.yaml that becomes files, folders, columns, parameters and words of
 commands, so it is made of letters, digits and underscores alone, and is none of the words

@@ -2,7 +2,7 @@
 
 They name the classes of the default class table. Where a product has one class for what
 we keep apart (built-up land is building, road and yard), the table says `other`, so that
-OpenStreetMap in a layer above can tell; snow and nodata are `ignore`.
+OpenStreetMap in a layer above can decide; snow and nodata are `ignore`.
 """
 
 from collections.abc import Mapping

@@ -28,10 +28,10 @@ ROWS_PER_PART = 8
 """Rows of windows in a part; one more is predicted twice at each seam between parts."""
 
 PARTS_PER_WORKER = 2
-"""Parts that a worker may hold: one at work, one done or to do. It bounds everybody's memory."""
+"""Parts that a worker may hold: one in work, one done or waiting. Bounds the memory of workers and writer."""
 
-ANSWER_S, WORKERS_S = 30, 60
-"""How long to wait for the scheduler to answer, and for its first worker."""
+SCHEDULER_TIMEOUT_S, WORKER_TIMEOUT_S = 30, 60
+"""How long to wait for the scheduler's answer, and for its first worker."""
 
 
 def predict_strips(job: Job) -> Iterator[Strip]:
@@ -96,17 +96,17 @@ def _client(options: PredictParams) -> Iterator[Client]:
             )
             address = stack.enter_context(local).scheduler_address
         try:
-            client = stack.enter_context(Client(address, timeout=ANSWER_S, set_as_default=False))
+            client = stack.enter_context(Client(address, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False))
         except (OSError, TimeoutError) as error:
             raise PipelineError(
                 f"params.yaml: no Dask scheduler answers at {address}, which predict.scheduler names; "
                 "start one there, or set it to local or processes"
             ) from error
         try:
-            client.wait_for_workers(1, timeout=WORKERS_S)
+            client.wait_for_workers(1, timeout=WORKER_TIMEOUT_S)
         except TimeoutError as error:
             raise PipelineError(
-                f"the Dask scheduler at {address} has no worker after {WORKERS_S} s; start some with "
+                f"the Dask scheduler at {address} has no worker after {WORKER_TIMEOUT_S} s; start some with "
                 f"python -m distributed.cli.dask_worker {address} --nthreads 1"
             ) from error
         yield client

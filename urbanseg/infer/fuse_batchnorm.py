@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it, which it is a part of once trained.
+"""Fusing batch normalisation with the convolution before it, for inference.
 
 In evaluation, ``gamma * (w * x + b - mean) / sqrt(var + eps) + beta`` is a convolution again
 (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 class _Tracer(fx.Tracer):
-    """Follows the data from layer to layer; timm's normalisation, which is its own class, counts as one."""
+    """Traces a network layer by layer; timm's normalisation, a class of its own, counts as a layer."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
@@ -33,7 +33,7 @@ def fuse_batchnorm(network: nn.Module) -> nn.Module:
 
 
 def _fuse_within(network: nn.Module, shared: Set[int]) -> None:
-    """Fold what can be; where the way of the data depends on the data, within each part by itself."""
+    """Fuse what can be; where control flow depends on the data, within each child module by itself."""
     try:
         nodes = _Tracer().trace(network).nodes
     except Exception:  # noqa: BLE001, of any kind: symbols went through code that expects numbers

@@ -1,6 +1,6 @@
-"""Images that no city of the pipeline delivered: their bands, and colours for their classes.
+"""Images that belong to no city of params.yaml: their bands, and colours for their classes.
 
-What a stage knows from params.yaml must here be found in the image, or said by hand.
+What a stage takes from params.yaml is found in the image here, or given on the command line.
 """
 
 import colorsys
@@ -17,7 +17,7 @@ from urbanseg.model.segmenter import Spec
 log = logging.getLogger(__name__)
 
 SAMPLE_PX = 512
-"""Side of the small picture by which an image is compared with what the model was trained on."""
+"""Side of the decimated image that is compared with what the model was trained on."""
 
 
 def parse_bands(text: str) -> dict[str, int]:
@@ -35,7 +35,7 @@ def parse_bands(text: str) -> dict[str, int]:
 def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[int]:
     """1-based numbers of the image's bands that the model wants, in its order.
 
-    By what was said, else by the bands' descriptions, else by their colours, as files of
+    By `named`, else by the bands' descriptions, else by their colours, as files of
     red, green and blue declare them.
 
     Raises:
@@ -58,7 +58,7 @@ def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[
 
 
 def warn_of_other_units(image: Reader, bands: Sequence[int], spec: Spec) -> None:
-    """Say so in the log when an image's values lie far from those that the model was trained on."""
+    """Warn in the log if an image's values are far from those that the model was trained on."""
     sample = image.decimated(SAMPLE_PX, bands)
     for name, band, mean, std in zip(spec.bands, sample, spec.mean, spec.std, strict=True):
         values = band.compressed()
@@ -66,7 +66,7 @@ def warn_of_other_units(image: Reader, bands: Sequence[int], spec: Spec) -> None
         if abs(middle - mean) > 3 * std:
             log.warning(
                 "%s: the band %s is around %.4g, but the model was trained on %.4g ± %.4g; "
-                "scale the image to the same units, or expect nonsense",
+                "scale the image to the same units, or the classes will be wrong",
                 image.path, name, middle, mean, std,
             )  # fmt: skip
 

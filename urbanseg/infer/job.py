@@ -1,4 +1,4 @@
-"""What a worker of a Dask cluster is told to predict."""
+"""What a worker of a Dask cluster predicts: files and options."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from urbanseg.config.predict import PredictParams
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker must know; paths are absolute and the same on all machines."""
+    """What a worker needs to predict; paths are absolute and the same on all machines."""
 
     scene: Path
     model: Path

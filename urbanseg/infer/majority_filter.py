@@ -1,7 +1,7 @@
-"""Cleaning a map of specks, strip by strip, with the same result as on the whole map.
+"""Filtering specks out of a map, strip by strip, with the same result as on the whole map.
 
 A pixel's new class depends on its surroundings up to a margin, so the rows above and
-below a strip are kept until it is cleaned.
+below a strip are kept until it is filtered.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,14 +22,14 @@ Classes = NDArray[np.uint8]
 def majority_filtered(
     strips: Iterable[Strip], method: Method, radius_px: int, classes: int
 ) -> Iterator[Strip]:
-    """The strips with cleaned classes; other layers stay as they are.
+    """The strips with filtered classes; other layers stay as they are.
 
     ``median`` gives each pixel the class that most of the square of ``2 radius_px + 1``
     pixels around it have, the categorical median, and keeps its own where that is among
     the most frequent. ``morphology`` opens each class by that square: what vanishes (specks,
     spikes and threads narrower than it) takes the most frequent class of what remains in
     twice the surroundings, and keeps its own where nothing remains. Unknown pixels stay so
-    and have no voice.
+    and count for no class.
 
     Args:
         strips: top to bottom, without a gap; cut in any way.
@@ -67,7 +67,7 @@ _METHODS: dict[str, tuple[Callable[[Classes, int, int], Classes], int]] = {
     "median": (majority, 1),
     "morphology": (opened, 4),
 }
-"""How each method cleans a map, and how many times the radius it looks around."""
+"""The filter of each method, and its margin as a multiple of the radius."""
 
 
 def _voted(voters: Classes, labels: Classes, radius_px: int, classes: int) -> Classes:
@@ -79,8 +79,8 @@ def _voted(voters: Classes, labels: Classes, radius_px: int, classes: int) -> Cl
         votes = _counts(voters == number, side)
         # A vote twice over, and one more for what the pixel is: the tie goes to it.
         votes = 2 * votes + ((labels == number) & (votes > 0))
-        ahead = votes > best
-        best[ahead], result[ahead] = votes[ahead], number
+        more = votes > best
+        best[more], result[more] = votes[more], number
     result[labels == IGNORE] = IGNORE
     return result
 
@@ -95,12 +95,12 @@ def _counts(mask: NDArray[np.bool_], side: int) -> NDArray[np.int32]:
 def _with_margin(
     strips: Iterable[Strip], clean: Callable[[Classes], Classes], margin: int
 ) -> Iterator[Strip]:
-    """Clean classes with `margin` rows of their neighbours, and yield strips as soon as those are known."""
+    """Filter classes with `margin` rows of their neighbours, and yield strips as soon as those are known."""
     above: Classes | None = None
     pending: list[Strip] = []
 
     def flush(count: int, below: int) -> Iterator[Strip]:
-        """Yield the first `count` rows of what is pending, cleaned, seeing `below` more rows."""
+        """Yield the first `count` rows of what is pending, filtered with `below` more rows as context."""
         nonlocal above, pending
         raw = np.concatenate([strip.layers["classes"] for strip in pending])
         context = raw[: count + below]

@@ -17,7 +17,7 @@ class TorchPredictor:
     """Maps batches of pixels to probabilities on one device; see `stitching.Predictor`.
 
     `precision` is ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device computes
-    in it. The network is copied, with its batch normalisations folded.
+    in it. The network is copied, with its batch normalisations fused.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class WindowGrid:
         """How many rows of windows fill a batch, at least one.
 
         Batches are made within groups of so many rows, counted from the scene's top: a
-        window is always predicted in the same company, so that a part of the scene,
+        window is always predicted in the same batch, so that a part of the scene,
         predicted elsewhere, is the same to the bit.
         """
         return max(1, batch_size // len(self.cols))

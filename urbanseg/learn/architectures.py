@@ -1,8 +1,8 @@
 """Networks and encoders by name, with random weights: what names there are, and what they build.
 
 The decoders are those of segmentation-models-pytorch and our own `DualBranch`. Encoders
-are smp's by their name, and timm's by ``tu-`` and theirs. Where weights come from is not
-told here.
+are smp's by their name, and timm's by ``tu-`` and theirs. Learnt weights are loaded by
+`urbanseg.learn.pretrained`.
 """
 
 from collections.abc import Sequence

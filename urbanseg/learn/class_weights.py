@@ -1,7 +1,7 @@
 """How much each class counts in the loss, from how often it occurs.
 
 Rare classes weigh more, by one of the rules of the literature; the loss applies the
-weights. Drawing tiles with rare classes more often is the other remedy, and lives in
+weights. Drawing tiles with rare classes more often is the alternative, in
 `urbanseg.learn.batch_sampler`.
 """
 
@@ -46,7 +46,7 @@ def effective_number(histograms: NDArray[np.float64]) -> NDArray[np.float64]:
     """``(1 − β) / (1 − β^n)`` of n pixels.
 
     Cui et al. 2019, "Class-balanced loss based on effective number of samples", where
-    ``1 / (1 − β)`` is how many samples tell all there is to know of a class. Their 0.9999
+    ``1 / (1 − β)`` is the number of samples beyond which more add nothing. Their 0.9999
     is for thousands of pictures; with millions of pixels all classes would weigh the same.
     Here that number is the mean count of the classes, ``β = 1 − classes / pixels``, which
     depends neither on the pixel's size nor on the overlap of tiles: classes rarer than the

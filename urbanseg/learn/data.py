@@ -55,7 +55,7 @@ class TrainingSet:
     train_counts: NDArray[np.int64]
     """Pixels of each class in each training tile: ``(tiles, classes)``."""
     test: Sequence[Tile] = ()
-    """Looked at after training alone, and not at all but for transfer."""
+    """Scored after training only, where training started from an earlier model."""
     relabel: NDArray[np.uint8] | None = None
     """Class of each label value, ``(256,)``, where the network learns other classes than the labels'."""
 
@@ -103,7 +103,7 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(image), torch.from_numpy(target.astype(np.int64))
 
     def close(self) -> None:
-        """Close the files that were opened on the way."""
+        """Close the files that were opened by reading samples."""
         self._readers.clear()
         self._open.close()
 

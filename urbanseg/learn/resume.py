@@ -1,6 +1,6 @@
-"""The state of a training run between epochs, on disk, so that a killed run goes on.
+"""The state of a training run between epochs, on disk, so that a killed run can be resumed.
 
-Tensors lie in safetensors, the rest in JSON; nothing is pickled. A state belongs to one
+Tensors are stored as safetensors, the rest as JSON; nothing is pickled. A state belongs to one
 fingerprint (parameters, data, code, libraries): a state of another is never resumed.
 """
 

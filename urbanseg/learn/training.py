@@ -1,7 +1,7 @@
 """The training loop: epochs of batches in parts, validated, checkpointed, stopped early.
 
 `train` reads top to bottom: build, resume, and for each epoch train, validate, remember
-the best, save. What it is built of lies beside it: `fabric` for devices, `batch_sampler` for
+the best, save. Its parts are modules beside it: `fabric` for devices, `batch_sampler` for
 the order, `steps` for what happens in an epoch, `validation` for scores. On a CPU the same
 seed, data, precision and thread count give the same bytes.
 """

@@ -1,4 +1,4 @@
-"""What a model's folder tells people: its README.md, the model card.
+"""The model card: README.md in a model's folder.
 
 After Mitchell et al. 2019, "Model Cards for Model Reporting": what the model is, what it
 learnt from, how well it does on what it didn't, and what it must not be trusted with. The

@@ -1,4 +1,4 @@
-"""DualBranch: a network that looks at the image twice, closely and from afar.
+"""DualBranch: a network that processes the image at two scales.
 
 A local branch reads the image at full resolution, a context branch reads it averaged
 `SHRINK` times coarser, where one convolution spans what the local branch cannot see at
@@ -129,10 +129,10 @@ class Exchange(nn.Module):
         """Both maps ``(n, channels, rows, columns)``, each with what it learnt of the other added."""
         maps = {"local": local, "context": context}
         tokens = [self._tokens(name, features, local.shape[-2:]) for name, features in maps.items()]
-        told = self.shared(torch.cat(tokens, dim=1)).split([t.shape[1] for t in tokens], dim=1)
+        mixed = self.shared(torch.cat(tokens, dim=1)).split([t.shape[1] for t in tokens], dim=1)
         local, context = (
             features + self.outward[name](part.transpose(1, 2).unflatten(2, features.shape[-2:]))
-            for (name, features), part in zip(maps.items(), told, strict=True)
+            for (name, features), part in zip(maps.items(), mixed, strict=True)
         )
         return local, context
 

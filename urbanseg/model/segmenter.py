@@ -1,4 +1,4 @@
-"""The segmenter: a trained network with what it must be told, and its folder on disk.
+"""The segmenter: a trained network with its input and output specification, and its folder on disk.
 
 A saved model is a folder of safetensors and JSON, no pickle: smp's own `config.json` and
 `model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch`),
