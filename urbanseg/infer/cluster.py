@@ -74,7 +74,16 @@ def _result(rows: range, future: "Future[list[Strip]]") -> list[Strip]:
 
 
 def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
-    """Predict some rows of a scene; runs on a worker. See `worker.predict_part`."""
+    """Predict some rows of a scene; runs on a worker. See `worker.predict_part`.
+
+    Args:
+        job: the scene, the model and the options.
+        expected: what the worker must see too, from `worker.facts`.
+        rows: rows of the scene.
+
+    Returns:
+        Strips that partition the rows.
+    """
     prepare()  # before torch: a worker may have been started by hand
     from urbanseg.infer import worker  # noqa: PLC0415, brings torch, which the scheduler can do without
 

@@ -104,7 +104,16 @@ def kept_classes(chosen: Sequence[str] | None, classes: Sequence[str]) -> NDArra
 
 
 def require_known(key: str, names: Sequence[str] | Mapping[str, float], classes: Sequence[str]) -> None:
-    """Refuse names of classes that the model wasn't trained on."""
+    """Refuse names of classes that the model wasn't trained on.
+
+    Args:
+        key: the parameter that names them, for the error.
+        names: names of classes.
+        classes: names of the model's classes.
+
+    Raises:
+        PipelineError: if one is unknown.
+    """
     unknown = [name for name in names if name not in classes]
     if unknown:
         raise PipelineError(

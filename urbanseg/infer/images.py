@@ -38,6 +38,14 @@ def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[
     By `named`, else by the bands' descriptions, else by their colours, as files of
     red, green and blue declare them.
 
+    Args:
+        image: the open image.
+        spec: of the model.
+        named: numbers of bands by name, or None.
+
+    Returns:
+        A number for each band of the model.
+
     Raises:
         PipelineError: if one is missing.
     """
@@ -58,7 +66,13 @@ def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[
 
 
 def warn_of_other_units(image: Reader, bands: Sequence[int], spec: Spec) -> None:
-    """Warn in the log if an image's values are far from those that the model was trained on."""
+    """Warn in the log if an image's values are far from those that the model was trained on.
+
+    Args:
+        image: the open image.
+        bands: 1-based numbers of its bands, in the model's order.
+        spec: of the model.
+    """
     sample = image.decimated(SAMPLE_PX, bands)
     for name, band, mean, std in zip(spec.bands, sample, spec.mean, spec.std, strict=True):
         values = band.compressed()

@@ -45,12 +45,30 @@ def majority_filtered(
 
 
 def majority(labels: Classes, radius_px: int, classes: int) -> Classes:
-    """The most frequent class around each pixel ``(height, width)``; see `majority_filtered`."""
+    """The most frequent class around each pixel ``(height, width)``; see `majority_filtered`.
+
+    Args:
+        labels: classes, uint8, or `IGNORE`.
+        radius_px: half the side of the square, in pixels.
+        classes: number of classes.
+
+    Returns:
+        ``(height, width)`` uint8.
+    """
     return _voted(labels, labels, radius_px, classes)
 
 
 def opened(labels: Classes, radius_px: int, classes: int) -> Classes:
-    """Each class opened by a square, the rest filled from around; see `majority_filtered`."""
+    """Each class opened by a square, the rest filled from around; see `majority_filtered`.
+
+    Args:
+        labels: ``(height, width)`` classes, uint8, or `IGNORE`.
+        radius_px: half the side of the square, in pixels.
+        classes: number of classes.
+
+    Returns:
+        ``(height, width)`` uint8.
+    """
     side = 2 * radius_px + 1
     kept = np.full_like(labels, IGNORE)
     for number in range(classes):

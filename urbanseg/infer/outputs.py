@@ -19,8 +19,15 @@ def write(
 ) -> None:
     """Write ``classes.tif``, ``confidence.tif`` and what `options.rasters` names besides into `folder`.
 
-    The strips are cleaned as the options say and made in a thread of their own, ahead of
+    The strips are filtered as the options say and prefetched in a thread of their own, ahead of
     the writing. The files appear when all are complete.
+
+    Args:
+        folder: an existing folder.
+        grid: of the scene.
+        strips: top to bottom, without a gap.
+        classes: the model's classes.
+        options: the `predict` section.
 
     Raises:
         PipelineError: if the disk is full.

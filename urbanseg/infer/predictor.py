@@ -62,6 +62,14 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 def select_bands(descriptions: tuple[str, ...], spec: Spec, scene: str) -> list[int]:
     """1-based numbers of the scene's bands that the model wants, in its order.
 
+    Args:
+        descriptions: names of the scene's bands.
+        spec: of the model.
+        scene: the scene's name, for the error.
+
+    Returns:
+        A number for each band of the model.
+
     Raises:
         PipelineError: if the scene lacks one.
     """

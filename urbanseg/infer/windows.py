@@ -99,7 +99,16 @@ class WindowGrid:
 
 
 def fitted(length: int, size: int, overlap: int) -> int:
-    """Side of the smallest windows of which no more are needed than of `size`; see `WindowGrid`."""
+    """Side of the smallest windows of which no more are needed than of `size`; see `WindowGrid`.
+
+    Args:
+        length: pixels of the scene along the axis.
+        size: side of a window in pixels, at most.
+        overlap: pixels that neighbours share.
+
+    Returns:
+        The side in pixels.
+    """
     count = len(offsets(length, size, overlap))
     least = -(-(length + 2 * (overlap // 2) + (count - 1) * overlap) // count)
     return min(
@@ -115,6 +124,14 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
     """Offsets of windows along an axis: from ``-overlap // 2``, `overlap` shared, past the end.
 
     The first and last offsets may put a window partly outside ``[0, length)``.
+
+    Args:
+        length: pixels of the scene along the axis.
+        size: side of a window in pixels.
+        overlap: pixels that neighbours share.
+
+    Returns:
+        Offsets in pixels, ascending.
     """
     first, stride = -(overlap // 2), size - overlap
     beyond = length + overlap // 2 - (first + size)
@@ -129,6 +146,14 @@ def blend_weights(size: int, overlap: int, blend: Blend) -> NDArray[np.float64]:
     at most, so that the weights of neighbours add up to one. ``hann`` falls off from the
     very middle whatever the overlap is. ``flat`` is one everywhere: the plain average. At
     half the size of overlap, cosine and hann are the same.
+
+    Args:
+        size: side of a window in pixels.
+        overlap: pixels that neighbours share.
+        blend: name of the fall-off.
+
+    Returns:
+        ``(size,)`` float64.
     """
     ramp = {"hann": size // 2, "cosine": min(overlap, size // 2), "flat": 0}[blend]
     weights = np.ones(size)
@@ -143,6 +168,14 @@ def reflected(start: int, stop: int, length: int) -> NDArray[np.intp]:
 
     The mirror stands on the first and the last pixel that the range shares with the axis,
     and there are as many as it takes, as with numpy's pad and ``reflect``.
+
+    Args:
+        start: first pixel of the range; may be below 0.
+        stop: pixel after the last; may be above `length`.
+        length: pixels of the axis.
+
+    Returns:
+        ``(stop - start,)`` indices.
     """
     first, last = max(0, start), min(stop, length) - 1
     period = 2 * (last - first)

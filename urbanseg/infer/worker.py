@@ -32,6 +32,14 @@ _one_at_a_time = threading.Lock()
 def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
     """Predict some rows of a scene; runs on a worker.
 
+    Args:
+        job: the scene, the model and the options.
+        expected: what must be the same here, from `facts`.
+        rows: rows of the scene.
+
+    Returns:
+        Strips that partition the rows.
+
     Raises:
         PipelineError: if the worker sees other files than those `expected` by `facts`.
     """

@@ -104,6 +104,15 @@ def is_timm(encoder: str) -> bool:
 def build_encoder(arch: str, encoder: str, bands: int, *, imagenet: bool = False) -> nn.Module:
     """An encoder alone, as deep as any decoder asks for; with ImageNet weights from the hub, or random ones.
 
+    Args:
+        arch: the decoder's name.
+        encoder: the encoder's name.
+        bands: number of bands.
+        imagenet: whether it gets ImageNet weights.
+
+    Returns:
+        The encoder.
+
     Raises:
         OSError: if the hub cannot be reached.
         KeyError, RuntimeError: if the hub has no weights of it.

@@ -128,7 +128,16 @@ def class_shares(
 
 
 def shares_sentence(names: Sequence[str], before: NDArray[np.float64], after: NDArray[np.float64]) -> str:
-    """What sampling does to the classes, as in ``class shares drawn: road 4.1 % → 9.8 %, …``."""
+    """What sampling does to the classes, as in ``class shares drawn: road 4.1 % → 9.8 %, …``.
+
+    Args:
+        names: names of the classes.
+        before: ``(classes,)`` shares of an even draw.
+        after: ``(classes,)`` shares of what is drawn.
+
+    Returns:
+        The sentence.
+    """
     changes = (
         f"{name} {was:.1%} → {now:.1%}".replace("%", " %")
         for name, was, now in zip(names, before, after, strict=True)

@@ -115,7 +115,16 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 def crop(window: Window, size: int, rng: np.random.Generator) -> Window:
-    """A window of at most ``size × size`` pixels at a random place inside `window`."""
+    """A window of at most ``size × size`` pixels at a random place inside `window`.
+
+    Args:
+        window: what is cropped.
+        size: side in pixels, at most.
+        rng: draws the place.
+
+    Returns:
+        The part of `window`.
+    """
     height, width = min(size, window.height), min(size, window.width)
     row = window.row + int(rng.integers(window.height - height + 1))
     col = window.col + int(rng.integers(window.width - width + 1))

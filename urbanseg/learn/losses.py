@@ -106,6 +106,15 @@ def cross_entropy(batch: _Batch, smoothing: float, boundary_weight: float, sigma
     (Szegedy et al. 2016, "Rethinking the Inception architecture"). A pixel counts as its
     class does, plus `boundary_weight` times its `border_weights`: equation 2 of
     Ronneberger et al. 2015, "U-Net".
+
+    Args:
+        batch: the batch.
+        smoothing: ε, 0–1.
+        boundary_weight: 0 for no border weights.
+        sigma_px: of the border weights, in pixels.
+
+    Returns:
+        A scalar.
     """
     weights, loss = batch.pixel_weights, batch.nll
     if boundary_weight:
@@ -134,6 +143,14 @@ def tversky(batch: _Batch, alpha: float, beta: float) -> Tensor:
     ``TP / (TP + α·FP + β·FN)`` with probabilities as counts: Salehi et al. 2017, "Tversky
     loss function for image segmentation using 3D fully convolutional deep networks". At
     α = β = ½ it is soft Dice: Milletari et al. 2016, "V-Net", without their squares.
+
+    Args:
+        batch: the batch.
+        alpha: weight of false positives.
+        beta: weight of false negatives.
+
+    Returns:
+        A scalar.
     """
     hits = torch.where(batch.truth, batch.p, 0).sum(1)
     false_positives = torch.where(batch.known & ~batch.truth, batch.p, 0).sum(1)

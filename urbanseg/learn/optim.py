@@ -54,6 +54,14 @@ def poly(step: int, total: int, power: float) -> float:
     """``(1 - step / total) ** power`` (`PolynomialLR`).
 
     Chen et al. 2017, "DeepLab", section 4.3.
+
+    Args:
+        step: number of the step, from 0.
+        total: steps until the rate is 0.
+        power: the exponent.
+
+    Returns:
+        Share of the base rate.
     """
     return math.pow(1 - min(step, total) / max(1, total), power)
 
@@ -116,7 +124,13 @@ def in_encoder(name: str) -> bool:
 
 
 def set_learning_rates(moving: Any, params: TrainParams, step: int) -> None:
-    """Set the rate of each group for an optimiser step."""
+    """Set the rate of each group for an optimiser step.
+
+    Args:
+        moving: the optimiser.
+        params: the recipe.
+        step: number of the step, from 0.
+    """
     for group in moving.param_groups:
         group["lr"] = params.learning_rate * lr_schedule(params, step) * group["lr_share"]
 
@@ -138,6 +152,12 @@ def update_ema(ema: nn.Module, network: nn.Module, decay: float, step: int) -> N
     Parameters and running statistics are averaged alike; counters are copied. At first
     the average forgets faster, ``min(decay, (1 + step) / (10 + step))``, as TensorFlow's
     `ExponentialMovingAverage` has it: otherwise a short training would keep its start.
+
+    Args:
+        ema: the average, changed in place.
+        network: the network.
+        decay: share of the average that is kept, 0–1.
+        step: number of the step, from 0.
     """
     decay = min(decay, (1 + step) / (10 + step))
     current = network.state_dict()

@@ -53,7 +53,15 @@ def save(
     weights: Mapping[str, Mapping[str, Tensor]],
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """Replace the state in `folder`, atomically; `weights` are by whose they are, then by name."""
+    """Replace the state in `folder`, atomically; `weights` are by whose they are, then by name.
+
+    Args:
+        folder: where the state is kept.
+        key: fingerprint of the run.
+        progress: how far it has come.
+        weights: tensors by owner, then by name.
+        optimiser: its moments are saved, too.
+    """
     tensors = {f"{whose}.{k}": v for whose, named in weights.items() for k, v in named.items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"{OPTIMISER}.{index}.{k}": v for k, v in state.items() if v is not None}
@@ -66,6 +74,11 @@ def load(
     folder: Path, key: str, optimiser: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, dict[str, Tensor]]] | None:
     """Restore the state in `folder`, if there is one of this `key`; else leave all as it is.
+
+    Args:
+        folder: where the state is kept.
+        key: fingerprint of the run.
+        optimiser: gets the moments back.
 
     Returns:
         Progress, and the weights as they were given to `save`.

@@ -60,6 +60,14 @@ class Run:
 def train_epoch(run: Run, batches: Batches, epoch: int) -> float:
     """Train for one epoch; returns the mean loss of its steps.
 
+    Args:
+        run: network, optimiser, loss and data.
+        batches: parts of batches, in order.
+        epoch: number of the epoch, from 0.
+
+    Returns:
+        The mean loss.
+
     Raises:
         PipelineError: if the loss becomes NaN or infinite; names the tiles of the batch.
     """

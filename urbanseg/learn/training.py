@@ -148,7 +148,18 @@ def _epoch(
 
 
 def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainParams, seed: int) -> Run:
-    """A copy of the network on its device, with all that moves it."""
+    """A copy of the network on its device, with all that moves it.
+
+    Args:
+        fabric: launched.
+        start: the network to start from; it is left as it is.
+        data: the training set.
+        params: the recipe.
+        seed: of the order of tiles.
+
+    Returns:
+        What an epoch needs.
+    """
     network = copy.deepcopy(start).to(memory_format=torch.channels_last)
     ema = copy.deepcopy(network).to(fabric.device) if params.ema_decay else None
     network = devices.share_batch_statistics(network, fabric)
@@ -200,7 +211,16 @@ def _restore(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str
 
 
 def train_batches(run: Run, seed: int, epoch: int) -> Prefetcher[tuple[Tensor, Tensor]]:
-    """Batches of all epochs from `epoch` on, in one stream that never pauses between two."""
+    """Batches of all epochs from `epoch` on, in one stream that never pauses between two.
+
+    Args:
+        run: the sampler, the recipe and the data.
+        seed: of the augmentation.
+        epoch: the first epoch, from 0.
+
+    Returns:
+        Images and targets.
+    """
     params, data = run.params, run.data
     tiles = TileDataset(data.train, data, params.crop, params.augment, seed)
     sampler = run.sampler.starting_at(epoch * params.steps_per_epoch)

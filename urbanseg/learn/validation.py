@@ -29,6 +29,13 @@ def validate(
 ) -> dict[str, float]:
     """Scores of a network over the batches of all processes.
 
+    Args:
+        fabric: launched.
+        network: the network.
+        loss: the training loss.
+        batches: this process's batches.
+        classes: names of the classes.
+
     Returns:
         ``val_loss``, the mean of the batches' losses weighted by their labelled pixels;
         ``val_miou``, over the classes that occur in reference or prediction; and
@@ -52,7 +59,17 @@ def validate(
 def scores_by_city(
     fabric: Fabric, network: nn.Module, data: TrainingSet, batch_size: int
 ) -> dict[str, float]:
-    """Mean IoU over the test tiles of each city, each pixel counted once; by this process alone."""
+    """Mean IoU over the test tiles of each city, each pixel counted once; by this process alone.
+
+    Args:
+        fabric: launched.
+        network: the network.
+        data: the training set, with its test tiles.
+        batch_size: tiles computed at once.
+
+    Returns:
+        Mean IoU by city.
+    """
     network.to(fabric.device).eval()
     scores = {}
     for city in sorted({tile.city for tile in data.test}):
@@ -69,7 +86,18 @@ def scores_by_city(
 def gain_by_city(
     fabric: Fabric, start: nn.Module, trained: nn.Module, data: TrainingSet, batch_size: int
 ) -> dict[str, dict[str, float]]:
-    """What training brought each city on its test tiles: mIoU ``before`` and ``after``."""
+    """What training brought each city on its test tiles: mIoU ``before`` and ``after``.
+
+    Args:
+        fabric: launched.
+        start: the network that training started from.
+        trained: the network after training.
+        data: the training set, with its test tiles.
+        batch_size: tiles computed at once.
+
+    Returns:
+        Both scores by city.
+    """
     before, after = (scores_by_city(fabric, network, data, batch_size) for network in (start, trained))
     return {city: {"before": round(before[city], 6), "after": round(after[city], 6)} for city in before}
 

@@ -154,6 +154,14 @@ def position_embedding(rows: Tensor, columns: Tensor, width: int) -> Tensor:
 
     Half of the width tells the row, half the column, each by the sine and cosine at
     ``width / 4`` geometrically spaced frequencies (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        rows: ``(rows,)`` places down.
+        columns: ``(columns,)`` places across.
+        width: of the embedding; a multiple of 4.
+
+    Returns:
+        One row for each place, row by row.
     """
     frequencies = torch.exp(-math.log(1000) * torch.arange(width // 4, device=rows.device) / (width // 4))
 

@@ -100,7 +100,14 @@ def made_with() -> dict[str, str]:
 
 
 def save(folder: Path, segmenter: Segmenter, spec: Spec, card: Card) -> None:
-    """Write a model's folder with its card, atomically."""
+    """Write a model's folder with its card, atomically.
+
+    Args:
+        folder: the model's folder.
+        segmenter: the segmenter, on the CPU.
+        spec: what it was trained for.
+        card: what the model card says.
+    """
     with atomic(folder, MODEL_FILES) as temporary:
         temporary.mkdir(parents=True)
         _describe(
