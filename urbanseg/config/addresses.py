@@ -1,4 +1,4 @@
-"""Addresses: which text is one, and which of those that a catalogue sends may be asked for.
+"""Addresses: parsing, and checks of which addresses of a catalogue may be requested.
 
 A parameter for a file may hold an address instead. It is a `Path` nevertheless, which
 makes ``https:/`` of ``https://``; `address` undoes that.
@@ -15,7 +15,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 def address(path: Path) -> str | None:
-    """The address that stands where a file could, without ``/vsicurl/``; None if it is a file.
+    """The address in place of a file, without ``/vsicurl/``; None if it is a file.
 
     >>> address(Path("https://x.org/a.tif")), address(Path("/vsicurl/http://x.org/a.tif"))
     ('https://x.org/a.tif', 'http://x.org/a.tif')
@@ -29,7 +29,7 @@ def host(href: str) -> str:
 
     Raises:
         ValueError: if it is no address of http or https, or holds a user name, a password, a
-            backslash or white space, by which programs differ in what the host is.
+            backslash or white space, which programs parse differently.
     """
     if re.search(r"[\s\\\x00-\x1f]", href):
         raise ValueError("holds white space or a backslash")
@@ -67,7 +67,7 @@ def require_allowed(href: str, hosts: Collection[str], schemes: Collection[str],
         href: the address.
         hosts: allowed ones, as `host` writes them.
         schemes: allowed ones, such as ``https``.
-        who: what names the address, for the sentence.
+        who: what names the address, for the message.
 
     Raises:
         PipelineError: naming the host, and what to add to allow it.

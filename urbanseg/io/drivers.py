@@ -1,10 +1,10 @@
-"""Which GDAL drivers read files and addresses from outside, and how long GDAL waits for a server.
+"""The GDAL drivers that may read files and addresses from outside, and GDAL's time-outs.
 
 A driver is in the list if it reads the pixels of the one file that it is given, or of
 files beside it whose names it makes itself. Drivers that take names or addresses from
 the content (WMS, GTI, STACTA, MRF, netCDF and HDF5 with external data …) are not, and are
-removed from GDAL, so that no file inside another can choose them either; VRT is in it,
-because `references` checks what it names.
+removed from GDAL, so that no nested file can choose them either; VRT is in the list,
+because `references` checks the files that it names.
 """
 
 import os
@@ -14,7 +14,7 @@ from functools import cache
 
 import pyogrio
 import rasterio
-from pyogrio._ogr import _register_drivers  # makes GDAL heed GDAL_SKIP again
+from pyogrio._ogr import _register_drivers  # makes GDAL apply GDAL_SKIP again
 from rasterio.env import ensure_env
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
@@ -23,7 +23,7 @@ SINGLE_FILE = (
     "GTiff", "COG", "JPEG", "PNG", "JP2OpenJPEG", "HFA", "ENVI", "BMP", "GIF", "BIGGIF", "WEBP", "PNM",
     "AAIGrid", "EHdr", "DTED", "SRTMHGT", "USGSDEM", "GRIB", "XYZ", "GPKG",
 )  # fmt: skip
-"""Raster drivers that open no file by a name in the content."""
+"""Raster drivers that open no file named in the content."""
 
 REMOTE = ("GTiff", "JPEG", "PNG", "JP2OpenJPEG", "WEBP")
 """Raster drivers for an address: one file, nothing beside it."""
@@ -35,7 +35,7 @@ VECTOR = (
 """Vector drivers for files from outside; `vector_files` checks the content before."""
 
 WRITING = ("MEM", "Memory", "PMTiles", "MVT", "MBTiles", "SQLite")
-"""Drivers that GDAL needs besides, in memory and to write the map."""
+"""Further drivers, in memory and to write the map."""
 
 REMOVED = (
     "ACE2 ADRG AIG AVCBin AVCE00 AirSAR BAG BLX BSB BT BYN CALS CEOS COASP COSAR CPG CTG CTable2 DAAS "

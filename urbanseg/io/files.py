@@ -1,9 +1,9 @@
-"""Files: written whole or not at all, read with a sentence for the user where they fail.
+"""Files: atomic writes, and reads whose errors are messages for the user.
 
 Everything is written under a temporary name in the same folder (so that the rename
 stays on one file system) and renamed when it is complete. Temporary names are unique and
 hold ``.part``, which git and DVC ignore; what a killed run left is removed by the next
-one, under the output's lock. A folder is replaced by exchanging it with the new one, and
+run, under the output's lock. A folder is replaced by exchanging it with the new one, and
 only if all that it holds is the writer's own.
 """
 
@@ -25,7 +25,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.io.locks import locked
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.part(\.|$)|^\..*\.part\.lock$")
-"""What the names of our temporary files and locks are told by."""
+"""Pattern of the names of our temporary files and locks."""
 
 SIDECARS = ("", ".aux.xml", ".ovr", "-wal", "-shm", "-journal")
 """Endings of files that GIS programs derive from one of ours and may write beside it."""
@@ -51,7 +51,7 @@ def atomic(path: Path, own: Sequence[str] = ()) -> Iterator[Path]:
             existing folder is replaced only if nothing else is in it.
 
     Raises:
-        PipelineError: if `path` is a folder with files of somebody else, or another
+        PipelineError: if `path` is a folder with other files, or another
             process is writing it.
     """
     path = path.resolve() if path.is_dir() else path
@@ -148,7 +148,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, keys in the order given, atomically.
 
     Raises:
-        ValueError: if a number is NaN or infinite, which JSON cannot say.
+        ValueError: if a number is NaN or infinite, which JSON does not have.
     """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -189,7 +189,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _put(made: Path, path: Path) -> None:
-    """Make `made` be `path`; whatever happens, either the old or the new is there."""
+    """Rename `made` to `path`; at any time, either the old or the new one exists."""
     if made.is_dir() and path.is_dir():
         replace_folder(made, path)
     elif made.is_dir() and path.exists():
@@ -201,7 +201,7 @@ def _put(made: Path, path: Path) -> None:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put a folder in the place of another, and remove that.
+    """Replace a folder by another.
 
     Linux exchanges the two names in one step. Elsewhere the old one is first renamed aside;
     a run that is killed in between leaves it there, and the next writer puts it back.

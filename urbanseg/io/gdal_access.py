@@ -1,7 +1,7 @@
-"""The one way to open rasters from outside: by allowed drivers, after a check of what they name.
+"""Opens rasters from outside: with allowed drivers, after a check of the files that they name.
 
-A path may be an address that the user gave: then GDAL asks for that one file, and waits
-as long as `drivers` says.
+No other module opens them. A path may be an address that the user gave: then GDAL requests
+that one file, with the time-outs of `drivers`.
 """
 
 import os
@@ -29,8 +29,11 @@ def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
         path: a file, or an address of http or https.
         trusted: folders and files that the file may name, besides its own folder.
 
+    Yields:
+        The open dataset.
+
     Raises:
-        PipelineError: if it is missing, names what it may not, or is no raster of the
+        PipelineError: if it is missing, names other files, or is no raster of the
             allowed formats.
     """
     url = address(path)
@@ -67,7 +70,7 @@ def _remote(url: str) -> DatasetReader:
     except ValueError as error:
         raise PipelineError(f"the address of the raster {error}") from None
     try:
-        # Otherwise GDAL asks the server for what may lie beside the file.
+        # Otherwise GDAL requests files that may lie beside it.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
             dataset = open_with(url, REMOTE)
     except RasterioIOError as error:

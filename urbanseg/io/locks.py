@@ -1,4 +1,4 @@
-"""One writer at a time: a lock for each output, which says who holds it.
+"""Locks: one writer per output at a time; a lock names its holder.
 
 The lock is the kernel's (flock on a file beside the output), so it ends with the process
 that holds it, however that ends; a file without a holder is no lock. Its name holds
@@ -22,14 +22,14 @@ from urbanseg.errors import PipelineError
 from urbanseg.io.processes import deferred
 
 WAIT_S = 5.0
-"""How long a lock is waited for: a run whose parent was killed ends within this time."""
+"""Time-out for a lock: a run whose parent was killed ends within this time."""
 
 POLL_S = 0.1
 
 MAX_BYTES = 4096
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-"""A file system that knows no locks; there, only unique names keep runs apart."""
+"""Errors of file systems without locks; there, only unique names keep runs apart."""
 
 
 @dataclass
@@ -47,10 +47,10 @@ _guard = threading.Lock()
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of an output; a process that holds it already goes on.
+    """Hold the lock of an output; reentrant within a process.
 
     Raises:
-        PipelineError: if another process holds it, with who that is.
+        PipelineError: if another process holds it, naming that process.
     """
     file = _file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _file(path: Path) -> Path:
 
 
 def _acquired(file: Path) -> _Held | str:
-    """The lock, or in words who holds it."""
+    """The lock, or a description of its holder."""
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -127,7 +127,7 @@ def _is_named(descriptor: int, file: Path) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    # The command is what was started, without its arguments: they may name what is nobody's business.
+    # The name of the program, without its arguments, which may hold private names.
     program = sys.modules["__main__"].__spec__
     who = {
         "process": os.getpid(),

@@ -1,8 +1,8 @@
-"""Folders that a person names for the output of a command: nothing of theirs is lost.
+"""Output folders that users name for a command: no file of theirs is lost.
 
-A command writes into a folder that is new or empty, or replaces what it wrote there
-itself, as it was. A manifest in the folder says what that is. Into any other folder it
-writes only if told to, file by file, and leaves the rest alone.
+A command writes into a folder that is new or empty, or replaces files that it wrote there
+itself and that are unchanged, by a manifest in the folder. Into any other folder it writes
+only with ``overwrite``, file by file, and keeps the other files.
 """
 
 import glob
@@ -19,12 +19,15 @@ MANIFEST = ".urbanseg.json"
 
 @contextmanager
 def output_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a temporary folder; on success, what is in it is in `folder`.
+    """Yield a temporary folder; on success, its files are moved to `folder`.
 
     Args:
         folder: as the user names it.
-        overwrite: put the files one by one into a folder that holds others; files of the
+        overwrite: move the files one by one into a folder that holds others; files of the
             same name are replaced.
+
+    Yields:
+        The temporary folder.
 
     Raises:
         PipelineError: if `folder` is a file, or holds files that this program did not
@@ -53,7 +56,7 @@ def output_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def require_free(path: Path, *, overwrite: bool) -> None:
-    """Check that a file that a person names may be written.
+    """Check that a file that the user names may be written.
 
     Raises:
         PipelineError: if it exists, and `overwrite` is false.

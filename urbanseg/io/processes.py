@@ -1,9 +1,9 @@
-"""How processes of this program end: when told to, in one line, and never after their parent.
+"""Termination of processes: on signals, with one line, and with their parent.
 
 SIGINT (Ctrl-C), SIGTERM and SIGHUP are raised as `Stopped` in the main thread, so that
 every block cleans up; then the children are ended, and the exit code is 128 + the
 signal's number. A stage that DVC started, a further process of a distributed training
-and a worker watch who started them, because a parent that is killed tells nobody.
+and a worker watch their parents, because a killed parent sends no signal.
 """
 
 import os
@@ -22,7 +22,7 @@ import psutil
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 GRACE_S = 15.0
-"""Time for blocks to clean up, and after it the process ends as it is."""
+"""Time for blocks to clean up, after which the process ends."""
 
 CHILD_S = 3.0
 """Time for a child to end by itself."""
@@ -31,7 +31,7 @@ POLL_S = 0.5
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was told to end by a signal."""
+    """The process received a signal to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -48,7 +48,7 @@ class _Started:
 
 
 class _Deferred:
-    """Blocks of the main thread that must not be cut in two, and the signal that came meanwhile."""
+    """Blocks of the main thread that signals must not interrupt, and the signal received meanwhile."""
 
     blocks = 0
     number = 0
@@ -70,7 +70,7 @@ def stop_while_importing() -> None:
 
 @contextmanager
 def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
-    """Raise signals as `Stopped` in a block; watch who started this process meanwhile.
+    """Raise signals as `Stopped` in a block; watch the parents of this process meanwhile.
 
     Args:
         abandon: called before the process ends without cleaning up, because the block did
@@ -98,13 +98,13 @@ def stoppable(abandon: Callable[[], None]) -> Iterator[None]:
     finally:
         done.set()
         for each, handler in before.items():
-            # A program whose work is done has but to exit, with the code that is known by now.
+            # A program that is done only exits, with the exit code that it has by now.
             signal.signal(each, signal.SIG_IGN if handler is _end_at_once else handler)
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let a signal wait for the end of a short block, such as taking a lock and noting that it is taken."""
+    """Defer signals to the end of a short block, such as taking a lock and recording it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -137,7 +137,7 @@ def end_children() -> None:
 
 
 def follow_parent() -> None:
-    """Make this process a worker: it leaves signals from the keyboard to its parent, and ends with it."""
+    """Make this process a worker: it ignores signals from the keyboard, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -156,7 +156,7 @@ def _end_at_once(number: int, _: FrameType | None) -> None:
 
 
 def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
-    """Set the handler of all signals; returns those before. What nohup set stays."""
+    """Set the handler of all signals; returns the previous ones. SIGHUP stays ignored under nohup."""
     before: dict[int, Any] = {}
     for number in SIGNALS:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
@@ -166,7 +166,7 @@ def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
 
 
 def _starters() -> list[psutil.Process]:
-    """The processes without which this one has no business: up to DVC, or the first process of a training."""
+    """The parents with which this process ends: up to DVC, or the first process of a training."""
     parents: list[psutil.Process] = psutil.Process().parents()
     if is_further_process():
         return parents[:1]

@@ -1,6 +1,6 @@
 """Reading rasters by window and writing cloud-optimised GeoTIFFs, a window at a time.
 
-A reader turns GDAL's complaints into sentences that name the file. A writer fills a
+A reader turns errors of GDAL into messages that name the file. A writer fills a
 plain tiled GeoTIFF under a temporary name and converts it to a COG when it is complete,
 so memory is bounded by the window and a half-written raster never appears.
 """
@@ -36,7 +36,7 @@ CACHE_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class RasterInfo:
-    """What a raster says of itself."""
+    """Metadata of a raster."""
 
     grid: Grid
     count: int
@@ -83,10 +83,18 @@ class Reader:
     def decimated(
         self, max_side: int, bands: Sequence[int] | None = None, resampling: str = "nearest"
     ) -> np.ma.MaskedArray[Any, Any]:
-        """The whole raster on ``grid.shrunk(max_side)``, as ``(bands, height, width)``, nodata masked.
+        """The whole raster on ``grid.shrunk(max_side)``.
 
         GDAL reads the nearest overview and a strip at a time, so memory is bounded by the
-        result. `resampling` is ``nearest``, ``average`` or ``mode``.
+        result.
+
+        Args:
+            max_side: longest side of the result in pixels.
+            bands: numbers of the bands, from 1; all if None.
+            resampling: ``nearest``, ``average`` or ``mode``.
+
+        Returns:
+            ``(bands, height, width)``, nodata masked.
 
         Raises:
             PipelineError: if the file is truncated or damaged.
@@ -116,7 +124,15 @@ class Reader:
 
 @contextmanager
 def reading(path: Path, fallback_crs: CRS | None = None, trusted: Sequence[Path] = ()) -> Iterator[Reader]:
-    """Open a raster. One without a CRS gets `fallback_crs` and pixels of 1 m, if that is given.
+    """Open a raster.
+
+    Args:
+        path: a file, or an address of http or https.
+        fallback_crs: CRS of a raster without one, with pixels of 1 m; None if that is an error.
+        trusted: files and folders that the raster may name, besides its own folder.
+
+    Yields:
+        The open raster.
 
     Raises:
         PipelineError: if it is missing, is no raster, has no CRS, or names files outside `trusted`.
@@ -126,16 +142,22 @@ def reading(path: Path, fallback_crs: CRS | None = None, trusted: Sequence[Path]
 
 
 def describe(path: Path, trusted: Sequence[Path] = ()) -> RasterInfo:
-    """What the raster at `path` says of itself; raises as `reading` does."""
+    """Metadata of the raster at `path`; raises as `reading` does."""
     with reading(path, trusted=trusted) as raster:
         return raster.info
 
 
 def require_same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
-    """Check that two rasters lie on the same grid.
+    """Check that two rasters are on the same grid.
+
+    Args:
+        path: of the one raster, for the message.
+        grid: of the one raster.
+        other_path: of the other raster, for the message.
+        other: grid of the other raster.
 
     Raises:
-        PipelineError: with both files and what differs.
+        PipelineError: if the grids differ, with both files and both grids.
     """
     if not grid.same_as(other):
         raise PipelineError(
@@ -174,7 +196,7 @@ def small_cache() -> Iterator[None]:
 
 
 class Layer(TypedDict, total=False):
-    """What a raster is made of."""
+    """Properties of a raster that is written."""
 
     dtype: Required[DTypeLike]
     count: int
@@ -189,6 +211,14 @@ class Layer(TypedDict, total=False):
 @contextmanager
 def writing(path: Path, grid: Grid, **layer: Unpack[Layer]) -> Iterator[Writer]:
     """Write a cloud-optimised GeoTIFF by windows; it appears at `path` when it is complete.
+
+    Args:
+        path: where to write it.
+        grid: of the raster.
+        **layer: dtype, nodata and so on; see `Layer`.
+
+    Yields:
+        The writer.
 
     Raises:
         PipelineError: if the disk is full or GDAL cannot write.

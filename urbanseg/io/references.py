@@ -1,9 +1,9 @@
-"""Which other files a raster makes GDAL open, and whether they lie where they may.
+"""Checks of the other files that a raster makes GDAL open.
 
 GDAL opens what a VRT names, the files beside a raster (``.ovr``, ``.msk``, ``.aux.xml``),
 and what metadata name: overviews in another file, and arrays of longitude and latitude.
-Each of them may name others. Names are in the file, so whoever made it chose them:
-they must lie in the folder of the file, or among the city's own inputs, and never on
+Each of them may name others. The names come from the author of the file, so the files
+must be in the folder of the file, or among the city's own inputs, and never on
 a network. https://gdal.org/drivers/raster/vrt.html
 """
 
@@ -23,7 +23,7 @@ BESIDE = (".ovr", ".OVR", ".msk", ".MSK", ".aux.xml", ".AUX.XML")
 
 NETWORK = re.compile(r"\s*(/vsi|\\\\|//|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 SYNTAX = re.compile(r"\s*(<|[a-z][a-z0-9_+.-]+:)", re.IGNORECASE)
-"""Names by which a driver reads something else than the file of that name, such as ``GTIFF_DIR:1:``."""
+"""Names that a driver does not take for that of a file, such as ``GTIFF_DIR:1:``."""
 
 NAMING_METADATA = {"overview_file": "OVERVIEWS", "x_dataset": "GEOLOCATION", "y_dataset": "GEOLOCATION"}
 """Metadata items that name files, and the domains in which GDAL follows them."""
@@ -37,7 +37,7 @@ class UnreadableError(PipelineError):
 
 
 def require_contained(path: Path, trusted: Sequence[Path] = ()) -> set[str]:
-    """Refuse a raster that names files outside its folder and the trusted places.
+    """Refuse a raster that names files outside its folder and the trusted folders.
 
     Args:
         path: a raster that exists.
@@ -73,7 +73,7 @@ def is_vrt(path: Path) -> bool:
 
 
 class _Check:
-    """A raster, what it names, what that names, and so on."""
+    """Checks a raster and, recursively, the files that it names."""
 
     def __init__(self, path: Path, trusted: Sequence[Path]) -> None:
         self.places = places(path, trusted)

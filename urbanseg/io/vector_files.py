@@ -1,8 +1,8 @@
-"""Vector files from outside: which are read, and what they may not name.
+"""Vector files from outside: checks of their formats and of the files that they name.
 
 Formats whose purpose is to name other data (OGR VRT, GDALG, WFS, databases) are refused,
-and so are the ways in which the others ask a server: a GeoJSON file for its CRS, a GML
-file for its schema. `drivers` keeps what is missed here from being opened or fetched.
+and so are requests to servers by the others: a GeoJSON file for its CRS, a GML file for
+its schema. `drivers` prevents GDAL from opening or fetching what is missed here.
 """
 
 import json
@@ -19,14 +19,14 @@ from urbanseg.io import drivers
 FORMATS = "GeoPackage, GeoJSON, FlatGeobuf, Shapefile, OpenFileGDB, GML, KML, GPX or TopoJSON"
 
 BINARY = (b"fgb\x03", b"\x00\x00\x27\x0a")
-"""How FlatGeobuf and Shapefile begin."""
+"""First bytes of FlatGeobuf and Shapefile."""
 SQLITE, GEOPACKAGE = b"SQLite format 3\x00", (b"GPKG", b"GP10", b"GP11")
-"""How a database of SQLite begins, and which application ids (bytes 68 to 71) make it a GeoPackage."""
+"""First bytes of a SQLite database, and application ids (bytes 68 to 71) of a GeoPackage."""
 
 IN_ARCHIVES = re.compile(
     r".*/|.*\.(shp|shx|dbf|prj|cpg|qix|sbn|sbx|xml|kml|png|jpe?g)|.*\.gdb/[^/]+", re.IGNORECASE
 )
-"""What an archive may hold: a Shapefile, a KML with its pictures, a file geodatabase."""
+"""Files that an archive may hold: a Shapefile, a KML with its images, a file geodatabase."""
 
 CRS_KEY = re.compile(
     rb"""["'](?:c|\\u00[46]3)(?:r|\\u00[57]2)(?:s|\\u00[57]3)["']""",
@@ -62,7 +62,7 @@ def require_plain(path: Path) -> None:
 
 
 def _require_plain_archive(path: Path) -> None:
-    """GDAL looks into archives; one may hold what cannot name other files."""
+    """GDAL opens archives; they may hold only files that cannot name others."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

@@ -1,7 +1,7 @@
-"""XML from elsewhere: parsed without entities, and not above a size.
+"""XML from outside: parsed without entities, and up to a maximum size.
 
-Entities are what XML opens other files with, and what makes a small file large. No
-format that is read here needs a document type, without which there are none.
+Entities can open other files and expand a small file to a large one. They need a document
+type, which no format that is read here has.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ MAX_BYTES = 64 << 20
 
 @dataclass
 class Element:
-    """An element while it is read; names are in lower case, because GDAL ignores the case."""
+    """An element while it is parsed; names are in lower case, because GDAL ignores the case."""
 
     tag: str
     attributes: list[tuple[str, str]]
@@ -29,7 +29,7 @@ class Element:
     parts: list[str] = field(default_factory=list)
 
     def get(self, name: str) -> str:
-        """An attribute's value; empty if it lacks."""
+        """An attribute's value; empty if it is missing."""
         return next((value for key, value in self.attributes if key == name), "")
 
 

@@ -127,9 +127,17 @@ class Client:
 
 @contextmanager
 def connected(server: OverpassOsm, moment: str | None, cache: Path) -> Iterator[Client]:
-    """A client of a server that asks for the state at `moment` (None: today's).
+    """Open a client of a server.
 
     The settings of osmnx are global; they are as before when the context ends.
+
+    Args:
+        server: address, limits, time-out and number of attempts.
+        moment: date of the state to query; None for that of today.
+        cache: folder of responses.
+
+    Yields:
+        The client.
     """
     date = f'[date:"{moment}"]' if moment else ""
     chosen = {

@@ -1,4 +1,4 @@
-"""Which class a feature belongs to, by its tags. The rules themselves are data, in params.yaml.
+"""The classes of a feature by its tags. The rules themselves are data, in params.yaml.
 
 A feature matches a class by the first of the class's rules that fits its geometry and
 tags. Tag names and values are those of https://wiki.openstreetmap.org/wiki/Map_features.
@@ -38,6 +38,9 @@ def classify(tags: Tags, shapes: Collection[Shape], rules: Rules) -> dict[str, T
         tags: the feature's tags.
         shapes: what the feature can be drawn as.
         rules: rules of each class.
+
+    Returns:
+        The rule by the class's name.
     """
     found = {}
     for name, candidates in rules.items():
@@ -58,6 +61,15 @@ def keys(rules: Rules, shapes: Collection[Shape] = ("area", "line", "coast")) ->
 
 
 def tags_as_json(tags: Tags, rule: TagRule, keep_tags: Sequence[str]) -> str:
-    """The tags that matched `rule` and those of `keep_tags`, as a JSON object, keys sorted."""
+    """The tags that matched a rule and those to keep.
+
+    Args:
+        tags: the feature's tags.
+        rule: the rule that matched.
+        keep_tags: keys kept besides those of the rule.
+
+    Returns:
+        A JSON object, keys sorted.
+    """
     kept = {key: tags[key] for key in (*rule.tags, *keep_tags) if key in tags}
     return json.dumps(kept, ensure_ascii=False, sort_keys=True)

@@ -1,6 +1,6 @@
-"""How wide a line of OpenStreetMap is on the ground, from tags as people write them.
+"""Width of lines of OpenStreetMap on the ground, from free-text tags.
 
-The `width` tag counts if it can be understood (https://wiki.openstreetmap.org/wiki/Key:width),
+The `width` tag counts if it can be parsed (https://wiki.openstreetmap.org/wiki/Key:width),
 else the number of `lanes`, else what is typical for the line's kind.
 """
 
@@ -18,7 +18,7 @@ _FEET_AND_INCHES = re.compile(r"(?P<feet>\d+)'\s*(?P<inches>\d+(\.\d+)?)(\"|'')"
 
 
 def parse_width(text: str) -> float | None:
-    """The width in metres that a `width` tag says, or None if it says nothing plausible.
+    """The width in metres of a `width` tag, or None if it is not plausible.
 
     >>> [parse_width(text) for text in ("12", "12.5 m", "40 ft", "narrow", "1200")]
     [12.0, 12.5, 12.192, None, None]
@@ -35,7 +35,7 @@ def parse_width(text: str) -> float | None:
 
 
 def parse_lanes(text: str) -> float | None:
-    """The number of lanes that a `lanes` tag says, or None if it says nothing plausible."""
+    """The number of lanes of a `lanes` tag, or None if it is not plausible."""
     try:
         lanes = float(text)
     except ValueError:
@@ -53,6 +53,9 @@ def line_width(
         typical_m: typical width by the value of the tag that makes the line what it is.
         default_m: width of lines of any other kind.
         lane_m: width of a lane.
+
+    Returns:
+        Metres.
     """
     if (width := parse_width(tags.get("width", ""))) is not None:
         return width

@@ -54,7 +54,17 @@ def onto_metric_grid(
 def warped(
     source: raster.Reader, grid: Grid, resampling: Resampling = Resampling.nearest, **options: Any
 ) -> Iterator[raster.Reader]:
-    """The raster on `grid`; outside it there is nodata, or 0."""
+    """Open a raster on another grid.
+
+    Args:
+        source: the raster.
+        grid: to warp it to.
+        resampling: rule for the values.
+        **options: others of rasterio's ``WarpedVRT``.
+
+    Yields:
+        The raster on `grid`; outside its own extent there is nodata, or 0.
+    """
     with WarpedVRT(
         source.dataset,
         crs=grid.crs.to_wkt(),

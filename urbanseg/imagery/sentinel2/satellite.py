@@ -54,9 +54,20 @@ class Archive(Protocol):
         """Products of the dates that touch the area; raises `ResponseError` or PipelineError."""
 
     def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
-        """Bands (reflectance × 10000, 0 is nodata) and then SCL: ``(bands + 1, height, width)``.
+        """Read the bands and the SCL of an acquisition.
 
-        Raises `ResponseError` where a retry may help, PipelineError where not.
+        Args:
+            acquisition: what to read.
+            grid: of the result.
+            bands: names of the bands; may be empty.
+
+        Returns:
+            ``(bands + 1, height, width)`` uint16: bands (reflectance × 10000, 0 is nodata),
+            and then SCL.
+
+        Raises:
+            ResponseError: where a retry may help.
+            PipelineError: where it cannot.
         """
 
 

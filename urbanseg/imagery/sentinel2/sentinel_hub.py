@@ -105,7 +105,7 @@ class SentinelHub:
         return [_product(feature) for feature in self._call(request)]
 
     def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
-        """Bands and SCL of an acquisition, by one request of the Process API."""
+        """Bands and SCL of an acquisition, by one request to the Process API; see `Archive.read`."""
         request = self._request(acquisition, grid, bands)
         response: DownloadResponse = self._call(lambda: self._process(request))
         kind = response.headers.get("Content-Type", "").partition(";")[0]

@@ -125,7 +125,7 @@ class Stac:
             raise ResponseError(f"its catalogue does not answer properly ({excerpt(str(error))})") from None
 
     def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
-        """Bands and SCL of an acquisition, from its COGs."""
+        """Bands and SCL of an acquisition, from its COGs; see `Archive.read`."""
         assets = [self.profile.assets[band] for band in bands]
         codes = self._load([p.source for p in acquisition.products], [self.profile.assets["SCL"]], grid)
         merged = np.zeros((len(bands), *grid.shape), np.uint16)

@@ -109,7 +109,16 @@ def cast_shadows(height: NDArray[np.float32], sun: Sun, pixel: float) -> NDArray
 
 
 def shadow_length(height: float, sun: Sun, pixel: float) -> int:
-    """Length in whole pixels of the shadow that an object of `height` metres casts."""
+    """Length of the shadow of an object.
+
+    Args:
+        height: of the object in metres.
+        sun: its position.
+        pixel: side of a pixel in metres.
+
+    Returns:
+        Whole pixels.
+    """
     return int(np.ceil(height / (sun.slope * pixel)))
 
 

@@ -17,6 +17,11 @@ def texture(scale: float, seed: list[int], size: int = TEXTURE_SIZE) -> NDArray[
 
     White noise filtered by a Gaussian in the frequency domain, which makes it periodic.
 
+    Args:
+        scale: size of the features in pixels.
+        seed: of the noise.
+        size: period in pixels.
+
     Returns:
         ``(size, size)`` float32.
     """
@@ -31,6 +36,12 @@ def texture(scale: float, seed: list[int], size: int = TEXTURE_SIZE) -> NDArray[
 def fractal(size: int, scale: float, octaves: int, seed: list[int]) -> NDArray[np.float32]:
     """A periodic cloud-like field: octaves of `scale` pixels, half of it, and so on, of falling weight.
 
+    Args:
+        size: period in pixels.
+        scale: size of the largest features in pixels.
+        octaves: number of scales.
+        seed: of the noise.
+
     Returns:
         ``(size, size)`` float32, standard normal in the mean.
     """
@@ -41,7 +52,17 @@ def fractal(size: int, scale: float, octaves: int, seed: list[int]) -> NDArray[n
 
 
 def at(field: NDArray[np.float32], row: int, col: int, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """The piece of a periodic field whose upper left pixel is `row`, `col` (may be negative)."""
+    """A window of a periodic field.
+
+    Args:
+        field: the field.
+        row: of the upper left pixel; may be negative.
+        col: of the upper left pixel; may be negative.
+        shape: height and width of the window.
+
+    Returns:
+        ``(height, width)`` float32.
+    """
     rows = np.arange(row, row + shape[0]) % field.shape[0]
     cols = np.arange(col, col + shape[1]) % field.shape[1]
     return np.asarray(field[rows[:, None], cols[None, :]])

@@ -40,7 +40,16 @@ BARE_SITES: Choices = [
 
 
 def choose(count: int, choices: Choices, rng: Rng) -> list[dict[str, str]]:
-    """Tags of `count` features, drawn by weight."""
+    """Draw tags by weight.
+
+    Args:
+        count: number of features.
+        choices: weights and tags.
+        rng: draws.
+
+    Returns:
+        The tags of each feature.
+    """
     weights = np.array([weight for weight, _ in choices], dtype=float)
     drawn = rng.choice(len(choices), size=count, p=weights / weights.sum())
     return [dict(choices[i][1]) for i in drawn]
@@ -63,7 +72,17 @@ def built(
     levels: tuple[int, int],
     around: Use | None = None,
 ) -> Use:
-    """A use with buildings on the block; `around` is the use of the rest of the block, if any."""
+    """A use with buildings on the block.
+
+    Args:
+        choices: weights and tags of the buildings.
+        footprints: makes their footprints from the blocks.
+        levels: smallest and largest number of storeys.
+        around: use of the rest of the block, if any.
+
+    Returns:
+        The function that turns blocks into features.
+    """
 
     def use(blocks: Polygons, rng: Rng) -> list[Feature]:
         ground = around(blocks, rng) if around else []
@@ -73,7 +92,17 @@ def built(
 
 
 def buildings(footprints: Polygons, choices: Choices, levels: tuple[int, int], rng: Rng) -> list[Feature]:
-    """Footprints with building tags: most with levels, few with a height, many with neither."""
+    """Footprints with building tags: most with levels, few with a height, many with neither.
+
+    Args:
+        footprints: of the buildings.
+        choices: weights and tags of the buildings.
+        levels: smallest and largest number of storeys.
+        rng: draws tags, storeys, and which of them are tagged.
+
+    Returns:
+        The footprints with their tags.
+    """
     features: list[Feature] = []
     storeys = rng.integers(levels[0], levels[1] + 1, len(footprints))
     said = rng.random(len(footprints))

@@ -40,7 +40,15 @@ class Rows:
 def rows(blocks: Polygons, pattern: Rows, rng: Rng) -> Polygons:
     """Rows of buildings along the longer side of each block, clipped to it.
 
-    Pieces of which less than half is left after clipping are not built.
+    Buildings of which less than half is left after clipping are left out.
+
+    Args:
+        blocks: polygons.
+        pattern: sizes and distances.
+        rng: draws from their ranges.
+
+    Returns:
+        The footprints of all blocks.
     """
     corners = shapely.get_coordinates(shapely.oriented_envelope(blocks)).reshape(-1, 5, 2)
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
@@ -102,6 +110,15 @@ def perimeter(blocks: Polygons, depth: Range, setback: float, rng: Rng) -> Polyg
     """Closed rings of buildings around a courtyard; most are opened by two passages.
 
     Blocks too small for a courtyard are built over whole.
+
+    Args:
+        blocks: polygons.
+        depth: range of the depth of the buildings in metres.
+        setback: distance from the edge of the block in metres.
+        rng: draws depths and passages.
+
+    Returns:
+        The footprints of all blocks.
     """
     outer = shapely.buffer(blocks, -setback, join_style="mitre")
     depths = rng.uniform(*depth, len(blocks))

@@ -69,6 +69,14 @@ def arterials(bounds: Bounds, style: Style, rng: Rng) -> list[Road]:
     """Rings, radials and a loose mesh of through roads, bent by one displacement field.
 
     Those that leave the city end `OUTSIDE` metres beyond its edge.
+
+    Args:
+        bounds: left, bottom, right and top in metres.
+        style: radii, numbers, spacing and displacement.
+        rng: draws the layout and the displacement.
+
+    Returns:
+        The roads with their tags and widths.
     """
     left, bottom, right, top = bounds
     centre = np.array([(left + right) / 2, (bottom + top) / 2]) + rng.uniform(-150, 150, 2)

@@ -21,7 +21,16 @@ LONGEST_BRIDGE = 420.0
 
 
 def running(bounds: Bounds, style: Style, rng: Rng) -> list[Feature]:
-    """The river, and the canal if the style has one: areas first, then their axes."""
+    """The river, and the canal if the style has one.
+
+    Args:
+        bounds: left, bottom, right and top in metres.
+        style: widths and tags.
+        rng: draws the meanders and the island.
+
+    Returns:
+        The areas, then their axes.
+    """
     top = bounds[3]
     width = style.river_width
     axis = _river_axis(bounds, rng)
@@ -70,7 +79,17 @@ def _island(axis: LineString, width: float, rng: Rng) -> BaseGeometry:
 
 
 def lakes(cells: Polygons, style: Style, taken: BaseGeometry, rng: Rng) -> list[Feature]:
-    """A lake in some of the cells, clear of the waters that are there."""
+    """Lakes in some of the cells, at a distance from other waters.
+
+    Args:
+        cells: between the arterials.
+        style: share and size of the lakes.
+        taken: the other waters.
+        rng: draws cells, sizes and outlines.
+
+    Returns:
+        The lakes with their tags.
+    """
     keep_off = taken.buffer(60)
     shapely.prepare(keep_off)
     features: list[Feature] = []
