@@ -229,14 +229,14 @@ def _kind(value: Any) -> str:
     return str(value.get("source") if isinstance(value, dict) else getattr(value, "source", None))
 
 
-Layer = Annotated[OsmLabels | RasterLabels | VectorLabels, Field(discriminator="source")]
+LayerSource = Annotated[OsmLabels | RasterLabels | VectorLabels, Field(discriminator="source")]
 
 
 class LayeredLabels(Model):
     """Several sources: a pixel has the class of the first layer that labels it."""
 
     layers: list[str] = Field(min_length=1)
-    sources: dict[LayerName, Layer]
+    sources: dict[LayerName, LayerSource]
 
     @model_validator(mode="after")
     def _named(self) -> Self:

@@ -43,9 +43,9 @@ def write(
             bar.update(strip.window.height)
 
 
-def _layers(classes: ClassTable, options: PredictParams) -> dict[str, raster.Layer]:
+def _layers(classes: ClassTable, options: PredictParams) -> dict[str, raster.RasterProfile]:
     """What each raster is made of."""
-    share: raster.Layer = {"dtype": "uint8", "nodata": IGNORE, "resampling": "average"}
+    share: raster.RasterProfile = {"dtype": "uint8", "nodata": IGNORE, "resampling": "average"}
     layers = {"classes": share | {"resampling": "mode", "classes": classes}, "confidence": share}
     for name in options.rasters:
         layers[name] = share

@@ -161,7 +161,7 @@ def require_same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> 
     """
     if not grid.same_as(other):
         raise PipelineError(
-            f"{path} and {other_path} lie on different grids ({_say(grid)} against {_say(other)}); "
+            f"{path} and {other_path} lie on different grids ({_format(grid)} against {_format(other)}); "
             "warp one onto the other, for example with gdalwarp -tr -te -t_srs"
         )
 
@@ -195,7 +195,7 @@ def small_cache() -> Iterator[None]:
         yield
 
 
-class Layer(TypedDict, total=False):
+class RasterProfile(TypedDict, total=False):
     """Properties of a raster that is written."""
 
     dtype: Required[DTypeLike]
@@ -209,13 +209,13 @@ class Layer(TypedDict, total=False):
 
 
 @contextmanager
-def writing(path: Path, grid: Grid, **layer: Unpack[Layer]) -> Iterator[Writer]:
+def writing(path: Path, grid: Grid, **profile: Unpack[RasterProfile]) -> Iterator[Writer]:
     """Write a cloud-optimised GeoTIFF by windows; it appears at `path` when it is complete.
 
     Args:
         path: where to write it.
         grid: of the raster.
-        **layer: dtype, nodata and so on; see `Layer`.
+        **profile: dtype, nodata and so on; see `RasterProfile`.
 
     Yields:
         The writer.
@@ -223,12 +223,12 @@ def writing(path: Path, grid: Grid, **layer: Unpack[Layer]) -> Iterator[Writer]:
     Raises:
         PipelineError: if the disk is full or GDAL cannot write.
     """
-    with writing_all(grid, {path: layer}) as writers:
+    with writing_all(grid, {path: profile}) as writers:
         yield writers[path]
 
 
 @contextmanager
-def writing_all(grid: Grid, layers: Mapping[Path, Layer]) -> Iterator[dict[Path, Writer]]:
+def writing_all(grid: Grid, layers: Mapping[Path, RasterProfile]) -> Iterator[dict[Path, Writer]]:
     """Write several rasters by windows; when all are complete, they are converted at the same time.
 
     Raises:
@@ -257,7 +257,7 @@ def writing_all(grid: Grid, layers: Mapping[Path, Layer]) -> Iterator[dict[Path,
         raise PipelineError(f"{names} cannot be written ({error}); is the disk full?") from error
 
 
-def _draft(path: Path, layer: Layer, grid: Grid) -> Any:
+def _draft(path: Path, layer: RasterProfile, grid: Grid) -> Any:
     """A plain GeoTIFF to be filled in any order of windows."""
     count = layer.get("count", 1)
     profile = {
@@ -337,7 +337,7 @@ def _rasterio_window(window: Window) -> RasterioWindow:
     return RasterioWindow(window.col, window.row, window.width, window.height)
 
 
-def _say(grid: Grid) -> str:
+def _format(grid: Grid) -> str:
     left, _, _, top = grid.bounds
     code = grid.crs.to_authority()
     name = ":".join(code) if code else grid.crs.name
