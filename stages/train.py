@@ -17,6 +17,7 @@ from urbanseg.model.card import Card
 @stage(writes=paths.MODEL)
 def main(params: Params) -> None:
     recipe = params.train
+    files.require_own(paths.CURVES, paths.CURVES_FILES)  # dvclive clears its folder
     processes = fabric.launch(recipe, params.seed)
     summary = files.read_json(paths.DATASET_SUMMARY)
     data = training_set(summary, params)

@@ -14,6 +14,7 @@ MAP_ENDINGS = {
 }
 """How the file of each format of the map ends."""
 
+CURVES_FILES = ("metrics.json", "plots/metrics/*.tsv")
 MODEL_FILES = ("README.md", "config.json", "model.safetensors", "segmenter.json")
 EXPORT_FILES = {
     "torch": "",
@@ -147,7 +148,7 @@ def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
     folders: dict[Path, Sequence[str]] = {
         MODEL: [*MODEL_FILES, *(f"*/{name}" for name in MODEL_FILES)],  # of a merged model
         EXPORT: [f"{name}/*" for name in EXPORT_FILES],
-        CURVES: ["metrics.json", "plots/metrics/*.tsv"],
+        CURVES: CURVES_FILES,
     }
     for city in cities:
         folders |= {
