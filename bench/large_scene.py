@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.protocol.scenes.conftest import PROJECT, Town
+from tests.conftest import ROOT
+from tests.protocol.scenes.conftest import Town
 from tests.protocol.scenes.loopback import running
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET
 from tests.protocol.scenes.world import LEFT, TOP, Product, centres, day
@@ -71,7 +72,7 @@ def _run() -> float:
     """Run the stage; returns its peak resident memory in bytes."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": str(ROOT),
         "SH_CLIENT_ID": CLIENT_ID,
         "SH_CLIENT_SECRET": CLIENT_SECRET,
         "OAUTHLIB_INSECURE_TRANSPORT": "1",

@@ -54,8 +54,9 @@ REFUSED_BY_DVC = ["../x", "a.b", "a@b", "", "a\x00b"]
 STUB = """
 from pathlib import Path
 from stages._cli import city_stage
+from urbanseg import paths
 
-@city_stage
+@city_stage(writes=paths.scene_dir)
 def main(city, params):
     Path("data/scene", city).mkdir(parents=True)
     Path("data/scene", city, "made").write_text(city)
@@ -133,7 +134,8 @@ def wrapped(folder):
     """`.venv` of a project whose python is this one, and whose dvc only notes that it was called."""
     tools = folder / ".venv" / "bin"
     tools.mkdir(parents=True)
-    (folder / "requirements.txt").write_text("")
+    for name in ("requirements.txt", "requirements-uv.txt"):
+        (folder / name).write_text("")
     (folder / ".venv" / ".ready").write_text("")
     (tools / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (tools / "dvc").write_text('#!/bin/sh\necho "$@" > dvc_was_called\n')
