@@ -135,7 +135,10 @@ def image_layers(network: nn.Module, arch: str, encoder: str, bands: int) -> set
     """Names of an encoder's tensors whose shape follows the number of bands.
 
     Args:
-        network: as `build` makes it of the other three.
+        network: as `build` makes it.
+        arch: name of its decoder.
+        encoder: name of its encoder.
+        bands: that it takes.
     """
     more = build_encoder(arch, encoder, bands + 1).state_dict()
     own = next(iter(encoders_of(network).values())).state_dict()
