@@ -64,6 +64,54 @@ def test_a_parameter_re_runs_exactly_the_stages_it_concerns(project, key, value,
     assert ran == concerned
 
 
+ALL_STAGES = {
+    *(f"{stage}@{city}" for stage in ("scene", "osm", "labels", "tiles", "predict") for city in CITIES),
+    *("dataset", "train", "export"),
+} | AFTER_PREDICTION
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "concerned"),
+    [
+        (
+            "urbanseg/labels/cloud_masks.py",
+            "np.isin(",
+            "~np.isin(",
+            {f"{stage}@{city}" for stage in ("labels", "predict") for city in CITIES},
+        ),
+        ("urbanseg/classes.py", "IGNORE = 255", "IGNORE = 254", ALL_STAGES),
+        ("urbanseg/dataset/samples.py", "def pad(", "def pad_(", {"train", "export"}),
+        ("urbanseg/io/raster.py", "overview_resampling=", "overview_compress=", ALL_STAGES),
+        (
+            "urbanseg/config/vectorize.py",
+            "Field(",
+            "Field( ",
+            {f"{s}@{c}" for s in ("vectorize", "evaluate") for c in CITIES} | {"overall", "report"},
+        ),
+        ("urbanseg/cli/guard.py", "FULL = ", "FULL  = ", set()),
+    ],
+)
+def test_an_edit_of_the_code_concerns_exactly_the_stages_that_use_it(project, path, before, after, concerned):
+    file = project.folder / path
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after, 1))
+    status = json.loads(project.dvc("status", "--json"))
+    file.write_text(text)
+    assert set(status) == concerned
+
+
+def test_sidecars_of_gis_programs_change_nothing(project):
+    """Statistics, overviews, notes and journals that QGIS and GDAL write beside what they open."""
+    for city in CITIES:
+        for path in (f"scene/{city}/scene.tif", f"scene/{city}/scl.tif", f"prediction/{city}/confidence.tif"):
+            for ending in (".aux.xml", ".ovr"):
+                (project.folder / "data" / f"{path}{ending}").write_text("<PAMDataset/>")
+        for ending in ("gpkg-wal", "gpkg-shm", "qmd"):
+            (project.folder / "data" / "map" / city / f"{city}.{ending}").write_text("x")
+    assert json.loads(project.dvc("status", "--json")) == {}
+
+
 def test_an_experiment_is_compared_by_its_metrics(project):
     project.dvc("exp", "run", "--quiet", "--name", "wide", "-S", "evaluate.boundary_tolerance_m=40")
     shown = project.dvc("metrics", "diff", "HEAD", "wide")

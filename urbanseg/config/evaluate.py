@@ -1,6 +1,6 @@
-"""The `evaluate` and `sampling` sections of params.yaml."""
+"""The `evaluate` section of params.yaml."""
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -39,9 +39,3 @@ class EvaluateParams(Model):
     bootstrap: BootstrapParams
     workers: int = Field(ge=1)
     targets: dict[str, Target]
-
-
-class SamplingParams(Model):
-    area: Literal["map", "test"]
-    points: int = Field(ge=1)
-    min_points: int = Field(ge=2)

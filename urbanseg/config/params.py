@@ -18,7 +18,7 @@ from ruamel.yaml.error import YAMLError
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.config.base import ENCODER_STRIDE, NO_SECRET, NOT_SHOWN, Model, Share, check_window
 from urbanseg.config.change import ChangeParams
-from urbanseg.config.evaluate import EvaluateParams, SamplingParams
+from urbanseg.config.evaluate import EvaluateParams
 from urbanseg.config.export import ExportParams
 from urbanseg.config.labels import (
     CityLabels,
@@ -31,6 +31,7 @@ from urbanseg.config.labels import (
 )
 from urbanseg.config.names import CityName, ClassName, Title
 from urbanseg.config.predict import PredictParams
+from urbanseg.config.sampling import SamplingParams
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 from urbanseg.config.train import TrainParams
 from urbanseg.config.vectorize import VectorizeParams

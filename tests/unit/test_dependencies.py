@@ -1,0 +1,84 @@
+"""DVC knows the code that each stage's result depends on: its imports, and theirs, are its deps in dvc.yaml.
+
+A lazy import counts as any other. What a stage's parameters are checked by is a module of
+`urbanseg.config` for each section; `params` puts them together, and has no defaults that
+could change a result.
+"""
+
+import ast
+import re
+from itertools import accumulate
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+from tests.unit.test_layers import MODULES, imports
+from urbanseg.learn import resume
+
+EXCEPTIONS = {
+    "stages",
+    "stages._cli",
+    "urbanseg.config.params",  # all sections; those that a stage uses it imports itself, or through an area
+    "urbanseg.errors",
+    "urbanseg.paths",  # another place is another output in dvc.yaml
+    "urbanseg.redact",
+}
+"""Modules that change no byte of a result."""
+
+STAGES = {
+    name: stage.get("do", stage)
+    for name, stage in YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"].items()
+}
+
+
+def closure(module):
+    """All modules of the project that a module imports, directly or not, with the packages they are in."""
+    found, open_ = set(), [module]
+    while open_:
+        name = open_.pop()
+        if name in found or name not in MODULES:
+            continue
+        found.add(name)
+        if name not in EXCEPTIONS:
+            open_ += imports(MODULES[name], MODULES)
+            open_ += accumulate(name.split("."), "{}.{}".format)
+    return {str(MODULES[name].relative_to(ROOT)) for name in found - EXCEPTIONS if has_code(MODULES[name])}
+
+
+def has_code(path):
+    """Whether a module is more than a docstring, which most packages are not."""
+    return len(ast.parse(path.read_text()).body) > 1
+
+
+def code_of(stage):
+    return [dep for dep in STAGES[stage]["deps"] if re.match(r"(stages|urbanseg)/", dep)]
+
+
+def covers(dep, path):
+    return path == dep or path.startswith(f"{dep}/")
+
+
+def missing(stage, deps):
+    return {path for path in closure(f"stages.{stage}") if not any(covers(dep, path) for dep in deps)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_deps_of_a_stage_are_what_it_imports_no_less_and_no_more(stage):
+    deps, used = code_of(stage), closure(f"stages.{stage}")
+    assert missing(stage, deps) == set()
+    assert [dep for dep in deps if not any(covers(dep, path) for path in used)] == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "dep"),
+    [("labels", "urbanseg/labels"), ("predict", "urbanseg/model"), ("train", "urbanseg/classes.py")],
+)
+def test_a_dep_that_is_taken_away_is_missed(stage, dep):
+    assert dep in code_of(stage)
+    assert missing(stage, [each for each in code_of(stage) if each != dep])
+
+
+def test_a_training_resumes_only_by_the_code_that_it_was_begun_with():
+    deps = [f"urbanseg/{name}" for name in resume.CODE]
+    assert {path for path in missing("train", deps) if path != "stages/train.py"} == set()
