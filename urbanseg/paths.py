@@ -15,6 +15,12 @@ MAP_ENDINGS = {
 """How the file of each format of the map ends."""
 
 CURVES_FILES = ("metrics.json", "plots/metrics/*.tsv")
+PREVIEW_FILES = tuple(
+    f"{name}.png"
+    for name in (
+        "scene", "labels", "prediction", "errors", "confidence", "split", "overlay", "overview", "failures",
+    )
+)  # fmt: skip
 MODEL_FILES = ("README.md", "config.json", "model.safetensors", "segmenter.json")
 EXPORT_FILES = {
     "torch": "",
@@ -155,6 +161,6 @@ def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
             scene_dir(city): SCENE_FILES,
             prediction_dir(city): PREDICTION_FILES,
             map_dir(city): map_files(city),
-            previews(city): ["*.png"],
+            previews(city): PREVIEW_FILES,
         }
     return folders

@@ -17,6 +17,7 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid
 from urbanseg.io.files import atomic
 from urbanseg.io.raster import reading, require_same_grid
+from urbanseg.paths import PREVIEW_FILES
 from urbanseg.report import pictures
 from urbanseg.report.pictures import PalettedImage, Rgb
 
@@ -119,7 +120,7 @@ def write_previews(folder: Path, views: Views, more: Mapping[str, Rgb | None] = 
     sheet = pictures.sheet(panels, layers["prediction"])
     made: dict[str, PalettedImage | Rgb] = {"overlay": overlay, "overview": sheet}
     shown = views.pictures | made | {n: p for n, p in more.items() if p is not None}
-    with atomic(folder, ["*.png"]) as temporary:
+    with atomic(folder, PREVIEW_FILES) as temporary:
         temporary.mkdir()
         for name, picture in shown.items():
             (temporary / f"{name}.png").write_bytes(pictures.png(picture))

@@ -12,6 +12,7 @@ from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io.raster import reading, writing
+from urbanseg.paths import PREVIEW_FILES
 from urbanseg.report.views import RasterFiles, read_views, rgb_bands, write_previews
 
 PREVIEWS = {"scene", "labels", "prediction", "errors", "confidence", "split", "overlay", "overview"}
@@ -81,12 +82,26 @@ def test_a_raster_on_another_grid_is_refused_by_name(
         read_views(rasters, params.class_table)
 
 
+def test_a_picture_of_somebody_else_is_not_removed(
+    tmp_path: Path, rasters: RasterFiles, params: Params
+) -> None:
+    (tmp_path / "previews").mkdir()
+    (tmp_path / "previews" / "holiday.png").touch()
+    with pytest.raises(PipelineError, match=r"holds holiday\.png"):
+        write_previews(tmp_path / "previews", read_views(rasters, params.class_table))
+    assert [path.name for path in (tmp_path / "previews").iterdir()] == ["holiday.png"]
+
+
+def test_every_picture_has_its_place_among_the_outputs() -> None:
+    assert {f"{name}.png" for name in PREVIEWS} <= set(PREVIEW_FILES)
+
+
 def test_previews_are_the_same_bytes_each_time(tmp_path: Path, rasters: RasterFiles, params: Params) -> None:
     views = read_views(rasters, params.class_table)
     folder = tmp_path / "previews"
     write_previews(folder, views)
     first = {path.stem: path.read_bytes() for path in folder.iterdir()}
-    (folder / "stale.png").touch()
+    (folder / "failures.png").touch()  # of an earlier run, in which there were some
     write_previews(folder, views)
     assert {path.stem: path.read_bytes() for path in folder.iterdir()} == first
     assert set(first) == PREVIEWS
