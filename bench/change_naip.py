@@ -22,7 +22,7 @@ from urbanseg import paths
 from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.config.params import load
 from urbanseg.grid import strips
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.mapping.change import UNKNOWN
 
 NAIP = Path("../shared/data/naip")
@@ -36,8 +36,8 @@ def classify(source: Path, folder: Path) -> None:
     with raster.reading(source) as image:
         options = {"dtype": np.uint8, "nodata": 255}
         with (
-            raster.writing(folder / "classes.tif", image.grid, **options) as classes,
-            raster.writing(folder / "confidence.tif", image.grid, **options) as confidence,
+            cog.writing(folder / "classes.tif", image.grid, **options) as classes,
+            cog.writing(folder / "confidence.tif", image.grid, **options) as confidence,
         ):
             for strip in strips(image.grid.shape, 512):
                 made, certainty = ruled(image.read(strip).astype(np.float64))

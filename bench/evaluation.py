@@ -28,7 +28,7 @@ from urbanseg.config.params import Params, load
 from urbanseg.dataset import tiles
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, strips
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files
 from urbanseg.metrics.summary import evaluation, summary
@@ -52,7 +52,7 @@ def bounce(side: int, length: int) -> NDArray[np.int64]:
 
 def write(path: Path, grid: Grid, rows_of: Callable[[slice], NDArray[np.uint8]]) -> None:
     """Write a raster strip by strip; `rows_of` gives the rows of a slice."""
-    with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as writer:
+    with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as writer:
         for strip in strips(grid.shape, 512):
             writer.write(rows_of(strip.slices[0]), strip)
 

@@ -23,7 +23,7 @@ from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET
 from tests.protocol.scenes.world import LEFT, TOP, Product, centres, day
 from urbanseg.grid import Grid, strips
 from urbanseg.imagery.sentinel2 import acquisitions
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -89,9 +89,9 @@ def _reference(products: list[Product], grid: Grid, folder: Path) -> None:
     """Write what the scene should be, strip by strip over its whole width."""
     left, _, right, top = grid.bounds
     with (
-        raster.writing(folder / "scene.tif", grid, dtype="uint16", count=4, nodata=0, descriptions=BANDS,
+        cog.writing(folder / "scene.tif", grid, dtype="uint16", count=4, nodata=0, descriptions=BANDS,
                        resampling="average") as scene,
-        raster.writing(folder / "scl.tif", grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as scl,
+        cog.writing(folder / "scl.tif", grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as scl,
     ):  # fmt: skip
         for strip in strips(grid.shape, 256):
             below = top - 10 * (strip.row + strip.height)

@@ -34,7 +34,7 @@ from scipy import ndimage
 
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.mapping.partition import Read
 from urbanseg.mapping.polygons import CleanUp, land_cover, pixel_cover
 
@@ -192,7 +192,7 @@ def noisy(side: int, noise: float, seed: int = 7) -> NDArray[np.uint8]:
 def write(path: Path, classes: NDArray[np.uint8]) -> None:
     """A tiled GeoTIFF with pixels of 10 m."""
     grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), *classes.shape)
-    with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as file:
+    with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as file:
         file.write(classes)
 
 

@@ -14,7 +14,7 @@ from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLa
 from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
-from urbanseg.io import image_sheet, raster, tables
+from urbanseg.io import cog, image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,7 @@ def main(city: str, params: Params) -> None:
         scl = inputs.enter_context(raster.reading(paths.scl(city))) if paths.scl(city).exists() else None
         clouded = labels.cloud_mask(scene, scl, params.labels)
         output = inputs.enter_context(
-            raster.writing(
-                target, scene.grid, dtype="uint8", nodata=IGNORE, classes=classes, resampling="mode"
-            )
+            cog.writing(target, scene.grid, dtype="uint8", nodata=IGNORE, classes=classes, resampling="mode")
         )
         for window, values in labelled:
             values[~scene.valid(window) | clouded(window)] = IGNORE

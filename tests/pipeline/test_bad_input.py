@@ -17,7 +17,7 @@ from pyproj import CRS
 from tests.conftest import ROOT
 from tests.pipeline.project import environment, small_params
 from urbanseg.grid import Grid
-from urbanseg.io import raster
+from urbanseg.io import cog
 
 GRID = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 96, 160)
 BANDS = ["blue", "green", "red", "nir"]
@@ -62,7 +62,7 @@ class Town:
     def write(self, name, pixels, grid=GRID, **options):
         height, width = pixels.shape[1:]
         grid = Grid(grid.crs, grid.transform, height, width)
-        with raster.writing(
+        with cog.writing(
             self.folder / name, grid, dtype=pixels.dtype, count=len(pixels), **options
         ) as writer:
             writer.write(pixels)

@@ -79,9 +79,14 @@ ALL_STAGES = {
             "~np.isin(",
             {f"{stage}@{city}" for stage in ("labels", "predict") for city in CITIES},
         ),
-        ("urbanseg/classes.py", "IGNORE = 255", "IGNORE = 254", ALL_STAGES),
+        (
+            "urbanseg/classes.py",
+            "IGNORE = 255",
+            "IGNORE = 254",
+            ALL_STAGES - {f"osm@{city}" for city in CITIES},
+        ),
         ("urbanseg/dataset/samples.py", "def pad(", "def pad_(", {"train", "export"}),
-        ("urbanseg/io/raster.py", "overview_resampling=", "overview_compress=", ALL_STAGES),
+        ("urbanseg/io/cog.py", "overview_resampling=", "overview_compress=", ALL_STAGES),
         (
             "urbanseg/config/vectorize.py",
             "Field(",

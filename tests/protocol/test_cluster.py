@@ -24,7 +24,7 @@ from urbanseg.grid import Grid
 from urbanseg.infer import backends, cluster, outputs, worker
 from urbanseg.infer.job import Job
 from urbanseg.infer.scene import predict_scene, window_grid
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.segmenter import Segmenter, Spec
@@ -104,7 +104,7 @@ def town(tmp_path_factory):
     pixels = rng.integers(1, 4000, (2, *GRID.shape)).astype(np.uint16)
     pixels[:, 300:360, :50] = 0
     names = {"count": 2, "nodata": 0, "descriptions": SPEC.bands}
-    with raster.writing(folder / "scene.tif", GRID, dtype="uint16", **names) as writer:
+    with cog.writing(folder / "scene.tif", GRID, dtype="uint16", **names) as writer:
         writer.write(pixels)
     torch.manual_seed(3)
     channels = {"decoder_channels": [16, 16, 8, 8, 8]}

@@ -27,7 +27,7 @@ from tests.protocol.test_overpass import town
 from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import SPLITS, Grid, utm_grid
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 PAGE = (ROOT / "docs/labels.md").read_text()
 SNIPPETS = {
@@ -41,7 +41,7 @@ LEFT, BOTTOM, RIGHT, TOP = GRID.bounds
 
 
 def write(path: Path, values: np.ndarray, grid: Grid = GRID) -> None:
-    with raster.writing(path, grid, dtype=values.dtype, count=len(np.atleast_3d(values.T).T)) as file:
+    with cog.writing(path, grid, dtype=values.dtype, count=len(np.atleast_3d(values.T).T)) as file:
         file.write(values)
 
 

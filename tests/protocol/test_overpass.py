@@ -21,7 +21,7 @@ from urbanseg import osm, paths
 from urbanseg.config.labels import OverpassOsm, TagRule
 from urbanseg.errors import PipelineError
 from urbanseg.grid import utm_grid
-from urbanseg.io import raster
+from urbanseg.io import cog
 from urbanseg.osm import overpass_client
 from urbanseg.osm.overpass import fetch_features, tiles
 
@@ -295,7 +295,7 @@ def test_a_stage_that_fails_leaves_nothing_half_written_and_the_next_run_goes_on
     server: Overpass, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     grid = utm_grid(10.03, 50.02, 3800, 3800, 10)
-    with raster.writing(paths.scene("town"), grid, dtype="uint8", nodata=0) as scene:
+    with cog.writing(paths.scene("town"), grid, dtype="uint8", nodata=0) as scene:
         scene.write(np.ones(grid.shape, np.uint8))
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     source = {

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, Window, assign_blocks, blocks, neighbours, windows
-from urbanseg.io.raster import Reader, writing
+from urbanseg.io.cog import writing
+from urbanseg.io.raster import Reader
 
 MIN_BLOCKS = len(SPLITS)
 """A scene that is split needs at least one block for each split."""

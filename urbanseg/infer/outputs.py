@@ -10,7 +10,7 @@ from urbanseg.config.predict import PredictParams
 from urbanseg.grid import Grid
 from urbanseg.infer.majority_filter import majority_filtered
 from urbanseg.infer.stitching import Strip
-from urbanseg.io import raster
+from urbanseg.io import cog
 from urbanseg.io.prefetch import prefetch
 
 
@@ -34,7 +34,7 @@ def write(
     """
     layers = {folder / f"{name}.tif": layer for name, layer in _layers(classes, options).items()}
     with (
-        raster.writing_all(grid, layers) as writers,
+        cog.writing_all(grid, layers) as writers,
         tqdm(desc="predict", unit="row", total=grid.height) as bar,
     ):
         for strip in prefetch(majority_filtered(strips, options.clean, options.clean_px, len(classes))):
@@ -43,9 +43,9 @@ def write(
             bar.update(strip.window.height)
 
 
-def _layers(classes: ClassTable, options: PredictParams) -> dict[str, raster.RasterProfile]:
+def _layers(classes: ClassTable, options: PredictParams) -> dict[str, cog.RasterProfile]:
     """What each raster is made of."""
-    share: raster.RasterProfile = {"dtype": "uint8", "nodata": IGNORE, "resampling": "average"}
+    share: cog.RasterProfile = {"dtype": "uint8", "nodata": IGNORE, "resampling": "average"}
     layers = {"classes": share | {"resampling": "mode", "classes": classes}, "confidence": share}
     for name in options.rasters:
         layers[name] = share

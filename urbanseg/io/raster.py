@@ -1,34 +1,24 @@
-"""Reading rasters by window and writing cloud-optimised GeoTIFFs, a window at a time.
+"""Reading rasters by window; errors of GDAL become messages that name the file. `cog` writes them."""
 
-A reader turns errors of GDAL into messages that name the file. A writer fills a
-plain tiled GeoTIFF under a temporary name and converts it to a COG when it is complete,
-so memory is bounded by the window and a half-written raster never appears.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Required, TypedDict, Unpack
-from xml.sax.saxutils import escape
+from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from affine import Affine
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.enums import MaskFlags, Resampling
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
-from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
-from urbanseg.grid import BLOCK_PX, Grid, Window
+from urbanseg.grid import Grid, Window
 from urbanseg.io import gdal_access
-from urbanseg.io.files import atomic, remove
 
 CACHE_BYTES = 64 << 20
 """GDAL's cache under `small_cache`: a row of blocks of several rasters, 50,000 pixels wide."""
@@ -109,7 +99,7 @@ class Reader:
         return values
 
     def _read(self, method: Any, window: Window | None, bands: Any) -> NDArray[Any]:
-        area = None if window is None else _rasterio_window(window)
+        area = None if window is None else rasterio_window(window)
         return np.asarray(self._attempt(lambda: method(bands, window=area)))
 
     def _attempt(self, read: Callable[[], Any]) -> Any:
@@ -166,152 +156,11 @@ def require_same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> 
         )
 
 
-class Writer:
-    """A raster being written by `Window`."""
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-        self.shape: tuple[int, int] = dataset.shape
-
-    def write(self, values: NDArray[Any], window: Window | None = None) -> None:
-        """Write ``(bands, height, width)`` or ``(height, width)`` into `window` (all, if None).
-
-        Raises:
-            ValueError: if the values have another shape than the window; GDAL would
-                resample them in silence.
-        """
-        if values.ndim == 2:
-            values = values[np.newaxis]
-        shape = self.shape if window is None else (window.height, window.width)
-        if values.shape[1:] != shape:
-            raise ValueError(f"values have the shape {values.shape[1:]}, the window has {shape}")
-        self.dataset.write(values, window=None if window is None else _rasterio_window(window))
-
-
 @contextmanager
 def small_cache() -> Iterator[None]:
     """Bound GDAL's cache of blocks; left alone, it takes 5 % of the machine's memory as a scene goes by."""
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         yield
-
-
-class RasterProfile(TypedDict, total=False):
-    """Properties of a raster that is written."""
-
-    dtype: Required[DTypeLike]
-    count: int
-    nodata: float | None
-    descriptions: Sequence[str]
-    classes: ClassTable
-    """Their colour table goes into it, and their labels into a ``.aux.xml`` beside it, for GDAL and QGIS."""
-    resampling: str
-    """The rule for overviews: ``nearest``, ``average`` or ``mode``."""
-
-
-@contextmanager
-def writing(path: Path, grid: Grid, **profile: Unpack[RasterProfile]) -> Iterator[Writer]:
-    """Write a cloud-optimised GeoTIFF by windows; it appears at `path` when it is complete.
-
-    Args:
-        path: where to write it.
-        grid: of the raster.
-        **profile: dtype, nodata and so on; see `RasterProfile`.
-
-    Yields:
-        The writer.
-
-    Raises:
-        PipelineError: if the disk is full or GDAL cannot write.
-    """
-    with writing_all(grid, {path: profile}) as writers:
-        yield writers[path]
-
-
-@contextmanager
-def writing_all(grid: Grid, layers: Mapping[Path, RasterProfile]) -> Iterator[dict[Path, Writer]]:
-    """Write several rasters by windows; when all are complete, they are converted at the same time.
-
-    Raises:
-        PipelineError: if the disk is full or GDAL cannot write.
-    """
-    try:
-        with ExitStack() as stack:
-            targets = [stack.enter_context(atomic(path)) for path in layers]
-            drafts = [target.with_name(f"{target.name}.draft.tif") for target in targets]
-            for draft in drafts:
-                stack.callback(remove, draft)
-            with ExitStack() as opened:
-                files = [
-                    opened.enter_context(_draft(*each, grid))
-                    for each in zip(drafts, layers.values(), strict=True)
-                ]
-                yield dict(zip(layers, map(Writer, files), strict=True))
-            rules = [layer.get("resampling", "nearest") for layer in layers.values()]
-            with ThreadPoolExecutor(len(layers)) as pool:
-                list(pool.map(_to_cog, drafts, targets, rules))
-        for path, layer in layers.items():
-            if "classes" in layer:
-                _write_category_names(path, layer["classes"])
-    except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
-        names = ", ".join(map(str, layers))
-        raise PipelineError(f"{names} cannot be written ({error}); is the disk full?") from error
-
-
-def _draft(path: Path, layer: RasterProfile, grid: Grid) -> Any:
-    """A plain GeoTIFF to be filled in any order of windows."""
-    count = layer.get("count", 1)
-    profile = {
-        "driver": "GTiff",
-        "dtype": np.dtype(layer["dtype"]).name,
-        "count": count,
-        "height": grid.height,
-        "width": grid.width,
-        "crs": grid.crs.to_wkt(),
-        "transform": grid.transform,
-        "nodata": layer.get("nodata"),
-        "tiled": True,
-        "blockxsize": BLOCK_PX,
-        "blockysize": BLOCK_PX,
-        "compress": "zstd",  # at this level several times as fast as LZW, and read once
-        "zstd_level": 1,
-        "bigtiff": "if_safer",
-        "interleave": "pixel",
-    }
-    if count > 1:
-        # Otherwise GDAL takes the fourth band of an 8-bit raster for alpha.
-        profile["photometric"] = "minisblack"
-    dataset = rasterio.open(path, "w", **profile)
-    for index, text in enumerate(layer.get("descriptions", ()), start=1):
-        dataset.set_band_description(index, text)
-    if "classes" in layer:
-        dataset.write_colormap(1, layer["classes"].colormap())
-    return dataset
-
-
-def _to_cog(source: Path, target: Path, resampling: str) -> None:
-    rasterio.shutil.copy(
-        source,
-        target,
-        driver="COG",
-        compress="deflate",
-        predictor="yes",
-        blocksize=BLOCK_PX,
-        overview_resampling=resampling,
-        bigtiff="if_safer",
-        num_threads="all_cpus",  # the bytes are the same for any number
-    )
-
-
-def _write_category_names(path: Path, classes: ClassTable) -> None:
-    names = [*classes.labels, *[""] * (IGNORE - len(classes)), "ignore"]
-    items = "".join(f"      <Category>{escape(name)}</Category>\n" for name in names)
-    text = (
-        '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
-        f"{items}    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
-    )
-    sidecar = path.with_name(f"{path.name}.aux.xml")
-    with atomic(sidecar) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _info(path: Path, dataset: DatasetReader, fallback_crs: CRS | None) -> RasterInfo:
@@ -333,7 +182,8 @@ def _info(path: Path, dataset: DatasetReader, fallback_crs: CRS | None) -> Raste
     )
 
 
-def _rasterio_window(window: Window) -> RasterioWindow:
+def rasterio_window(window: Window) -> RasterioWindow:
+    """A window as rasterio has it."""
     return RasterioWindow(window.col, window.row, window.width, window.height)
 
 

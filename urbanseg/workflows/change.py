@@ -17,7 +17,7 @@ from urbanseg.classes import ClassTable
 from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, blocks
 from urbanseg.imagery.local.warping import warped
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.mapping.change import UNKNOWN, DatedMap, change_codes, change_polygons, count_changes, matrix_ha
 from urbanseg.mapping.export import write_layer
 
@@ -76,7 +76,7 @@ def _write_codes(
     """Write the from-to codes; count pixels by class before and after, ``(n, n)`` int64."""
     grid = before.classes.grid
     pixels = np.zeros((n, n), np.int64)
-    with raster.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
+    with cog.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
         for block in tqdm(blocks(grid.shape, BLOCK), "change", unit="block"):
             classes, codes = change_codes(before, after, block, rules)
             pixels += count_changes(classes, codes, n)

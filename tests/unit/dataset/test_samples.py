@@ -8,14 +8,14 @@ from pyproj import CRS
 from urbanseg.classes import IGNORE
 from urbanseg.dataset.samples import pad, read_spread
 from urbanseg.grid import Grid, Window
-from urbanseg.io import raster
+from urbanseg.io import cog
 
 
 def test_tiles_are_read_spread_over_their_split_and_padded(tmp_path):
     grid = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 40, 64)
-    with raster.writing(tmp_path / "scene.tif", grid, dtype="uint16", count=2) as writer:
+    with cog.writing(tmp_path / "scene.tif", grid, dtype="uint16", count=2) as writer:
         writer.write(np.arange(2 * 40 * 64, dtype=np.uint16).reshape(2, 40, 64), Window(0, 0, 40, 64))
-    with raster.writing(tmp_path / "labels.tif", grid, dtype="uint8", nodata=IGNORE) as writer:
+    with cog.writing(tmp_path / "labels.tif", grid, dtype="uint8", nodata=IGNORE) as writer:
         writer.write(np.ones((40, 64), np.uint8), Window(0, 0, 40, 64))
     rows = [("x", 8 * (i // 4), 16 * (i % 4), 8, 16, "val") for i in range(20)]
     rows.append(("x", 0, 0, 8, 16, "train"))

@@ -10,14 +10,14 @@ from rasterio.errors import NotGeoreferencedWarning
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, windows
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 GRID = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 300, 520)
 CLASSES = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "building", "#c0392b")))
 
 
 def write(path, values, **options):
-    with raster.writing(path, GRID, dtype=values.dtype, count=len(values), **options) as writer:
+    with cog.writing(path, GRID, dtype=values.dtype, count=len(values), **options) as writer:
         for window in windows(GRID.shape, 256, 0):
             writer.write(values[:, *window.slices], window)
 
@@ -60,7 +60,7 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     too_wide = np.zeros((1, 300, 1000), np.uint8)
     with (
         pytest.raises(ValueError, match="shape"),
-        raster.writing(tmp_path / "a.tif", GRID, dtype="uint8") as writer,
+        cog.writing(tmp_path / "a.tif", GRID, dtype="uint8") as writer,
     ):
         writer.write(too_wide)
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.config import params, remaps
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.labels import rasters
 
 NAMES = ["other", "building", "road", "vegetation"]
@@ -32,7 +32,7 @@ def test_remap_ignores_what_the_table_lacks(dtype: str) -> None:
 
 
 def write(path: Path, values: np.ndarray, grid: Grid, nodata: float | None = None) -> Path:
-    with raster.writing(path, grid, dtype=values.dtype, nodata=nodata) as file:
+    with cog.writing(path, grid, dtype=values.dtype, nodata=nodata) as file:
         file.write(values)
     return path
 

@@ -12,7 +12,7 @@ from pyproj import CRS
 from tests.conftest import ROOT
 from urbanseg.config.train import TrainParams
 from urbanseg.grid import Grid, Window
-from urbanseg.io import raster
+from urbanseg.io import cog
 from urbanseg.learn import fabric, training
 from urbanseg.learn.data import Source, Tile, TrainingSet
 from urbanseg.model.segmenter import Spec
@@ -50,9 +50,9 @@ def stripes(folder: Path, bands: int = 4, arch: str = "Unet", upsample: int = 1)
     pixels = (1000 + 800 * labels[None] + rng.normal(0, 100, (bands, *grid.shape))).astype(np.uint16)
     labels[40:50, 20:90] = 255
     source = Source(folder / "scene.tif", folder / "labels.tif")
-    with raster.writing(source.scene, grid, dtype="uint16", count=bands) as writer:
+    with cog.writing(source.scene, grid, dtype="uint16", count=bands) as writer:
         writer.write(pixels)
-    with raster.writing(source.labels, grid, dtype="uint8", nodata=255) as writer:
+    with cog.writing(source.labels, grid, dtype="uint8", nodata=255) as writer:
         writer.write(labels.astype(np.uint8))
     tiles = [Tile("x", Window(0, col, 64, 64)) for col in (0, 64, 128)]
     names = ["B02", "B03", "B04", "B08"][:bands]

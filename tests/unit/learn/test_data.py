@@ -11,7 +11,7 @@ from pyproj import CRS
 from urbanseg.classes import IGNORE
 from urbanseg.config.train import AugmentParams
 from urbanseg.grid import Grid, Window
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.learn.assembly import one_against_rest
 from urbanseg.learn.batch_sampler import Draw
 from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, resized
@@ -27,9 +27,9 @@ def source(tmp_path):
     grid = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 100, 120)
     rng = np.random.default_rng(0)
     scene, labels = tmp_path / "scene.tif", tmp_path / "labels.tif"
-    with raster.writing(scene, grid, dtype="uint16", count=2) as writer:
+    with cog.writing(scene, grid, dtype="uint16", count=2) as writer:
         writer.write(rng.integers(1, 4000, (2, 100, 120), np.uint16))
-    with raster.writing(labels, grid, dtype="uint8", nodata=IGNORE) as writer:
+    with cog.writing(labels, grid, dtype="uint8", nodata=IGNORE) as writer:
         writer.write(rng.integers(0, 2, (100, 120), np.uint8))
     return Source(scene, labels)
 

@@ -16,7 +16,7 @@ from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, Window, blocks
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.mapping.change import UNKNOWN, DatedMap, change_codes, count_changes, filter_changes
 
 UTM = CRS.from_epsg(26914)
@@ -30,7 +30,7 @@ def write(folder, classes, confidence=None, shift=0.0):
     folder.mkdir()
     for name, values in (("classes.tif", classes), ("confidence.tif", confidence)):
         if values is not None:
-            with raster.writing(
+            with cog.writing(
                 folder / name, grid_of(values.shape, shift), dtype=np.uint8, nodata=IGNORE
             ) as file:
                 file.write(values)

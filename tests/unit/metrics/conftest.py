@@ -14,7 +14,7 @@ from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config import params
 from urbanseg.grid import Grid
-from urbanseg.io import raster
+from urbanseg.io import cog
 
 SHAPE = (300, 260)
 
@@ -75,7 +75,7 @@ def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) ->
         (paths.confidence("demo"), certainty),
         (paths.split("demo"), split),
     ):
-        with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
+        with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
             target.write(values.astype(np.uint8))
     return "demo"
 

@@ -9,7 +9,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.config import params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, blocks
-from urbanseg.io import raster
+from urbanseg.io import cog
 from urbanseg.metrics.accumulate import SceneCounts, accumulate
 from urbanseg.metrics.boundary import band_counts, boundary_counts
 from urbanseg.metrics.calibration import confidence_counts
@@ -99,7 +99,7 @@ def test_an_error_in_a_process_is_the_same_sentence(city, wanted, grid, predicte
 
 
 def overwrite(path, grid, values):
-    with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
+    with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
         target.write(np.asarray(values, np.uint8))
 
 

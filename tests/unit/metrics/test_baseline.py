@@ -8,7 +8,7 @@ from bench import baseline
 from tests.unit.metrics.conftest import SHAPE
 from urbanseg import paths
 from urbanseg.classes import IGNORE
-from urbanseg.io import raster
+from urbanseg.io import cog
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def run(city, grid, monkeypatch, capsys):
     """Write a scene and print the baseline's comparison on it."""
 
     def compare(bands: np.ndarray) -> dict:
-        with raster.writing(paths.scene(city), grid, dtype="uint16", count=len(bands)) as target:
+        with cog.writing(paths.scene(city), grid, dtype="uint16", count=len(bands)) as target:
             target.write(bands.astype(np.uint16))
         monkeypatch.setattr(sys, "argv", ["baseline", city, "--trees", "5", "--pixels", "3000"])
         baseline.main()

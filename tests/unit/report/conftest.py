@@ -12,7 +12,8 @@ from urbanseg.classes import IGNORE
 from urbanseg.config import params as parameters
 from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid, Window
-from urbanseg.io.raster import reading, writing
+from urbanseg.io.cog import writing
+from urbanseg.io.raster import reading
 from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
 from urbanseg.metrics.block_tables import write
 from urbanseg.metrics.segmentation import confusion

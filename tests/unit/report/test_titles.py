@@ -14,7 +14,7 @@ from urbanseg.classes import ClassTable
 from urbanseg.config import params as parameters
 from urbanseg.config.params import Params
 from urbanseg.grid import Grid
-from urbanseg.io.raster import writing
+from urbanseg.io.cog import writing
 from urbanseg.mapping.checkpoints import points_qml
 from urbanseg.mapping.styles import land_cover_qml
 from urbanseg.metrics.stratified_estimates import estimate_accuracy

@@ -11,7 +11,8 @@ from pyproj import CRS
 from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.io.raster import reading, writing
+from urbanseg.io.cog import writing
+from urbanseg.io.raster import reading
 from urbanseg.paths import PREVIEW_FILES
 from urbanseg.report.views import RasterFiles, read_views, rgb_bands, write_previews
 

@@ -17,7 +17,7 @@ from urbanseg.grid import Grid
 from urbanseg.infer import export
 from urbanseg.infer.images import class_table, parse_bands
 from urbanseg.infer.predictor import TorchPredictor
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
 
@@ -56,7 +56,7 @@ def run(monkeypatch, *words):
 
 def write_geotiff(path, pixels, names=(), nodata=None):
     grid = Grid(CRS.from_epsg(32640), Affine(0.5, 0, 320000, 0, -0.5, 2780000), *pixels.shape[1:])
-    with raster.writing(
+    with cog.writing(
         path, grid, dtype=pixels.dtype, count=len(pixels), descriptions=names, nodata=nodata
     ) as writer:
         writer.write(pixels)

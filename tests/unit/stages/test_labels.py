@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid, Window
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 386_000, 0, -10, 6_673_000), 60, 80)
 
@@ -50,12 +50,12 @@ def write_scene(grid: Grid = GRID, nodata: Window | None = None) -> None:
     bands = np.full((1, *grid.shape), 500, np.uint16)
     if nodata:
         bands[0][nodata.slices] = 0
-    with raster.writing(paths.scene("town"), grid, dtype="uint16", nodata=0) as file:
+    with cog.writing(paths.scene("town"), grid, dtype="uint16", nodata=0) as file:
         file.write(bands)
 
 
 def write_band(path: Path, values: np.ndarray, grid: Grid = GRID) -> None:
-    with raster.writing(path, grid, dtype=values.dtype) as file:
+    with cog.writing(path, grid, dtype=values.dtype) as file:
         file.write(values)
 
 

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 300, 200)
 FILE = Path("checked.gpkg")
@@ -33,7 +33,7 @@ def city(tmp_path, monkeypatch):
     classes[:10] = IGNORE
     split = np.repeat([0, 2], 150)[:, np.newaxis].repeat(200, axis=1).astype(np.uint8)
     for path, values in ((paths.prediction("demo"), classes), (paths.split("demo"), split)):
-        with raster.writing(path, GRID, dtype="uint8", nodata=IGNORE) as file:
+        with cog.writing(path, GRID, dtype="uint8", nodata=IGNORE) as file:
             file.write(values)
 
 

@@ -15,7 +15,7 @@ import stages.scene
 from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.grid import Grid
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 510_000, 0, -10, 5_400_400), 40, 60)
 
@@ -69,7 +69,7 @@ def test_a_real_extract_can_be_rendered() -> None:
 
 
 def test_a_local_scene_is_delivered_without_a_scene_classification() -> None:
-    with raster.writing(Path("in.tif"), GRID, dtype="uint8", count=2) as file:
+    with cog.writing(Path("in.tif"), GRID, dtype="uint8", count=2) as file:
         file.write(np.ones((2, *GRID.shape), np.uint8))
     write_params(provider="local", path="in.tif", bands={"red": 2})
     stages.scene.main()

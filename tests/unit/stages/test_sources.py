@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import SPLITS
-from urbanseg.io import image_sheet, raster
+from urbanseg.io import cog, image_sheet, raster
 
 COLORS = {
     "#3C1098": "building",
@@ -147,9 +147,7 @@ def local_scene(source: Path, bands: list[int]) -> None:
     """The scene as the scene stage would deliver it, in the CRS that it has."""
     with (
         raster.reading(source) as file,
-        raster.writing(
-            paths.scene("town"), file.grid, dtype=file.info.dtype, count=len(bands), nodata=0
-        ) as out,
+        cog.writing(paths.scene("town"), file.grid, dtype=file.info.dtype, count=len(bands), nodata=0) as out,
     ):
         pixels = np.maximum(file.read(bands=bands), 1)
         pixels[:, ~file.valid()] = 0
@@ -218,7 +216,7 @@ def test_naip_is_labelled_by_a_raster_whose_grid_is_a_metre_off(shared: Path) ->
     with raster.reading(older) as first, raster.reading(newer) as second:
         ndvi = first.read().astype(float)
         green = np.where(ndvi[3] > ndvi[0] * 1.1, 1, 0).astype(np.uint8)
-        with raster.writing(Path("old.tif"), first.grid, dtype="uint8") as out:
+        with cog.writing(Path("old.tif"), first.grid, dtype="uint8") as out:
             out.write(green)
         assert not first.grid.same_as(second.grid)
         shift = ~first.grid.transform @ second.grid.transform @ (0.5, 0.5)

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 REAL = ROOT.parent / "shared/data/dubai_scene_small/labels.tif"
 UTM = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 60, 80)
@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch):
 def predict(classes, grid=UTM, city="demo"):
     confidence = np.where(classes == IGNORE, IGNORE, 127).astype(np.uint8)
     for path, values in ((paths.prediction(city), classes), (paths.confidence(city), confidence)):
-        with raster.writing(path, grid, dtype="uint8", nodata=IGNORE) as file:
+        with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as file:
             file.write(values)
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from urbanseg.config.labels import FolderScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid
-from urbanseg.io import image_sheet, raster
+from urbanseg.io import cog, image_sheet
 from urbanseg.io.image_sheet import SheetImage
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def copy(
         dtype = opened.dtypes[0]
     if np.dtype(dtype).kind not in "ui":
         raise PipelineError(f"{first} holds {dtype} values; convert the images to whole numbers")
-    with raster.writing(
+    with cog.writing(
         target,
         grid,
         dtype=dtype,

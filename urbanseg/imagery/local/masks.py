@@ -17,7 +17,7 @@ from urbanseg.config.scene import MaskParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, blocks
 from urbanseg.imagery.local.warping import warped
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 CLOUD, UNCLASSIFIED = 9, 7
 """SCL codes in which a mask of clouds is written."""
@@ -79,6 +79,6 @@ def write_classes(mask: Mask, grid: Grid, scl: Path, window_px: int) -> None:
         scl: where to write the scene classes (uint8).
         window_px: side of a window in pixels.
     """
-    with raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as out:
+    with cog.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as out:
         for piece in blocks(grid.shape, window_px):
             out.write(mask.classes(piece), piece)

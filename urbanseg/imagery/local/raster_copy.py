@@ -23,7 +23,7 @@ from urbanseg.config.scene import LocalScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, blocks
 from urbanseg.imagery.local import masks, warping
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def _write(source: _Source, params: LocalScene, grid: Grid, scene: Path) -> floa
     scaled = params.scale is not None or params.offset is not None
     value = 0.0 if scaled else source.missing.value
     valid = 0
-    with raster.writing(
+    with cog.writing(
         scene,
         grid,
         dtype="uint16" if scaled else source.image.info.dtype,

@@ -26,7 +26,7 @@ from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Candidate, Prod
 from urbanseg.imagery.sentinel2.area import Area, inside
 from urbanseg.imagery.sentinel2.chunk_cache import Chunk, fetch
 from urbanseg.imagery.sentinel2.retry import ResponseError, with_retries
-from urbanseg.io import raster
+from urbanseg.io import cog, raster
 
 log = logging.getLogger(__name__)
 
@@ -223,10 +223,10 @@ def _assemble(
     counts = np.zeros(256, np.int64)
     dark = np.zeros(len(bands), np.int64)
     with (
-        raster.writing(
+        cog.writing(
             scene, grid, dtype="uint16", count=len(bands), nodata=0, descriptions=bands, resampling="average"
         ) as out,
-        raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
+        cog.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
     ):
         for index, window in enumerate(tqdm(windows, desc="assemble", unit="chunk")):
             for strip in strips((window.height, window.width), BLOCK_PX):

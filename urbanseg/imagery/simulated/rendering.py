@@ -23,7 +23,7 @@ from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
 from urbanseg.imagery.simulated import atmosphere, illumination, sensor
 from urbanseg.imagery.simulated.materials import BANDS
 from urbanseg.imagery.simulated.scene_objects import SceneObjects, prepare
-from urbanseg.io import raster
+from urbanseg.io import cog
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ def render(
     sky = atmosphere.sky(grid.shape, params.cloud_share, params.haze, sun, grid.resolution, seed)
     cloudy = usable = 0
     with (
-        raster.writing(
+        cog.writing(
             scene, grid, dtype="uint16", count=4, nodata=0, descriptions=BANDS, resampling="average"
         ) as out,
-        raster.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
+        cog.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
     ):
         for strip in tqdm(list(strips(grid.shape, STRIP)), desc="render", unit="strip"):
             seen = sky.observed(renderer.ground(strip), strip)
