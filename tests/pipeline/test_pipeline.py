@@ -59,10 +59,12 @@ def test_a_parameter_re_runs_exactly_the_stages_it_concerns(project, key, value,
     before = project.set(key, value)
     ran = set(project.repro())
     project.set(key, before)
-    project.git("checkout", "--quiet", "dvc.lock", "metrics")
+    project.git("checkout", "--quiet", "HEAD", "--", "dvc.lock", "metrics")
     project.dvc("checkout", "--quiet")
     assert ran == concerned
 
+
+ENDINGS = (".aux.xml", ".ovr")
 
 ALL_STAGES = {
     *(f"{stage}@{city}" for stage in ("scene", "osm", "labels", "tiles", "predict") for city in CITIES),
@@ -103,18 +105,28 @@ def test_an_edit_of_the_code_concerns_exactly_the_stages_that_use_it(project, pa
     file.write_text(text.replace(before, after, 1))
     status = json.loads(project.dvc("status", "--json"))
     file.write_text(text)
-    assert set(status) == concerned
+    assert set(status) == concerned, status
 
 
 def test_sidecars_of_gis_programs_change_nothing(project):
     """Statistics, overviews, notes and journals that QGIS and GDAL write beside what they open."""
-    for city in CITIES:
-        for path in (f"scene/{city}/scene.tif", f"scene/{city}/scl.tif", f"prediction/{city}/confidence.tif"):
-            for ending in (".aux.xml", ".ovr"):
-                (project.folder / "data" / f"{path}{ending}").write_text("<PAMDataset/>")
-        for ending in ("gpkg-wal", "gpkg-shm", "qmd"):
-            (project.folder / "data" / "map" / city / f"{city}.{ending}").write_text("x")
-    assert json.loads(project.dvc("status", "--json")) == {}
+    data = project.folder / "data"
+    sidecars = [
+        *(
+            data / f"scene/{c}/{name}.tif{end}"
+            for c in CITIES
+            for name in ("scene", "scl")
+            for end in ENDINGS
+        ),
+        *(data / f"prediction/{c}/confidence.tif{end}" for c in CITIES for end in ENDINGS),
+        *(data / f"map/{c}/{c}.{end}" for c in CITIES for end in ("gpkg-wal", "gpkg-shm", "qmd")),
+    ]
+    for path in sidecars:
+        path.write_text("<PAMDataset/>")
+    status = json.loads(project.dvc("status", "--json"))
+    for path in sidecars:
+        path.unlink()
+    assert status == {}
 
 
 def test_an_experiment_is_compared_by_its_metrics(project):
@@ -126,7 +138,7 @@ def test_an_experiment_is_compared_by_its_metrics(project):
     assert re.search(r"\| demo \| boundary F1 \| 0\.\d+ \| 0\.\d+ \| \+0\.\d+ \|", compared)
     assert re.search(r"\| demo \| mean IoU \|.*\| \+0\.0000 \|.*\| noise \|", compared)
     assert "wide" in project.dvc("exp", "show", "--csv")
-    project.git("checkout", "--quiet", ".")
+    project.git("checkout", "--quiet", "HEAD", "--", ".")
     project.dvc("checkout", "--quiet")
 
 
