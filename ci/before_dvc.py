@@ -17,11 +17,20 @@ from urbanseg.io import files
 
 def main() -> None:
     """Become the command if the check passes; else exit with 1 and a sentence."""
+    check()
+    if command := sys.argv[1:]:
+        os.execvp(command[0], command)  # noqa: S606, no shell is what is wanted
+
+
+def check() -> None:
+    """Check the parameters, and that DVC would remove nobody's files.
+
+    Raises:
+        PipelineError: if params.yaml is wrong, or a folder that a stage writes holds another file.
+    """
     cities = params.load(paths.PARAMS).cities
     for folder, own in paths.output_folders(cities).items():
         files.require_own(folder, own)
-    if command := sys.argv[1:]:
-        os.execvp(command[0], command)  # noqa: S606, no shell is what is wanted
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ci import share
+from ci import before_dvc, share
 from ci.revisions import WORKSPACE, Revision, compare
 from urbanseg import paths
 from urbanseg.cli.guard import guarded
@@ -64,7 +64,7 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
         PipelineError: if params.yaml is wrong, the tree is not clean, the base has no such revision,
             or a step fails.
     """
-    params.load(paths.PARAMS)  # before DVC reads it
+    before_dvc.check()
     branch = branch or _current_branch()
     if _git("status", "--porcelain", "--untracked-files=no"):
         raise PipelineError("there are changes that are not committed; commit them, so that results fit them")

@@ -230,7 +230,7 @@ logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 redact.install()
 redact.install()
 SECRET = "{SECRET}"
-log = logging.getLogger("a.library")
+log = logging.getLogger("a.package")
 log.info("message https://%s@host/one", SECRET)
 log.info("dictionary %(password)s", {{"password": f"password={{SECRET}}"}})
 log.info("too few %s %s", f"token={{SECRET}}")

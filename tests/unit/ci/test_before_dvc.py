@@ -3,9 +3,11 @@ import sys
 
 import pytest
 
+from ci.retrain import retrain
 from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.config.params import load
+from urbanseg.errors import PipelineError
 
 
 @pytest.fixture
@@ -53,3 +55,11 @@ def test_every_folder_that_a_stage_writes_is_checked():
     assert {
         f for f in folders if f not in checked and not any(c.startswith(f"{f}/") for c in checked)
     } == set()
+
+
+def test_retraining_makes_the_same_check_before_anything_else(project):
+    (project / "data/map/demo").mkdir(parents=True)
+    (project / "data/map/demo/thesis.txt").write_text("mine")
+    with pytest.raises(PipelineError, match=r"data/map/demo would be replaced, but it holds thesis\.txt"):
+        retrain("HEAD", None, refresh=False, accept=False)
+    assert (project / "data/map/demo/thesis.txt").read_text() == "mine"
