@@ -2,7 +2,7 @@
 
 ``python -m bench.ablation FOLDER [--set train.epochs=40 …] [--only resnet34 …]``
 
-Clones the project into FOLDER with `params/dubai_tiles.yaml` as its parameters, queues an
+Clones the project into FOLDER with the overlay `params/dubai_tiles.yaml`, queues an
 experiment for each row, runs the queue, and prints a Markdown table of what the metrics
 say: validation, and the two test tiles, which no row was chosen by. Run again with the
 same FOLDER, it queues only what is missing. The last line is one JSON object.
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from urbanseg.config.overlay import overlaid
 
 ROOT = Path(__file__).parents[1]
 DVC = [sys.executable, "-m", "ci.before_dvc", "dvc"]
@@ -40,7 +42,7 @@ ROWS: dict[str, dict[str, str]] = {
     "default": {},
     "default-skewed": {"train.balance": "0"},
 }
-TARGETS = ["evaluate@dubai_tiles", "evaluate@dubai_tile4"]
+TARGETS = [f"cities/{name}/dvc.yaml:evaluate" for name in ("dubai_tiles", "dubai_tile4")]
 TILES = {"dubai_tiles": "tile 2", "dubai_tile4": "tile 4"}
 
 
@@ -49,7 +51,7 @@ def prepare(folder: Path, settings: list[str]) -> None:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     subprocess.run(["git", "remote", "remove", "origin"], cwd=folder, check=True)
     # a queued experiment runs in a folder of its own, from where a relative path leads elsewhere
-    text = (ROOT / "params/dubai_tiles.yaml").read_text()
+    text = overlaid((ROOT / "params.yaml").read_text(), (ROOT / "params/dubai_tiles.yaml").read_text())
     yaml = YAML()
     params = yaml.load(text.replace("../shared/data", str(DATA.resolve())))
     for setting in settings:
@@ -60,9 +62,9 @@ def prepare(folder: Path, settings: list[str]) -> None:
         section[last] = YAML(typ="safe").load(setting.partition("=")[2])
     with (folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
-    subprocess.run(
-        ["git", "commit", "--quiet", "--all", "--message", "Take the real tiles"], cwd=folder, check=True
-    )
+    subprocess.run(DVC[:-1], cwd=folder, check=True)  # the pipelines of the cities
+    subprocess.run(["git", "add", "cities", "params.yaml"], cwd=folder, check=True)
+    subprocess.run(["git", "commit", "--quiet", "--message", "Take the real tiles"], cwd=folder, check=True)
 
 
 def results(folder: Path) -> dict[str, dict[str, Any]]:

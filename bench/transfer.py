@@ -5,7 +5,7 @@
 Clones the project into FOLDER, trains on the first city, then starts from that model with
 a share of the second city's tiles, as docs/training.md says, and prints the mIoU on the
 second city's test tiles before and after. The last line is one JSON object. A real pair:
-``--params params/dubai.yaml --from dubai --to dubai_small``.
+``--overlay params/dubai.yaml --from dubai --to dubai_small``.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from urbanseg.config.overlay import overlaid
 
 ROOT = Path(__file__).parents[1]
 DVC = [sys.executable, "-m", "ci.before_dvc", "dvc"]
@@ -59,7 +61,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--overlay", type=Path, help="on params.yaml")
     parser.add_argument("--from", dest="first", default="demo")
     parser.add_argument("--to", dest="second", default="oasis")
     parser.add_argument("--fraction", type=float, default=0.1)
@@ -78,7 +80,8 @@ def main() -> None:
     shared = options.folder.resolve().parent / "shared"
     if not shared.exists() and (ROOT / "../shared").exists():
         shared.symlink_to((ROOT / "../shared").resolve())
-    params = YAML().load((ROOT / options.params).read_text())
+    text = (ROOT / "params.yaml").read_text()
+    params = YAML().load(overlaid(text, options.overlay.read_text()) if options.overlay else text)
     if options.second == "dubai_small":
         params["cities"]["dubai_small"] = YAML().load(json.dumps(params["cities"]["dubai"]))
         for key, value in SMALL.items():

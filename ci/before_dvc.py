@@ -3,7 +3,8 @@
 DVC makes stages, paths and commands of the parameters as they are, and it removes the
 folder that a stage writes before it runs the stage. So whatever starts it in this project
 first checks params.yaml, and that no file of somebody else lies in such a folder; see
-docs/security.md. Without a command, the check is all.
+docs/security.md. Then it brings the pipelines of the cities up to date, and runs the command,
+if there is one.
 """
 
 import os
@@ -13,17 +14,21 @@ from urbanseg import paths
 from urbanseg.cli.guard import guarded
 from urbanseg.config import params
 from urbanseg.io import files
+from urbanseg.workflows import city_pipelines
 
 
 def main() -> None:
     """Become the command if the check passes; else exit with 1 and a sentence."""
-    check()
+    city_pipelines.update(paths.CITIES, check())
     if command := sys.argv[1:]:
         os.execvp(command[0], command)  # noqa: S606, no shell is what is wanted
 
 
-def check() -> None:
+def check() -> dict[str, params.CityParams]:
     """Check the parameters, and that DVC would remove nobody's files.
+
+    Returns:
+        The cities of params.yaml.
 
     Raises:
         PipelineError: if params.yaml is wrong, or a folder that a stage writes holds another file.
@@ -31,6 +36,7 @@ def check() -> None:
     cities = params.load(paths.PARAMS).cities
     for folder, own in paths.output_folders(cities).items():
         files.require_own(folder, own)
+    return cities
 
 
 if __name__ == "__main__":

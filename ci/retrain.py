@@ -145,15 +145,17 @@ def _reproduce(refresh: bool, *, shared: bool) -> list[str]:
 
 def remote_sources(cities: Mapping[str, params.CityParams]) -> list[str]:
     """Stages that fetch from a server, which DVC cannot know to have something new."""
-    providers: dict[str, str] = {f"scene@{name}": city.scene.provider for name, city in cities.items()}
-    providers |= {f"osm@{name}": city.osm.provider for name, city in cities.items()}
+    providers: dict[str, str] = {
+        paths.city_stage("scene", name): city.scene.provider for name, city in cities.items()
+    }
+    providers |= {paths.city_stage("osm", name): city.osm.provider for name, city in cities.items()}
     return [stage for stage, provider in providers.items() if provider not in ON_THIS_MACHINE]
 
 
 def _record(branch: str) -> None:
-    """Commit dvc.lock and the metrics, and push them; nothing if they are as before."""
+    """Commit what DVC locked and the metrics, and push them; nothing if they are as before."""
     _run("git", "add", "--update")
-    _run("git", "add", "dvc.lock", str(paths.TRAINING.parent))
+    _run("git", "add", "dvc.lock", str(paths.CITIES), str(paths.TRAINING.parent))
     if not _git("diff", "--cached", "--name-only"):
         log.info("the results are as recorded")
         return

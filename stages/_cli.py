@@ -2,16 +2,18 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import NoReturn
 
 from urbanseg import paths
 from urbanseg.cli.guard import guarded
+from urbanseg.config import parts
 from urbanseg.config.params import Params, load
 from urbanseg.errors import PipelineError
+from urbanseg.io import files
 from urbanseg.io.locks import locked
 from urbanseg.io.processes import is_further_process
 
@@ -39,11 +41,11 @@ def city_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[
         @wraps(run)
         def main() -> None:
             def work() -> None:
-                params = load(paths.PARAMS)
-                city = _city(params)
-                with locked(writes(city)):
+                city, params = _city()
+                with _writing(writes(city)):
                     run(city, params)
 
+            _help(run, " <city>")
             guarded(work)
 
         return main
@@ -58,11 +60,12 @@ def stage(writes: Path) -> Callable[[Stage], Callable[[], None]]:
         @wraps(run)
         def main() -> None:
             def work() -> None:
-                params = load(paths.PARAMS)
+                params = _params()
                 # The further processes of a distributed training write nothing.
-                with nullcontext() if is_further_process() else locked(writes):
+                with nullcontext() if is_further_process() else _writing(writes):
                     run(params)
 
+            _help(run, "")
             guarded(work)
 
         return main
@@ -98,12 +101,34 @@ def command(describe: Callable[[ArgumentParser], None]) -> Callable[[Command], C
     return decorate
 
 
-def _city(params: Params) -> str:
+def _help(run: Callable[..., None], takes: str) -> None:
+    """Print what a stage does and exit, if that is all that is asked for."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        name = run.__module__ if run.__module__ != "__main__" else f"stages.{Path(sys.argv[0]).stem}"
+        print(f"usage: python -m {name}{takes}\n\n{sys.modules[run.__module__].__doc__}\n")
+        print(
+            "A stage of dvc.yaml: it takes no options, and reads params.yaml. dvc repro runs it when needed."
+        )
+        sys.exit()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Hold the lock of what a stage writes; refuse at once to replace a folder with other files."""
+    with locked(path):
+        files.require_own(path, paths.output_folders([path.name]).get(path, ["*"]))
+        yield
+
+
+def _params(city: str | None = None) -> Params:
+    return parts.read(paths.PARTS, paths.PARAMS, city) or load(paths.PARAMS)
+
+
+def _city() -> tuple[str, Params]:
     words = sys.argv[1:]
     if len(words) != 1:
-        raise PipelineError(
-            f"this stage takes one city of {', '.join(params.cities)}; got {len(words)} words"
-        )
-    words[0] = words[0].rpartition("@")[2]  # DVC hands over the whole stage, scene@demo
+        cities = ", ".join(load(paths.PARAMS).cities)
+        raise PipelineError(f"this stage takes one city of {cities}; got {len(words)} words")
+    params = _params(words[0])
     params.city(words[0])
-    return words[0]
+    return words[0], params

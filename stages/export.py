@@ -19,9 +19,14 @@ def main(params: Params) -> None:
         scene_of=paths.scene,
         labels_of=paths.labels,
     )
-    with files.atomic(paths.EXPORT, [f"{name}/*" for name in paths.EXPORT_FILES]) as folder:
+    with files.atomic(paths.EXPORT, paths.EXPORT_PATTERNS) as folder:
         folder.mkdir()
         metrics = export_and_compare(folder, paths.MODEL, params.export, params.predict, read)
+        used = sorted((folder / params.predict.backend).glob("*"))  # PyTorch runs the segmenter itself
+        files.write_json(
+            folder / paths.BACKEND.name,
+            {"backend": params.predict.backend, "sha256": {path.name: files.sha256(path) for path in used}},
+        )
     files.write_json(paths.EXPORT_METRICS, metrics)
 
 

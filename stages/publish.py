@@ -32,7 +32,9 @@ def main(asked: Namespace, params: Params) -> None:  # noqa: ARG001, every city'
         raise PipelineError(f"no database is named: set one of {', '.join(VARIABLES)} in the environment")
     source = paths.geopackage(city)
     if not source.exists():
-        raise PipelineError(f"{source} does not exist; run vectorize@{city} first")
+        raise PipelineError(
+            f"{source} does not exist; run dvc repro {paths.city_stage('vectorize', city)} first"
+        )
     vector_files.require_plain(source)
     layers = {name: gpd.read_file(source, layer=name) for name in GEOMETRY_TYPES}
     schema, run = os.environ.get("DATABASE_SCHEMA", SCHEMA), files.sha256(source)[:12]

@@ -45,23 +45,23 @@ def main(params: Params) -> None:
 def read_city(name: str, params: CityParams, table: ClassTable) -> CityReport:
     """Read what the page shows of a city."""
     rasters = views.RasterFiles(
-        scene=require(paths.scene(name), f"scene@{name}"),
-        labels=require(paths.labels(name), f"labels@{name}"),
-        split=require(paths.split(name), f"tiles@{name}"),
-        prediction=require(paths.prediction(name), f"predict@{name}"),
-        confidence=require(paths.confidence(name), f"predict@{name}"),
+        scene=require(paths.scene(name), paths.city_stage("scene", name)),
+        labels=require(paths.labels(name), paths.city_stage("labels", name)),
+        split=require(paths.split(name), paths.city_stage("tiles", name)),
+        prediction=require(paths.prediction(name), paths.city_stage("predict", name)),
+        confidence=require(paths.confidence(name), paths.city_stage("predict", name)),
     )
-    tables = require(paths.evaluation_dir(name), f"evaluate@{name}")
+    tables = require(paths.evaluation_dir(name), paths.city_stage("evaluate", name))
     return CityReport(
         name=name,
         params=params,
         views=views.read_views(rasters, table),
-        metrics=files.read_json(require(paths.metrics(name), f"evaluate@{name}")),
+        metrics=files.read_json(require(paths.metrics(name), paths.city_stage("evaluate", name))),
         confusion=scores.read_confusion(
-            require(tables / "confusion.csv", f"evaluate@{name}"), wording(table)
+            require(tables / "confusion.csv", paths.city_stage("evaluate", name)), wording(table)
         ),
         quality=quality.read_quality(tables, rasters, raster.describe(rasters.labels).grid, table),
-        item=files.read_json(require(paths.item(name), f"scene@{name}")),
+        item=files.read_json(require(paths.item(name), paths.city_stage("scene", name))),
         artefacts=[
             fingerprint(rasters.scene, "the scene"),
             fingerprint(rasters.labels, "the labels"),

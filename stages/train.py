@@ -17,9 +17,7 @@ from urbanseg.model.card import Card
 @stage(writes=paths.MODEL)
 def main(params: Params) -> None:
     recipe = params.train
-    # Both are written after hours, and dvclive clears the folder of the curves.
-    files.require_own(paths.MODEL, paths.MODEL_FILES)
-    files.require_own(paths.CURVES, paths.CURVES_FILES)
+    files.require_own(paths.CURVES, paths.CURVES_FILES)  # dvclive clears the folder
     processes = fabric.launch(recipe, params.seed)
     summary = files.read_json(paths.DATASET_SUMMARY)
     data = training_set(summary, params)

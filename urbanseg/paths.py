@@ -32,6 +32,9 @@ EXPORT_FILES = {
 """The file of each format of the model, in the format's own folder; PyTorch runs the segmenter as it is."""
 
 PARAMS = Path("params.yaml")
+PARTS = Path("data/params")
+PARTS_FILES = ("*.json",)
+CITIES = Path("cities")
 DATASET = Path("data/dataset.parquet")
 DATASET_SUMMARY = Path("data/dataset.json")
 MODEL = Path("models/segmenter")
@@ -39,9 +42,16 @@ RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")
 OVERALL = Path("metrics/overall.json")
 EXPORT = Path("models/export")
+BACKEND = EXPORT / "backend.json"
+EXPORT_PATTERNS = (BACKEND.name, *(f"{name}/*" for name in EXPORT_FILES))
 EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
+
+
+def city_stage(name: str, city: str) -> str:
+    """What DVC calls a stage of a city."""
+    return f"{CITIES}/{city}/dvc.yaml:{name}"
 
 
 def scene_dir(city: str) -> Path:
@@ -153,7 +163,8 @@ def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
     """Folders that DVC removes before it runs the stage that writes them, and patterns of what is in them."""
     folders: dict[Path, Sequence[str]] = {
         MODEL: [*MODEL_FILES, *(f"*/{name}" for name in MODEL_FILES)],  # of a merged model
-        EXPORT: [f"{name}/*" for name in EXPORT_FILES],
+        PARTS: PARTS_FILES,
+        EXPORT: EXPORT_PATTERNS,
         CURVES: CURVES_FILES,
     }
     for city in cities:

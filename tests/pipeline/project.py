@@ -1,10 +1,12 @@
 """A small copy of the project in a folder of its own, driven through DVC as a user would."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,12 @@ import psutil
 import yaml
 
 from tests.conftest import ROOT
+from urbanseg.config.params import load
+from urbanseg.errors import PipelineError
+from urbanseg.workflows import city_pipelines
 
 COPIED = (
+    "cities/template.yaml",
     "dvc.yaml",
     ".dvcignore",
     ".gitignore",
@@ -56,8 +62,14 @@ class Project:
         return found
 
     def write_params(self) -> None:
-        """Write params.yaml from `params`."""
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+        """Write params.yaml from `params`, and the pipeline of each city, as `make repro` does.
+
+        Parameters that are wrong make no pipeline.
+        """
+        path = self.folder / "params.yaml"
+        path.write_text(yaml.safe_dump(self.params, sort_keys=False))
+        with suppress(PipelineError):
+            city_pipelines.update(self.folder / "cities", load(path).cities)
 
     def set(self, key: str, value: Any) -> Any:
         """Set one parameter by its dotted key; returns the value before."""
@@ -132,11 +144,36 @@ class Project:
 
     def repro(self) -> list[str]:
         """`dvc repro`; returns the stages that were run, in order."""
-        return re.findall(r"Running stage '(.+?)'", self.dvc("repro"))
+        return ran(self.dvc("repro"))
 
-    def lock(self) -> dict[str, Any]:
-        """dvc.lock: digests of every dependency and output."""
-        return yaml.safe_load((self.folder / "dvc.lock").read_text())
+    def changed(self) -> Collection[str]:
+        """Stages that `dvc status` calls changed."""
+        return {short(name) for name in json.loads(self.dvc("status", "--json"))}
+
+    def locks(self, revision: str | None = None) -> dict[str, Any]:
+        """What is in each dvc.lock, here or at a revision: digests of every dependency and output."""
+        names = self.git("ls-files", "dvc.lock", "cities/*/dvc.lock").split()
+        return {
+            name: yaml.safe_load(
+                self.git("show", f"{revision}:{name}") if revision else (self.folder / name).read_text()
+            )
+            for name in names
+        }
+
+    def restore(self) -> None:
+        """Bring locks, metrics and outputs back to those of the last commit."""
+        self.git("checkout", "--quiet", "HEAD", "--", "dvc.lock", "cities", "metrics")
+        self.dvc("checkout", "--quiet")
+
+
+def short(stage: str) -> str:
+    """A stage as the tests call it: `scene@demo` is the scene stage in cities/demo/dvc.yaml."""
+    return re.sub(r"cities/(\w+)/dvc\.yaml:(\w+)", r"\2@\1", stage)
+
+
+def ran(said: str) -> list[str]:
+    """The stages that were run, by what DVC says, in order."""
+    return [short(name) for name in re.findall(r"Running stage '(.+?)'", said)]
 
 
 def environment() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Keys of params.yaml that are shell code or paths: nothing that starts DVC runs them."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,10 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.pipeline.project import Project, small_params
+from tests.pipeline.project import Project, ran, small_params
+from tests.unit.test_dependencies import STAGES
+from urbanseg import paths
+from urbanseg.workflows import city_pipelines
 
 RUNS_CODE = [
     "x;touch PWNED",
@@ -81,53 +85,56 @@ def call_cities(project, *names):
     project.write_params()
 
 
-def make_dvc_read(project, command):
-    """Let the scene stage's command be `command`, as it would be without any care."""
-    pipeline = yaml.safe_load((project.folder / "dvc.yaml").read_text())
-    pipeline["stages"]["scene"]["do"]["cmd"] = command
-    (project.folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
-
-
 @pytest.mark.parametrize("key", RUNS_CODE)
 def test_a_key_in_a_command_would_be_run(project, key):
-    call_cities(project, key)
-    make_dvc_read(project, "true ${key}")
-    project.run("dvc", "repro", "scene", check=False)
-    assert (project.folder / "PWNED").exists()
+    """What would happen if the pipeline of a city were made without a check of its name."""
+    made = city_pipelines.pipeline("stages: {scene: {cmd: %s}}", "x", "y") % json.dumps(f"true {key}")
+    project.folder.joinpath("cities/x").mkdir()
+    project.folder.joinpath("cities/x/dvc.yaml").write_text(made)
+    project.run("dvc", "repro", "cities/x/dvc.yaml", check=False)
+    assert (project.folder / "cities/x/PWNED").exists()
 
 
-def test_dvc_hands_keys_over_without_running_them_and_the_stage_refuses_them(project):
-    call_cities(project, *HOSTILE)
-    done = project.run("dvc", "repro", "--keep-going", "scene", check=False)
-    assert done.stdout.count("Running stage 'scene@") == len(HOSTILE)
-    assert done.stderr.count("error: params.yaml: cities: a city can't be called") == len(HOSTILE)
+@pytest.mark.parametrize("keys", [HOSTILE, *([key] for key in REFUSED_BY_DVC)], ids=str)
+def test_dvc_by_hand_stops_at_the_first_stage_and_never_hears_of_the_keys(project, keys):
+    call_cities(project, *keys)
+    done = project.run("dvc", "repro", "--keep-going", check=False)
+    assert done.stdout.count("Running stage") <= 1
     assert done.returncode != 0
     assert not (project.folder / "PWNED").exists()
     assert not (project.folder / "data" / "scene").exists()
-
-
-@pytest.mark.parametrize("key", REFUSED_BY_DVC)
-def test_keys_that_dvc_cannot_read_end_there(project, key):
-    call_cities(project, key)
-    done = project.run("dvc", "repro", "scene", check=False)
-    assert done.returncode != 0
-    assert not (project.folder / "data" / "scene").exists()
+    assert not (project.folder / "data" / "params").exists()
+    if keys is HOSTILE:
+        assert "Running stage 'params'" in done.stdout
+        assert done.stderr.count("error: params.yaml: cities: a city can't be called") == 1
 
 
 def test_each_city_is_a_stage_of_its_own(project):
     call_cities(project, "demo", "b2")
-    assert "scene@b2" in project.dvc("repro", "scene@demo", "scene@b2")
+    scenes = [paths.city_stage("scene", city) for city in ("demo", "b2")]
+    assert set(ran(project.dvc("repro", *scenes))) == {"params", "scene@demo", "scene@b2"}
     made = [(project.folder / f"data/scene/{city}/made").read_text() for city in ("demo", "b2")]
     assert made == ["demo", "b2"]
     project.set("cities.b2.scene.noise", 0.01)
-    assert project.dvc("repro", "scene").count("Running stage") == 1
+    assert ran(project.dvc("repro", *scenes)) == ["params", "scene@b2"]
 
 
-def test_no_command_holds_what_dvc_reads_from_params(project):
-    stages = yaml.safe_load((project.folder / "dvc.yaml").read_text())["stages"].values()
-    commands = [stage.get("do", stage)["cmd"] for stage in stages]
-    assert len(commands) > 10
-    assert not [command for command in commands if "${" in command]
+def test_a_new_city_without_its_pipeline_is_one_sentence_by_hand_and_made_by_make(project):
+    demo = project.params["cities"]["demo"]
+    text = yaml.safe_dump(
+        project.params | {"cities": project.params["cities"] | {"b3": demo}}, sort_keys=False
+    )
+    (project.folder / "params.yaml").write_text(text)
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert "error: cities/b3/dvc.yaml is missing; run make repro" in done.stderr
+    project.run("python", "-m", "ci.before_dvc")
+    assert ran(project.dvc("repro", paths.city_stage("scene", "b3"))) == ["params", "scene@b3"]
+
+
+def test_no_command_holds_what_dvc_reads_from_params():
+    assert len(STAGES) > 10
+    assert not [stage["cmd"] for stage in STAGES.values() if "${" in stage["cmd"]]
 
 
 def wrapped(folder):

@@ -6,7 +6,6 @@ import time
 
 import psutil
 import pytest
-import yaml
 
 from tests.pipeline.project import Project, small_params
 
@@ -123,7 +122,7 @@ def test_a_pipeline_that_is_killed_goes_on_where_it_was_and_ends_in_the_same_byt
     kill_dvc(second, (second.folder / "models/.resume/state.safetensors").exists)
     kill_dvc(second, lambda: any((second.folder / "data/prediction").glob("*.part/*.part.tif*")))
     assert second.repro()[0] == "predict@demo"
-    assert second.lock() == yaml.safe_load(project.git("show", "HEAD:dvc.lock"))
+    assert second.locks() == project.locks("HEAD")
     assert second.temporary_files() == []
 
 

@@ -1,8 +1,8 @@
 """DVC knows the code that each stage's result depends on: its imports, and theirs, are its deps in dvc.yaml.
 
 A lazy import counts as any other. What a stage's parameters are checked by is a module of
-`urbanseg.config` for each section; `params` puts them together, and has no defaults that
-could change a result.
+`urbanseg.config` for each section; `params` puts them together, which is the work of the stage
+of that name: the others depend on what it writes.
 """
 
 import ast
@@ -27,23 +27,25 @@ EXCEPTIONS = {
 """Modules that change no byte of a result."""
 
 STAGES = {
-    name: stage.get("do", stage)
-    for name, stage in YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"].items()
+    name: stage
+    for pipeline in ("dvc.yaml", "cities/template.yaml")
+    for name, stage in YAML(typ="safe", pure=True).load(ROOT / pipeline)["stages"].items()
 }
 
 
 def closure(module):
     """All modules of the project that a module imports, directly or not, with the packages they are in."""
     found, open_ = set(), [module]
+    exceptions = EXCEPTIONS - {module.replace("stages", "urbanseg.config")}
     while open_:
         name = open_.pop()
         if name in found or name not in MODULES:
             continue
         found.add(name)
-        if name not in EXCEPTIONS:
+        if name not in exceptions:
             open_ += imports(MODULES[name], MODULES)
             open_ += accumulate(name.split("."), "{}.{}".format)
-    return {str(MODULES[name].relative_to(ROOT)) for name in found - EXCEPTIONS if has_code(MODULES[name])}
+    return {str(MODULES[name].relative_to(ROOT)) for name in found - exceptions if has_code(MODULES[name])}
 
 
 def has_code(path):
@@ -52,7 +54,9 @@ def has_code(path):
 
 
 def code_of(stage):
-    return [dep for dep in STAGES[stage]["deps"] if re.match(r"(stages|urbanseg)/", dep)]
+    return [
+        dep for dep in STAGES[stage]["deps"] if isinstance(dep, str) and re.match(r"(stages|urbanseg)/", dep)
+    ]
 
 
 def covers(dep, path):

@@ -29,14 +29,20 @@ ClassName = str
 
 
 def _table(value: Any) -> Any:
-    """A remap table as it is, or the one of that name; colours in lower case."""
+    """A remap table, or the one of that name; colours in lower case, digits in quotes as numbers."""
     if isinstance(value, str):
         if value not in TABLES:
             raise ValueError(f"must be a table, or the name of one: {', '.join(TABLES)}")
         value = TABLES[value]
     if not isinstance(value, dict):
         return value
-    return {key.lower() if isinstance(key, str) else key: name for key, name in value.items()}
+    return {_key(key): name for key, name in value.items()}
+
+
+def _key(key: Any) -> Any:
+    if not isinstance(key, str):
+        return key
+    return int(key) if re.fullmatch(r"-?[0-9]{1,12}", key) else key.lower()
 
 
 def _one_kind(table: dict[int | str, ClassName]) -> dict[int | str, ClassName]:

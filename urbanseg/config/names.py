@@ -22,7 +22,7 @@ RESERVED = frozenset(
     apply assess change dataset evaluate export labels merge osm overall predict publish report sample scene
     tiles train vectorize
     bench ci data docs metrics models params reports stages tests urbanseg
-    evaluation index map prediction previews retraining segmenter training
+    backend evaluation index map prediction previews retraining segmenter training
     cities classes parameters reading sampling seed
     """.split()  # noqa: SIM905, a line for each kind
 )

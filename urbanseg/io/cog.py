@@ -4,6 +4,7 @@ A writer fills a plain tiled GeoTIFF under a temporary name and converts it to a
 is complete, so memory is bounded by the window and a half-written raster never appears.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -154,12 +155,50 @@ def _to_cog(source: Path, target: Path, resampling: str) -> None:
 
 
 def _write_category_names(path: Path, classes: ClassTable) -> None:
+    """Write the names of the classes beside a raster, and its statistics as GDAL would.
+
+    GDAL keeps statistics in the same file: where they stand already, reading the raster changes nothing.
+    """
     names = [*classes.labels, *[""] * (IGNORE - len(classes)), "ignore"]
     items = "".join(f"      <Category>{escape(name)}</Category>\n" for name in names)
     text = (
         '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
-        f"{items}    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
+        f"{items}    </CategoryNames>\n{_statistics(path)}  </PAMRasterBand>\n</PAMDataset>\n"
     )
     sidecar = path.with_name(f"{path.name}.aux.xml")
     with atomic(sidecar) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _statistics(path: Path) -> str:
+    """Histogram and statistics of a class raster, as GDAL keeps them; of no pixel, nothing."""
+    counts = np.zeros(IGNORE + 1, np.int64)
+    with rasterio.open(path) as raster:
+        for _, window in raster.block_windows(1):
+            counts += np.bincount(raster.read(1, window=window).ravel(), minlength=IGNORE + 1)
+    pixels, counts[IGNORE] = counts.sum(), 0
+    if not (valid := int(counts.sum())):
+        return ""
+    present = np.flatnonzero(counts).tolist()
+    total, squares = (sum(int(counts[k]) * k**power for k in present) for power in (1, 2))
+    figures = {
+        "MAXIMUM": f"{present[-1]}",
+        "MEAN": f"{total / valid:.14g}",
+        "MINIMUM": f"{present[0]}",
+        "STDDEV": f"{math.sqrt(valid * squares - total**2) / valid:.14g}",
+        "VALID_PERCENT": f"{100 * valid / int(pixels):.4g}",
+    }
+    items = "".join(f'      <MDI key="STATISTICS_{key}">{value}</MDI>\n' for key, value in figures.items())
+    histogram = {
+        "HistMin": "-0.5",
+        "HistMax": "255.5",
+        "BucketCount": "256",
+        "IncludeOutOfRange": "0",
+        "Approximate": "0",
+        "HistCounts": "|".join(map(str, counts)),
+    }
+    bars = "".join(f"        <{key}>{value}</{key}>\n" for key, value in histogram.items())
+    return (
+        f"    <Histograms>\n      <HistItem>\n{bars}      </HistItem>\n    </Histograms>\n"
+        f"    <Metadata>\n{items}    </Metadata>\n"
+    )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
 from urbanseg.config.params import load
 from urbanseg.imagery.sentinel2.retry import ResponseError
 from urbanseg.imagery.sentinel2.stac import Stac
+from urbanseg.workflows import city_pipelines
 
 FATES = [
     ("cdse", None, {}),
@@ -175,13 +177,17 @@ def test_what_an_archive_says_enters_the_item_without_secrets() -> None:
 
 def repro(town: Town) -> tuple[int, str]:
     """`dvc repro` of the scene stage alone; its exit code, and all it shows or writes but params.yaml."""
-    scene = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["scene"]
-    (town.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"scene": scene}}, sort_keys=False))
+    for pipeline, stage in (("dvc.yaml", "params"), ("cities/template.yaml", "scene")):
+        text = (ROOT / pipeline).read_text().replace("{inputs}", "inputs.txt")
+        alone = {"stages": {stage: yaml.safe_load(text)["stages"][stage]}}
+        (town.folder / pipeline).parent.mkdir(exist_ok=True)
+        (town.folder / pipeline).write_text(yaml.safe_dump(alone, sort_keys=False))
+    city_pipelines.update(town.folder / "cities", {"town": SimpleNamespace(inputs="inputs.txt")})
     for name in ("stages", "urbanseg"):
         (town.folder / name).symlink_to(ROOT / name)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     said = ""
-    for command in (["init", "--no-scm", "--quiet"], ["repro", "--verbose", "scene@town"]):
+    for command in (["init", "--no-scm", "--quiet"], ["repro", "--verbose", "cities/town/dvc.yaml"]):
         done = subprocess.run(
             ["dvc", *command], cwd=town.folder, env=environment, capture_output=True, text=True, check=False
         )
@@ -203,8 +209,8 @@ def test_dvc_records_a_scene_without_the_credentials_it_was_fetched_with(town: T
     with_inputs(town, town.scene("planetary_computer"))
     code, text = repro(town)
     assert code == 0, text
-    lock = (town.folder / "dvc.lock").read_text()
-    assert "scene@town" in lock
+    lock = (town.folder / "cities/town/dvc.lock").read_text()
+    assert "data/scene/town" in lock
     assert f"{town.url}/sas" in lock
     assert '"source:products"' in text
     for secret in (CLIENT_ID, CLIENT_SECRET, SAS_TOKEN.removeprefix("sig=")):
@@ -221,5 +227,5 @@ def test_dvc_runs_no_stage_with_a_secret_in_its_parameters_and_records_nothing(t
     code, text = repro(town)
     assert code != 0
     assert "error: params.yaml: cities.town.scene.sas_url: must not hold a user name or password" in text
-    assert not (town.folder / "dvc.lock").exists()
+    assert not list(town.folder.rglob("dvc.lock"))
     assert PLANTED not in text

@@ -12,7 +12,9 @@ from urbanseg.errors import PipelineError
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "cities").mkdir()
+    for name in ("params.yaml", "cities/template.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path

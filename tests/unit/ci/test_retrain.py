@@ -11,7 +11,11 @@ def city(scene, osm):
 
 def test_only_servers_are_asked_for_something_new():
     cities = {"a": city("stac", "overpass"), "b": city("sentinelhub", "pbf"), "c": city("local", "none")}
-    assert remote_sources(cities) == ["scene@a", "scene@b", "osm@a"]
+    assert remote_sources(cities) == [
+        "cities/a/dvc.yaml:scene",
+        "cities/b/dvc.yaml:scene",
+        "cities/a/dvc.yaml:osm",
+    ]
 
 
 def test_the_embedded_cities_have_nothing_new_to_fetch():

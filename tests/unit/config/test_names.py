@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.unit.test_dependencies import STAGES
 from urbanseg import paths
 from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.config.names import RESERVED, check_name, check_title
@@ -87,23 +88,22 @@ def test_a_well_formed_name_is_taken(tmp_path, section, name):
 def words_of(path):
     """Names of a path's folders and file, as far as no city's name is in it; of code, its first folder."""
     parts = Path(path).parts if path.startswith(RESULTS) else Path(path).parts[:1]
-    fixed = parts[: next((i for i, part in enumerate(parts) if "$" in part), len(parts))]
+    fixed = parts[: next((i for i, part in enumerate(parts) if "{" in part), len(parts))]
     return {part.split(".")[0] for part in fixed}
 
 
 def named_paths():
-    """Every path in dvc.yaml."""
-    for stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values():
-        definition = stage.get("do", stage)
+    """Every path in a dvc.yaml."""
+    for stage in STAGES.values():
         for kind in ("deps", "outs", "metrics", "plots"):
-            for entry in definition.get(kind, []):
+            for entry in stage.get(kind, []):
                 path = next(iter(entry)) if isinstance(entry, dict) else entry
-                if not path.startswith("${"):
+                if not path.startswith(("${", "inputs")):
                     yield path
 
 
 def test_every_stage_folder_and_file_that_a_name_could_meet_is_reserved():
-    stages = set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    stages = set(STAGES)
     commands = {path.stem for path in (ROOT / "stages").glob("[a-z]*.py")}
     in_pipeline = set().union(*map(words_of, named_paths()))
     constants = {str(path) for path in vars(paths).values() if isinstance(path, Path)}

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,25 @@ def test_a_class_raster_carries_its_colours_and_names(tmp_path):
     names = [e.text or "" for e in ET.parse(f"{path}.aux.xml").iter("Category")]  # noqa: S314, our own file
     assert names[:2] == ["other", "building"]
     assert names[IGNORE] == "ignore"
+
+
+@pytest.mark.parametrize("values", [[0, 1, 5], [3], [IGNORE, 2, 2, 4], [IGNORE]], ids=str)
+def test_statistics_that_gdal_asks_for_are_there_already(tmp_path, values):
+    path = tmp_path / "classes.tif"
+    pixels = np.random.default_rng(0).choice(np.array(values, np.uint8), GRID.shape)
+    write(path, pixels[None], nodata=IGNORE, classes=CLASSES, resampling="mode")
+    sidecar = Path(f"{path}.aux.xml")
+    ours = sidecar.read_bytes()
+    with rasterio.open(path) as dataset:
+        if values == [IGNORE]:
+            assert b"STATISTICS" not in ours
+            return
+        found = dataset.statistics(1, approx=False, clear_cache=True)
+    valid = pixels[pixels != IGNORE]
+    assert found.mean == pytest.approx(valid.mean())
+    assert sidecar.read_bytes() == ours
+    counts = ET.parse(sidecar).findtext(".//HistCounts").split("|")  # noqa: S314, our own file
+    assert [int(c) for c in counts] == np.bincount(valid, minlength=256).tolist()
 
 
 def test_the_same_pixels_give_the_same_bytes(tmp_path):

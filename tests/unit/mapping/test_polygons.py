@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pyproj import CRS
 
+from tests.conftest import NO_REAL_DATA, SHARED
 from tests.unit.mapping.rasters import partitioned, rendered
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
@@ -22,7 +22,7 @@ from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover, pixel_
 TABLE = ClassTable(
     (LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d"), LandClass(2, "water", "#2980b9"))
 )
-SCENE = Path("../shared/data/dubai_scene_small/labels.tif")
+SCENE = SHARED / "dubai_scene_small/labels.tif"
 DUBAI = ClassTable(
     tuple(
         LandClass(i, name, "#bdc3c7")
@@ -168,7 +168,7 @@ def test_squaring_leaves_no_gap_and_no_overlap(raster, tolerance, square, least)
         assert (shapely.to_wkb(after.geometry) == shapely.to_wkb(before.geometry)).all()
 
 
-@pytest.mark.skipif(not SCENE.exists(), reason="the Dubai scene is not on this machine")
+@pytest.mark.skipif(not SCENE.exists(), reason=NO_REAL_DATA)
 def test_buildings_of_a_real_city_become_square_where_they_nearly_are():
     with rasterio.open(SCENE) as source:
         classes = source.read(1)[800:, :800]

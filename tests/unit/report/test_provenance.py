@@ -59,8 +59,10 @@ def test_a_fingerprint_is_the_sha256_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_names_the_stage_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"classes\.tif does not exist.*dvc repro predict@demo"):
-        require(tmp_path / "classes.tif", "predict@demo")
+    with pytest.raises(
+        PipelineError, match=r"classes\.tif does not exist.*dvc repro cities/demo/dvc.yaml:predict"
+    ):
+        require(tmp_path / "classes.tif", "cities/demo/dvc.yaml:predict")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", ""])

@@ -8,9 +8,10 @@ from affine import Affine
 from pyproj import CRS
 
 from stages.vectorize import main
-from tests.conftest import ROOT
+from tests.conftest import NO_REAL_DATA, ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.overlay import overlaid
 from urbanseg.grid import Grid
 from urbanseg.io import cog, raster
 
@@ -62,9 +63,10 @@ def test_a_prediction_in_degrees_is_one_sentence():
         main()
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real scene is not here")
+@pytest.mark.skipif(not REAL.exists(), reason=NO_REAL_DATA)
 def test_the_real_scene_keeps_the_area_of_its_classes(tmp_path, monkeypatch):
-    shutil.copy(ROOT / "params/dubai.yaml", tmp_path / "params.yaml")
+    texts = [(ROOT / name).read_text() for name in ("params.yaml", "params/dubai.yaml")]
+    (tmp_path / "params.yaml").write_text(overlaid(*texts))
     monkeypatch.setattr("sys.argv", ["vectorize", "dubai"])
     with raster.reading(REAL) as labels:
         classes, grid = labels.read_band(), labels.grid
