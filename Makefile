@@ -46,10 +46,11 @@ check: setup
 
 setup: $(READY)
 
-$(READY): requirements.txt requirements-uv.txt
+$(READY): requirements.txt requirements-uv.txt pyproject.toml
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	uv pip sync --quiet --compile-bytecode requirements.txt
+	uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 lock:                   ## compile requirements.in to requirements.txt, with the digest of every file

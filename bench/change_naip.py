@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages import change
 from urbanseg import paths
 from urbanseg.classes import CONFIDENCE_SCALE
+from urbanseg.cli.main import execute
 from urbanseg.config.params import load
 from urbanseg.grid import strips
 from urbanseg.io import cog, raster
@@ -80,9 +80,9 @@ def main() -> None:
         folder = Path(name)
         for year, image in years.items():
             classify(image, folder / year)
-        sys.argv[1:], target = [*(str(folder / year) for year in years), str(folder / "out")], sys.argv[1:]
+        target = sys.argv[1:]
         began = time.perf_counter()
-        change.main()
+        execute(["change", *(str(folder / year) for year in years), str(folder / "out")])
         seconds = time.perf_counter() - began
         matrix = pd.read_csv(folder / "out/matrix_ha.csv", index_col="before")
         shown = [c for c in matrix if matrix[c].any() or matrix.loc[c].any()]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from urbanseg import paths
 from urbanseg.grid import SPLITS
-from urbanseg.infer.predictor import TorchPredictor, select_bands
+from urbanseg.infer.images import select_bands
+from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.infer.stitching import Predictor, predict_strips
 from urbanseg.infer.windows import WindowGrid
 from urbanseg.io import raster

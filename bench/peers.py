@@ -28,7 +28,7 @@ from rasterio.windows import Window
 from torch import nn
 
 from urbanseg.grid import starts
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 
 CHUNK = 4096
 """Pixels along a side of what TorchGeo's merge holds at once, its default."""

@@ -1,12 +1,10 @@
 """What every stage does: read the city, load the parameters, hold the lock of what it writes."""
 
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import NoReturn
 
 from urbanseg import paths
 from urbanseg.cli.guard import guarded
@@ -19,19 +17,6 @@ from urbanseg.io.processes import is_further_process
 
 CityStage = Callable[[str, Params], None]
 Stage = Callable[[Params], None]
-Command = Callable[[Namespace, Params], None]
-
-
-class Parser(ArgumentParser):
-    """A parser of arguments whose errors are sentences like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the arguments.
-
-        Raises:
-            PipelineError: always.
-        """
-        raise PipelineError(f"{message}; {self.prog} --help says what it takes")
 
 
 def city_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[[], None]]:
@@ -66,34 +51,6 @@ def stage(writes: Path) -> Callable[[Stage], Callable[[], None]]:
                     run(params)
 
             _help(run, "")
-            guarded(work)
-
-        return main
-
-    return decorate
-
-
-def command(describe: Callable[[ArgumentParser], None]) -> Callable[[Command], Callable[[], None]]:
-    """Make a command that is no stage of DVC; `describe` adds its arguments.
-
-    An argument called `city` must be a city of params.yaml.
-    """
-
-    def decorate(run: Command) -> Callable[[], None]:
-        name = run.__module__ if run.__module__ != "__main__" else Path(sys.argv[0]).stem
-        about = sys.modules[run.__module__].__doc__
-        parser = Parser(prog=f"python -m stages.{name.rpartition('.')[2]}", description=about)
-        describe(parser)
-
-        @wraps(run)
-        def main() -> None:
-            def work() -> None:
-                asked = parser.parse_args()
-                params = load(paths.PARAMS)
-                if "city" in asked:
-                    params.city(asked.city)
-                run(asked, params)
-
             guarded(work)
 
         return main

@@ -8,8 +8,8 @@ from urbanseg import labels, paths
 from urbanseg.config.params import Params
 from urbanseg.config.predict import PredictParams
 from urbanseg.infer import backends, outputs
+from urbanseg.infer.images import select_bands
 from urbanseg.infer.job import Job
-from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import files, raster

@@ -12,6 +12,7 @@ from urbanseg.learn import assembly, fabric, resume, training, validation
 from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
+from urbanseg.model.spec import Spec
 
 
 @stage(writes=paths.MODEL)
@@ -61,7 +62,7 @@ def main(params: Params) -> None:
 
 def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
     """Tiles and spec, as the dataset stage and the parameters have them."""
-    spec = segmenter.Spec(
+    spec = Spec(
         bands=summary["bands"],
         mean=summary["mean"],
         std=summary["std"],

@@ -1,4 +1,4 @@
-"""The one exception meant for a person to read."""
+"""The one exception meant for a person to read, and the sentence about a package that is not installed."""
 
 from urbanseg.redact import redact
 
@@ -12,3 +12,15 @@ class PipelineError(Exception):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(redact(sentence))
+
+
+def missing_package(error: ModuleNotFoundError, extra: str, otherwise: str = "") -> PipelineError:
+    """The error for a package that belongs to an extra.
+
+    Args:
+        error: what the import raised.
+        extra: name of the extra of this project that brings the package.
+        otherwise: how to do without it, if that is possible.
+    """
+    how = f"install it with: pip install 'urbanseg[{extra}]'"
+    return PipelineError(f"this needs the package {error.name}; {how}{', ' + otherwise if otherwise else ''}")

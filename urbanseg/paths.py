@@ -175,3 +175,20 @@ def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
             previews(city): PREVIEW_FILES,
         }
     return folders
+
+
+def of_city(city: str) -> list[Path]:
+    """All that is kept of a city."""
+    return [
+        CITIES / city,
+        scene_dir(city),
+        osm(city),
+        labels(city),
+        tiles(city),
+        split(city),
+        prediction_dir(city),
+        map_dir(city),
+        metrics(city),
+        evaluation_dir(city),
+        previews(city),
+    ]

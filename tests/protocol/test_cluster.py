@@ -27,7 +27,8 @@ from urbanseg.infer.scene import predict_scene, window_grid
 from urbanseg.io import cog, raster
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.segmenter import Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import Spec
 
 GRID = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 700, 90)
 ENCODER = "timm-tf_efficientnet_lite0"

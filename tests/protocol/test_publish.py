@@ -1,6 +1,5 @@
 import logging
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from stages import publish as stage
 from tests.conftest import ROOT
 from tests.protocol import postgis
 from urbanseg import paths
+from urbanseg.cli.guard import guarded
+from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
 from urbanseg.mapping.publishing import engine, publish, redact_message
 
@@ -131,15 +131,14 @@ def test_the_stage_publishes_the_map_and_never_says_the_address(
     target.parent.mkdir(parents=True)
     for name, layer in layers().items():
         layer.to_file(target, layer=name, driver="GPKG")
-    monkeypatch.setattr(sys, "argv", ["publish", "demo"])
     monkeypatch.setenv("DATABASE_SCHEMA", "city_maps")
     monkeypatch.setenv("DATABASE_URL", server)
     with caplog.at_level(logging.DEBUG):
-        stage.main()
+        guarded(lambda: execute(["publish", "demo"]))
         assert len(rows(database, city="demo")) == 3
         monkeypatch.setenv("DATABASE_URL", server.replace("mapper:", "nobody-known:"))
         with pytest.raises(SystemExit, match="could not be written") as said:
-            stage.main()
+            guarded(lambda: execute(["publish", "demo"]))
     for secret in (PASSWORD, "nobody-known", "mapper"):
         assert secret not in str(said.value)
         assert secret not in caplog.text

@@ -8,15 +8,16 @@ import sys
 import traceback
 from pathlib import Path
 
+import geopandas as gpd
 import pytest
 
-import stages.publish
 from ci import retrain
 from tests.conftest import ROOT
 from tests.protocol.overpass import Database, Fault, serving
 from urbanseg import paths, redact
 from urbanseg.config.labels import OverpassOsm, TagRule
 from urbanseg.errors import PipelineError
+from urbanseg.mapping.export import GEOMETRY_TYPES
 from urbanseg.mapping.publishing import engine, publish
 from urbanseg.osm import overpass_client
 from urbanseg.osm.overpass import fetch_features
@@ -108,7 +109,7 @@ def test_an_unreachable_database_is_not_named(url: int, closed: str) -> None:
     assert PLANTED not in printed(caught.value)
 
 
-def test_the_publish_stage_shows_neither_password_nor_traceback(
+def test_publishing_shows_neither_password_nor_traceback(
     closed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
@@ -118,7 +119,7 @@ def test_the_publish_stage_shows_neither_password_nor_traceback(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://bob:{PLANTED}@{closed}/db")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     done = subprocess.run(
-        [sys.executable, "-m", "stages.publish", "demo"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "urbanseg.cli", "publish", "demo"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert "error: the database could not be written" in done.stderr
@@ -129,9 +130,9 @@ def test_the_publish_stage_shows_neither_password_nor_traceback(
 def made(folder: Path) -> Path:
     """A GeoPackage with the layers that are published."""
     path = folder / "map.gpkg"
-    point = stages.publish.gpd.GeoSeries.from_wkt(["POINT (0 0)"], crs=4326)
-    for name in stages.publish.GEOMETRY_TYPES:
-        stages.publish.gpd.GeoDataFrame({"id": [1]}, geometry=point).to_file(path, layer=name)
+    point = gpd.GeoSeries.from_wkt(["POINT (0 0)"], crs=4326)
+    for name in GEOMETRY_TYPES:
+        gpd.GeoDataFrame({"id": [1]}, geometry=point).to_file(path, layer=name)
     return path
 
 

@@ -19,8 +19,8 @@ RESERVED = frozenset(
     """
     all ignore workspace test val
     false nan none null true
-    apply assess change dataset evaluate export labels merge osm overall predict publish report sample scene
-    tiles train vectorize
+    dataset evaluate export labels osm overall predict report scene tiles train vectorize
+    apply assess change city completion doctor merge publish sample
     bench ci data docs metrics models params reports stages tests urbanseg
     backend evaluation index map prediction previews retraining segmenter training
     cities classes parameters reading sampling seed

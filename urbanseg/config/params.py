@@ -220,17 +220,30 @@ def load(path: Path) -> Params:
             chains a value that may hold a secret.
     """
     try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text())
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run from the project's folder") from error
+    except UnicodeDecodeError:
+        raise PipelineError(f"{path} is not valid YAML: it is not in UTF-8; save it so") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Params:
+    """Read and validate the text of params.yaml; `name` stands for it in errors.
+
+    Raises:
+        PipelineError: as `load`.
+    """
+    try:
+        raw = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError) as error:
-        raise PipelineError(f"{path} is not valid YAML{_place(error)}") from None
+        raise PipelineError(f"{name} is not valid YAML{_place(error)}") from None
     if key := _secret(raw):
-        raise PipelineError(f"{path}: {key}: {NO_SECRET}")
+        raise PipelineError(f"{name}: {key}: {NO_SECRET}")
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise PipelineError(f"{path}: {_sentence(error)}") from None
+        raise PipelineError(f"{name}: {_sentence(error)}") from None
 
 
 def _place(error: Exception) -> str:

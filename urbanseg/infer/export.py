@@ -10,6 +10,7 @@ same model gives the same bytes: no time and no path of the machine is left in a
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from urbanseg.infer.backends.onnx import OnnxPredictor
 from urbanseg.infer.backends.pixels import INPUT, OUTPUT, as_input
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files
-from urbanseg.model.segmenter import CLIP, Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import CLIP, FILE, Spec
 from urbanseg.paths import EXPORT_FILES
 
 
@@ -131,6 +133,7 @@ def write(
             make()
         for made in wanted:
             files.write_json(Path(name) / made / MANIFEST, _manifest(made, model, spec))
+            files.write_json(Path(name) / made / FILE, asdict(spec))
             (Path(name) / made).rename(folder / made)
 
 

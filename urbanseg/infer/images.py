@@ -12,9 +12,12 @@ import numpy as np
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.io.raster import Reader
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 
 log = logging.getLogger(__name__)
+
+COMMON_NAMES = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
+"""Common names of STAC's extension for bands by the names of Sentinel-2's."""
 
 SAMPLE_PX = 512
 """Side of the decimated image that is compared with what the model was trained on."""
@@ -30,6 +33,38 @@ def parse_bands(text: str) -> dict[str, int]:
     if not all(len(pair) == 2 and pair[0].strip() and pair[1].strip().isdecimal() for pair in pairs):
         raise PipelineError(f"--bands must read like red=1,green=2,blue=3, got {text}")
     return {name.strip(): int(number) for name, number in pairs}
+
+
+def common_name(name: str) -> str:
+    """The name by which a band is known whatever its file calls it: ``B02`` and ``Blue`` are ``blue``."""
+    plain = name.strip().lower()
+    return COMMON_NAMES.get(plain, plain)
+
+
+def select_bands(descriptions: Sequence[str], spec: Spec, scene: str) -> list[int]:
+    """1-based numbers of the scene's bands that the model wants, in its order.
+
+    Args:
+        descriptions: names of the scene's bands.
+        spec: of the model.
+        scene: the scene's name, for the error.
+
+    Returns:
+        A number for each band of the model.
+
+    Raises:
+        PipelineError: if the scene lacks one, or has two of the name.
+    """
+    wanted, names = _wanted(spec), [common_name(text) for text in descriptions]
+    if missing := [own for own, name in wanted.items() if name not in names]:
+        raise PipelineError(
+            f"{scene} has the bands {', '.join(descriptions) or 'without names'}, but the model needs "
+            f"{', '.join(spec.bands)} and {', '.join(missing)} is missing; name them under "
+            "cities.<city>.scene.bands, or train on this sensor"
+        )
+    if twice := [own for own, name in wanted.items() if names.count(name) > 1]:
+        raise PipelineError(f"{scene} has two bands for {twice[0]}; give one of them another name")
+    return [names.index(name) + 1 for name in wanted.values()]
 
 
 def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[int]:
@@ -49,20 +84,26 @@ def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[
     Raises:
         PipelineError: if one is missing.
     """
-    described = [text.lower() for text in image.info.descriptions]
-    colors = [color.name.lower() for color in image.dataset.colorinterp]
-    names = [text or color for text, color in zip(described, colors, strict=True)]
-    found = named if named is not None else {name: i for i, name in enumerate(names, start=1)}
-    if missing := [band for band in spec.bands if band not in found]:
+    colors = [color.name for color in image.dataset.colorinterp]
+    names = [text or color for text, color in zip(image.info.descriptions, colors, strict=True)]
+    given = named if named is not None else {name: i for i, name in reversed(list(enumerate(names, start=1)))}
+    found = {common_name(name): number for name, number in given.items()}
+    wanted = _wanted(spec)
+    if missing := [own for own, name in wanted.items() if name not in found]:
         raise PipelineError(
-            f"{image.path} has the bands {', '.join(found)}, but the model needs {', '.join(spec.bands)} "
+            f"{image.path} has the bands {', '.join(names)}, but the model needs {', '.join(spec.bands)} "
             f"and {', '.join(missing)} is missing; say which is which with --bands, such as "
             f"--bands {','.join(f'{band}={i}' for i, band in enumerate(spec.bands, start=1))}"
         )
-    numbers = [found[band] for band in spec.bands]
+    numbers = [found[name] for name in wanted.values()]
     if not all(1 <= number <= image.info.count for number in numbers):
         raise PipelineError(f"{image.path} has {image.info.count} bands; --bands asks for {max(numbers)}")
     return numbers
+
+
+def _wanted(spec: Spec) -> dict[str, str]:
+    """The common name of each band of the model."""
+    return {band: common_name(band) for band in spec.bands}
 
 
 def warn_of_other_units(image: Reader, bands: Sequence[int], spec: Spec) -> None:

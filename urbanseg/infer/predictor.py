@@ -10,7 +10,8 @@ from torch import nn
 from urbanseg.errors import PipelineError
 from urbanseg.infer.fuse_batchnorm import fuse_batchnorm
 from urbanseg.model.cpu import use_cpu
-from urbanseg.model.segmenter import CLIP, Spec, native_bf16
+from urbanseg.model.segmenter import native_bf16
+from urbanseg.model.spec import CLIP, Spec
 
 
 class TorchPredictor:
@@ -57,26 +58,3 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
             "instructions for it and would be many times slower; set it to auto or float32"
         )
     return native and precision != "float32"
-
-
-def select_bands(descriptions: tuple[str, ...], spec: Spec, scene: str) -> list[int]:
-    """1-based numbers of the scene's bands that the model wants, in its order.
-
-    Args:
-        descriptions: names of the scene's bands.
-        spec: of the model.
-        scene: the scene's name, for the error.
-
-    Returns:
-        A number for each band of the model.
-
-    Raises:
-        PipelineError: if the scene lacks one.
-    """
-    missing = [band for band in spec.bands if band not in descriptions]
-    if missing:
-        raise PipelineError(
-            f"{scene} has the bands {', '.join(descriptions) or 'without names'}, but the model needs "
-            f"{', '.join(spec.bands)}; name them under cities.<city>.scene.bands, or train on this sensor"
-        )
-    return [descriptions.index(band) + 1 for band in spec.bands]

@@ -14,13 +14,13 @@ from distributed import get_worker
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer import backends
+from urbanseg.infer.images import select_bands
 from urbanseg.infer.job import Job
-from urbanseg.infer.predictor import select_bands
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.stitching import Predictor, Strip
 from urbanseg.io import files, raster
 from urbanseg.model import segmenter
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 from urbanseg.paths import EXPORT_FILES
 
 END_BYTES = 1 << 20

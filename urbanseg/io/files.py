@@ -156,7 +156,7 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text, atomically."""
     with atomic(path) as made:
-        made.write_text(text)
+        made.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def read_json(path: Path) -> dict[str, Any]:
         PipelineError: if the file is missing or no JSON object.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run the stage that makes it") from error
     except ValueError as error:

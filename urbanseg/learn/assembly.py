@@ -17,7 +17,7 @@ from urbanseg.dataset.tiles import windows_of
 from urbanseg.grid import SPLITS
 from urbanseg.learn import batch_sampler
 from urbanseg.learn.data import Source, Tile, TrainingSet
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 
 log = logging.getLogger(__name__)
 

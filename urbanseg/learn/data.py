@@ -25,7 +25,7 @@ from urbanseg.dataset.samples import pad
 from urbanseg.grid import Window
 from urbanseg.io.raster import Reader, reading
 from urbanseg.learn.batch_sampler import Draw
-from urbanseg.model.segmenter import CLIP, Spec
+from urbanseg.model.spec import CLIP, Spec
 
 
 class Tile(NamedTuple):

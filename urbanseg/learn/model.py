@@ -10,7 +10,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import build, encoders_of, image_layers
 from urbanseg.learn.pretrained import adapt_first_layer, load_encoder
 from urbanseg.model import segmenter
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 
 log = logging.getLogger(__name__)
 

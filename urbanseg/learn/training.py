@@ -32,7 +32,8 @@ from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
 from urbanseg.learn.steps import Run, train_epoch
 from urbanseg.learn.validation import validate
-from urbanseg.model.segmenter import Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import Spec
 
 log = logging.getLogger(__name__)
 

@@ -99,7 +99,7 @@ def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
             a reference class.
     """
     if not path.exists():
-        raise PipelineError(f"{path} does not exist; draw a sample with python -m stages.sample <city>")
+        raise PipelineError(f"{path} does not exist; draw a sample with urbanseg sample <city>")
     try:
         vector_files.require_plain(path)
         points = pyogrio.read_dataframe(path, layer=POINTS, read_geometry=False)
@@ -107,7 +107,7 @@ def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
         names, area_ha = strata["name"].tolist(), strata["area_ha"].to_numpy(np.float64)
         mapped, reference = points["mapped"].to_numpy(np.int64), points["reference"]
     except (PipelineError, CRSError, DataLayerError, DataSourceError, KeyError) as error:
-        raise PipelineError(f"{path} is no sample that python -m stages.sample wrote ({error})") from error
+        raise PipelineError(f"{path} is no sample that urbanseg sample wrote ({error})") from error
     if names != classes.names:
         raise PipelineError(
             f"{path} was drawn for the classes {', '.join(names)}; params.yaml has {', '.join(classes.names)}"

@@ -11,30 +11,23 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import segmentation_models_pytorch as smp
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from urbanseg.config.names import check_name
 from urbanseg.errors import PipelineError
 from urbanseg.io.files import atomic
 from urbanseg.model.card import Card, markdown
 from urbanseg.model.dual_branch import DualBranch
 from urbanseg.model.one_vs_rest import Member, OneVsRest
+from urbanseg.model.spec import FILE, Spec, incomplete, read_spec
 from urbanseg.paths import MODEL_FILES
-
-CLIP = 4.0
-"""Normalised pixels are clipped to this many standard deviations: a cloud edge or a
-glinting roof must not dominate a batch."""
 
 MERGED = "Merged"
 """What files call a `OneVsRest`."""
@@ -42,35 +35,6 @@ MERGED = "Merged"
 MEMBER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 LONGEST_MEMBER_NAME = 200
 """Folder of a member inside a merged model's: its classes, as far as a file system takes such names."""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a network was trained for: bands, normalisation, classes, and its make."""
-
-    bands: list[str]
-    mean: list[float]
-    std: list[float]
-    classes: list[str]
-    arch: str
-    encoder: str
-    upsample: int = 1
-    """How many times finer than the scene's pixels the network works."""
-    made_with: dict[str, str] = field(default_factory=dict)
-    """Versions of the libraries that made the weights."""
-
-    def __post_init__(self) -> None:
-        for name in self.classes:
-            check_name(name, "class")
-        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"a model has two classes at least, all different, not {self.classes}")
-
-    def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Standard scores of ``(bands, height, width)`` pixels of any dtype, clipped to ±`CLIP`."""
-        mean = np.asarray(self.mean, np.float32)[:, None, None]
-        std = np.asarray(self.std, np.float32)[:, None, None]
-        scores: NDArray[np.float32] = np.clip((pixels.astype(np.float32) - mean) / std, -CLIP, CLIP)
-        return scores
 
 
 class Segmenter(nn.Module):
@@ -129,20 +93,8 @@ def load(folder: Path) -> tuple[Segmenter, Spec]:
     try:
         network = _network(folder, spec)
     except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _incomplete(folder, error) from error
+        raise incomplete(folder, error) from error
     return Segmenter(network, spec.upsample).eval(), spec
-
-
-def read_spec(folder: Path) -> Spec:
-    """Read what a saved model was trained for, without the model.
-
-    Raises:
-        PipelineError: if the folder is missing or incomplete.
-    """
-    try:
-        return Spec(**json.loads((folder / "segmenter.json").read_text()))
-    except (OSError, TypeError, ValueError) as error:
-        raise _incomplete(folder, error) from error
 
 
 def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
@@ -208,7 +160,7 @@ def _network(folder: Path, spec: Spec) -> nn.Module:
 
 
 def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
-    (folder / "segmenter.json").write_text(json.dumps(asdict(spec), indent=2) + "\n")
+    (folder / FILE).write_text(json.dumps(asdict(spec), indent=2) + "\n")
     text = markdown(
         card,
         make=make,
@@ -218,10 +170,6 @@ def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
         made_with=spec.made_with,
     )
     (folder / "README.md").write_text(text)
-
-
-def _incomplete(folder: Path, error: Exception) -> PipelineError:
-    return PipelineError(f"{folder} holds no complete model ({error}); run the train stage again")
 
 
 def device_of(choice: str) -> torch.device:

@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -137,6 +136,8 @@ def confidence(values: NDArray[np.uint8]) -> PalettedImage:
     Args:
         values: ``(height, width)`` uint8, 0–254 for 0–1, 255 nodata.
     """
+    import matplotlib as mpl  # noqa: PLC0415, only the report needs it
+
     steps = np.round(np.arange(CONFIDENCE_SCALE + 1) * (CONFIDENCE_STEPS / CONFIDENCE_SCALE))
     lookup = np.append(steps, CONFIDENCE_STEPS + 1).astype(np.uint8)
     table = mpl.colormaps["viridis"](np.linspace(0, 1, CONFIDENCE_STEPS + 1), bytes=True)

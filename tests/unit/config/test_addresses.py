@@ -1,6 +1,5 @@
 """An address that the user gives is asked for, and ends in one sentence where nothing comes back."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from pydantic import ValidationError
 
 from tests.unit.io.counting import counting
 from tests.unit.io.hostile import source, tagged, tif, vrt
+from urbanseg.cli.main import execute
+from urbanseg.cli.verbs import apply
 from urbanseg.config.addresses import address, host, plain_host, require_allowed
 from urbanseg.config.scene import LocalScene, StacScene
 from urbanseg.errors import PipelineError
@@ -93,13 +94,10 @@ def test_other_places_are_no_addresses(path: str) -> None:
 
 
 def test_apply_takes_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages import apply  # noqa: PLC0415
-
     taken = []
-    monkeypatch.setattr(apply, "apply", lambda asked, _: taken.append(asked.image))
+    monkeypatch.setattr(apply, "predict", lambda asked, _: taken.append(asked.image))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["apply", "https://example.org/a.tif", "out"])
-    apply.main()
+    execute(["apply", "https://example.org/a.tif", "out"])
     assert address(taken[0]) == "https://example.org/a.tif"
 
 

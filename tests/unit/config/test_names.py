@@ -10,6 +10,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.unit.test_dependencies import STAGES
 from urbanseg import paths
+from urbanseg.cli.main import VERBS
 from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.config.names import RESERVED, check_name, check_title
 from urbanseg.config.params import Params, load
@@ -104,7 +105,7 @@ def named_paths():
 
 def test_every_stage_folder_and_file_that_a_name_could_meet_is_reserved():
     stages = set(STAGES)
-    commands = {path.stem for path in (ROOT / "stages").glob("[a-z]*.py")}
+    commands = {path.stem for path in (ROOT / "stages").glob("[a-z]*.py")} | set(VERBS)
     in_pipeline = set().union(*map(words_of, named_paths()))
     constants = {str(path) for path in vars(paths).values() if isinstance(path, Path)}
     in_code = {word for path in constants for word in words_of(path) if word}

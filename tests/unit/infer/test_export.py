@@ -1,5 +1,6 @@
 """Export of a small segmenter with random weights: one capture, all formats, shared by the tests."""
 
+import shutil
 import sys
 import zipfile
 
@@ -16,7 +17,8 @@ from urbanseg.infer import backends, export
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.segmenter import Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import Spec
 
 ENCODER = "resnet18"
 SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["a", "b", "c"], "Unet", ENCODER, upsample=2)
@@ -102,7 +104,7 @@ def test_an_unknown_back_end_is_refused_with_the_names_there_are():
 def test_the_same_model_gives_the_same_bytes_without_a_path_or_a_pickle(model, exported, tmp_path):
     write(tmp_path, model, ["torch_export", "onnx", "openvino"])
     names = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert len(names) == 7
+    assert len(names) == 10
     for name in names:
         content = (tmp_path / name).read_bytes()
         assert content == (exported / name).read_bytes(), name
@@ -147,10 +149,28 @@ def test_what_a_back_end_can_not_do_is_said(model, exported, changes, said):
         backends.load(model, exported, options(**changes))
 
 
+def test_an_exported_format_runs_without_the_model_that_it_was_made_of(model, exported, tmp_path):
+    alone = shutil.copytree(exported / "onnx", tmp_path / "moved")
+    assert backends.is_exported(alone)
+    assert not backends.is_exported(model)
+    predict, spec = backends.load_exported(alone, options())
+    beside, own = backends.load(model, exported, options(backend="onnx"))
+    pixels = np.random.default_rng(0).integers(0, 255, (1, len(spec.bands), 64, 64)).astype(np.uint8)
+    np.testing.assert_array_equal(predict(pixels), beside(pixels))
+    assert spec == own
+    (alone / "segmenter.onnx").unlink()
+    with pytest.raises(PipelineError, match="holds no exported model that runs here"):
+        backends.load_exported(alone, options())
+
+
 def test_torch_alone_needs_no_capture(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "capture", None)
     write(tmp_path, model, ["torch"])
-    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["torch", "torch/export.json"]
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == [
+        "torch",
+        "torch/export.json",
+        "torch/segmenter.json",
+    ]
 
 
 def test_nothing_reports_to_the_vendor():

@@ -15,7 +15,7 @@ from urbanseg.grid import Grid, Window
 from urbanseg.io import cog
 from urbanseg.learn import fabric, training
 from urbanseg.learn.data import Source, Tile, TrainingSet
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 
 
 def recipe(**changes: Any) -> TrainParams:

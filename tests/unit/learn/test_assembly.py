@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from tests.unit.learn.recipes import recipe
 from urbanseg.learn.assembly import assemble, learnt_classes, one_against_rest
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import Spec
 
 CLASSES = ["other", "road", "water"]
 

@@ -15,7 +15,7 @@ from urbanseg.io import cog, raster
 from urbanseg.learn.assembly import one_against_rest
 from urbanseg.learn.batch_sampler import Draw
 from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, resized
-from urbanseg.model.segmenter import CLIP, Spec
+from urbanseg.model.spec import CLIP, Spec
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
 ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, gamma=0.3, bands=0.1, noise=0.05, scale=0.3)

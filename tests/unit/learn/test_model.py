@@ -9,7 +9,8 @@ from urbanseg.learn import model
 from urbanseg.learn.pretrained import adapt_first_layer
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.segmenter import Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import Spec
 
 FOUR = ["B02", "B03", "B04", "B08"]
 SPEC = Spec(FOUR, [0.0] * 4, [1.0] * 4, ["other", "road", "water"], "Unet", "tu-test_resnet")

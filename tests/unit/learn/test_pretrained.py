@@ -9,7 +9,8 @@ from urbanseg.learn import model, pretrained
 from urbanseg.learn.pretrained import PACKAGED, adapt_first_layer
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.segmenter import Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import Spec
 
 CHANNELS = [16, 16, 8, 8, 8]
 LITE0 = "timm-tf_efficientnet_lite0"

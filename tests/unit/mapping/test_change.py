@@ -1,5 +1,3 @@
-import sys
-
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -10,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from stages import change as stage
 from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.cli.main import execute
 from urbanseg.config.change import ChangeParams
+from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, blocks
 from urbanseg.io import cog, raster
 from urbanseg.mapping.change import UNKNOWN, DatedMap, change_codes, count_changes, filter_changes
@@ -100,10 +99,9 @@ def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift)
 
 
 def compare(before, after, out, monkeypatch, *options):
-    """Run the stage."""
+    """Run the command."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["change", str(before), str(after), str(out), *options])
-    stage.main()
+    execute(["change", str(before), str(after), str(out), *options])
 
 
 def test_the_stage_writes_raster_matrix_and_polygons_of_maps_on_different_grids(land, tmp_path, monkeypatch):
@@ -141,7 +139,7 @@ def test_two_runs_write_the_same_bytes(land, tmp_path, monkeypatch):
 
 
 def test_a_folder_without_a_prediction_is_named(tmp_path, monkeypatch):
-    with pytest.raises(SystemExit, match=r"classes\.tif does not exist"):
+    with pytest.raises(PipelineError, match=r"classes\.tif does not exist"):
         compare(tmp_path, tmp_path, tmp_path / "out", monkeypatch)
     assert not (tmp_path / "out").exists()
     assert paths.PARAMS.exists()
@@ -154,7 +152,7 @@ def test_a_folder_with_files_of_somebody_else_is_refused_or_written_into_file_by
     docs = tmp_path / "mydocs"
     docs.mkdir()
     (docs / "thesis.txt").write_text("mine")
-    with pytest.raises(SystemExit, match=r"mydocs holds thesis\.txt, .* --overwrite"):
+    with pytest.raises(PipelineError, match=r"mydocs holds thesis\.txt, .* --overwrite"):
         compare(tmp_path / "map", tmp_path / "map", docs, monkeypatch)
     assert [p.name for p in docs.iterdir()] == ["thesis.txt"]
     compare(tmp_path / "map", tmp_path / "map", docs, monkeypatch, "--overwrite")
@@ -167,6 +165,6 @@ def test_what_it_wrote_itself_is_replaced_unless_somebody_changed_it(land, tmp_p
     for _ in range(2):
         compare(tmp_path / "map", tmp_path / "map", tmp_path / "out", monkeypatch)
     (tmp_path / "out" / "matrix_ha.csv").write_text("annotated")
-    with pytest.raises(SystemExit, match=r"holds matrix_ha\.csv"):
+    with pytest.raises(PipelineError, match=r"holds matrix_ha\.csv"):
         compare(tmp_path / "map", tmp_path / "map", tmp_path / "out", monkeypatch)
     assert (tmp_path / "out" / "matrix_ha.csv").read_text() == "annotated"

@@ -10,7 +10,8 @@ from urbanseg.learn import architectures
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.dual_branch import DualBranch
-from urbanseg.model.segmenter import CLIP, Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import CLIP, Spec
 
 SPEC = Spec(
     bands=["B02", "B03", "B04", "B08"],

@@ -1,7 +1,7 @@
 """The back ends a segmenter runs on: PyTorch itself, and runtimes of what the export stage writes.
 
 Each is a function from pixels to probabilities, `stitching.Predictor`; `BACKENDS` names them.
-The runtimes are imported when they are asked for.
+The runtimes, PyTorch too, are imported when they are asked for.
 """
 
 import hashlib
@@ -9,12 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from urbanseg.config.predict import PredictParams
-from urbanseg.errors import PipelineError
-from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files
-from urbanseg.model import segmenter
-from urbanseg.model.segmenter import Spec
+from urbanseg.model.spec import FILE, Spec, read_spec
 from urbanseg.paths import EXPORT_FILES
 
 MANIFEST = "export.json"
@@ -36,9 +34,30 @@ def load(model: Path, exported: Path, options: PredictParams) -> tuple[Predictor
     return BACKENDS[options.backend](model, exported / options.backend, options)
 
 
+def load_exported(folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+    """An exported format alone, without the segmenter that it was made of, and its spec.
+
+    Args:
+        folder: of one format.
+        options: the `predict` section; `backend` does not count.
+
+    Raises:
+        PipelineError: if the folder is incomplete or damaged.
+    """
+    manifest = files.read_json(folder / MANIFEST)
+    if (name := manifest.get("format")) not in BACKENDS or not (folder / EXPORT_FILES[name]).is_file():
+        raise PipelineError(f"{folder} holds no exported model that runs here; run the export stage again")
+    return EXPORTED[name](folder / EXPORT_FILES[name], options), read_spec(folder)
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a folder is that of an exported format, and no segmenter's."""
+    return (folder / MANIFEST).is_file()
+
+
 def digest(model: Path) -> str:
     """SHA-256 over the files of a segmenter's folder, by which an exported file knows its origin."""
-    parts = [files.sha256(model / name) for name in ("model.safetensors", "segmenter.json")]
+    parts = [files.sha256(model / name) for name in ("model.safetensors", FILE)]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -59,12 +78,21 @@ def exported_file(folder: Path, model: Path) -> Path:
 
 
 def _torch(model: Path, _: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+    try:
+        from urbanseg.infer.predictor import TorchPredictor  # noqa: PLC0415, a runtime of its own
+        from urbanseg.model import segmenter  # noqa: PLC0415, brings it
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "train", "or use --backend onnx") from error
     network, spec = segmenter.load(model)
     device = segmenter.device_of(options.device)
     return TorchPredictor(network, spec, device, options.threads, options.precision), spec
 
 
-def _onnx(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+def _exported(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+    return EXPORTED[folder.name](exported_file(folder, model), options), read_spec(model)
+
+
+def _onnx(path: Path, options: PredictParams) -> Predictor:
     from urbanseg.infer.backends.onnx import OnnxPredictor  # noqa: PLC0415, a runtime of its own
 
     _require_cpu(options)
@@ -73,15 +101,16 @@ def _onnx(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor,
             "params.yaml: predict.precision is bfloat16, which the onnx back end doesn't have; "
             "set it to auto, or predict.backend to openvino"
         )
-    return OnnxPredictor(exported_file(folder, model), options.threads), segmenter.read_spec(model)
+    return OnnxPredictor(path, options.threads)
 
 
-def _openvino(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
-    from urbanseg.infer.backends.openvino import OpenVinoPredictor  # noqa: PLC0415, a runtime of its own
-
+def _openvino(path: Path, options: PredictParams) -> Predictor:
+    try:
+        from urbanseg.infer.backends.openvino import OpenVinoPredictor  # noqa: PLC0415, a runtime of its own
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "openvino", "or use the backend onnx") from error
     _require_cpu(options)
-    path = exported_file(folder, model)
-    return OpenVinoPredictor(path, options.threads, options.precision), segmenter.read_spec(model)
+    return OpenVinoPredictor(path, options.threads, options.precision)
 
 
 def _require_cpu(options: PredictParams) -> None:
@@ -92,9 +121,13 @@ def _require_cpu(options: PredictParams) -> None:
         )
 
 
-BACKENDS: dict[str, Callable[[Path, Path, PredictParams], tuple[Predictor, Spec]]] = {
-    "torch": _torch,
+EXPORTED: dict[str, Callable[[Path, PredictParams], Predictor]] = {
     "onnx": _onnx,
     "openvino": _openvino,
     "openvino_int8": _openvino,
 }
+"""What runs an exported file, by its format."""
+
+BACKENDS: dict[str, Callable[[Path, Path, PredictParams], tuple[Predictor, Spec]]] = {
+    "torch": _torch,
+} | dict.fromkeys(EXPORTED, _exported)

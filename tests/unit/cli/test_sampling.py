@@ -12,10 +12,11 @@ import yaml
 from affine import Affine
 from pyproj import CRS
 
-from stages import assess, sample
 from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.classes import IGNORE
+from urbanseg.cli.main import execute
+from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import cog, raster
 
@@ -37,9 +38,8 @@ def city(tmp_path, monkeypatch):
             file.write(values)
 
 
-def call(stage, monkeypatch, *words):
-    monkeypatch.setattr("sys.argv", [stage.__name__, *words])
-    stage.main()
+def call(verb, *words):
+    execute([verb, *words])
 
 
 def fill(truth):
@@ -57,13 +57,13 @@ def fill(truth):
     database.close()
 
 
-def test_a_map_with_known_errors_is_found_to_have_them(monkeypatch, capsys):
-    call(sample, monkeypatch, "demo", str(FILE))
+def test_a_map_with_known_errors_is_found_to_have_them(capsys):
+    call("sample", "demo", str(FILE))
     with raster.reading(paths.prediction("demo")) as prediction:
         truth = prediction.read_band()
     truth[:, :50] = 4  # half of what is mapped as vegetation is water
     fill(truth)
-    call(assess, monkeypatch, "demo", str(FILE))
+    call("assess", "demo", str(FILE))
     page = capsys.readouterr().out
     assert page == FILE.with_suffix(".md").read_text()
     assert page.startswith("# Accuracy of Demo city (simulated)\n\n500 points, checked by eye. ")
@@ -85,40 +85,40 @@ def test_a_map_with_known_errors_is_found_to_have_them(monkeypatch, capsys):
     assert "| water | – | 0.0 ± 0.0 | 0.0 | " in page
 
 
-def test_points_of_the_test_area_alone_lie_there(monkeypatch):
+def test_points_of_the_test_area_alone_lie_there():
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["sampling"]["area"] = "test"
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    call(sample, monkeypatch, "demo", str(FILE))
+    call("sample", "demo", str(FILE))
     points = pyogrio.read_dataframe(FILE, layer="points")
     assert points.geometry.y.max() < 5_400_000 - 1500
     assert pyogrio.read_dataframe(FILE, layer="strata")["area_ha"].sum() == 300.0
 
 
-def test_the_file_must_be_named(monkeypatch):
-    with pytest.raises(SystemExit, match="arguments are required: file"):
-        call(sample, monkeypatch, "demo")
+def test_the_file_must_be_named():
+    with pytest.raises(PipelineError, match="arguments are required: file"):
+        call("sample", "demo")
 
 
-def test_a_mapped_class_at_whose_points_nobody_can_tell_is_named(monkeypatch):
-    call(sample, monkeypatch, "demo", str(FILE))
+def test_a_mapped_class_at_whose_points_nobody_can_tell_is_named():
+    call("sample", "demo", str(FILE))
     with raster.reading(paths.prediction("demo")) as prediction:
         truth = prediction.read_band()
     truth[truth == 2] = IGNORE
     fill(truth)
-    with pytest.raises(SystemExit, match="at no point mapped as road could anyone tell"):
-        call(assess, monkeypatch, "demo", str(FILE))
+    with pytest.raises(PipelineError, match="at no point mapped as road could anyone tell"):
+        call("assess", "demo", str(FILE))
 
 
-def test_notes_beside_the_points_are_not_overwritten_unasked(monkeypatch):
-    call(sample, monkeypatch, "demo", str(FILE))
+def test_notes_beside_the_points_are_not_overwritten_unasked():
+    call("sample", "demo", str(FILE))
     with raster.reading(paths.prediction("demo")) as prediction:
         fill(prediction.read_band())
     notes = FILE.with_suffix(".md")
     notes.write_text("mine")
-    with pytest.raises(SystemExit, match=r"\.md exists; .* --overwrite"):
-        call(assess, monkeypatch, "demo", str(FILE))
+    with pytest.raises(PipelineError, match=r"\.md exists; .* --overwrite"):
+        call("assess", "demo", str(FILE))
     assert notes.read_text() == "mine"
     assert not FILE.with_suffix(".json").exists()
-    call(assess, monkeypatch, "demo", str(FILE), "--overwrite")
+    call("assess", "demo", str(FILE), "--overwrite")
     assert notes.read_text().startswith("# Accuracy")

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 import rasterio
@@ -9,9 +7,9 @@ from affine import Affine
 from PIL import Image
 from pyproj import CRS
 
-from stages import apply
 from tests.conftest import ROOT
 from urbanseg import paths
+from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import export
@@ -49,9 +47,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["apply", *map(str, words)])
-    apply.main()
+def run(*words):
+    execute(["apply", *map(str, words)])
 
 
 def write_geotiff(path, pixels, names=(), nodata=None):
@@ -63,9 +60,9 @@ def write_geotiff(path, pixels, names=(), nodata=None):
     return grid
 
 
-def test_an_image_without_a_place_gets_classes_confidence_and_a_picture(model, pixels, tmp_path, monkeypatch):
+def test_an_image_without_a_place_gets_classes_confidence_and_a_picture(model, pixels, tmp_path):
     Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
-    run(monkeypatch, "photo.png", tmp_path / "out", "--model", model)
+    run("photo.png", tmp_path / "out", "--model", model)
     with raster.reading(tmp_path / "out/classes.tif") as classes:
         assert classes.grid.shape == (HEIGHT, WIDTH)
         found = classes.read_band()
@@ -76,38 +73,38 @@ def test_an_image_without_a_place_gets_classes_confidence_and_a_picture(model, p
     assert raster.describe(tmp_path / "out/confidence.tif").dtype == "uint8"
 
 
-def test_a_geotiff_keeps_its_place_and_gives_what_the_same_png_gives(model, pixels, tmp_path, monkeypatch):
+def test_a_geotiff_keeps_its_place_and_gives_what_the_same_png_gives(model, pixels, tmp_path):
     Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
     grid = write_geotiff(tmp_path / "scene.tif", pixels[::-1], ["blue", "green", "red"])
-    run(monkeypatch, "photo.png", "a", "--model", model)
-    run(monkeypatch, "scene.tif", "b", "--model", model)
+    run("photo.png", "a", "--model", model)
+    run("scene.tif", "b", "--model", model)
     with raster.reading(tmp_path / "b/classes.tif") as placed, rasterio.open("a/classes.tif") as lost:
         assert placed.grid.same_as(grid)
         np.testing.assert_array_equal(placed.read_band(), lost.read(1))
 
 
-def test_bands_can_be_said_by_hand_and_nodata_stays_unknown(model, pixels, tmp_path, monkeypatch):
+def test_bands_can_be_said_by_hand_and_nodata_stays_unknown(model, pixels, tmp_path):
     stack = np.maximum(pixels, 1)[[2, 0, 1]]
     stack[:, :30] = 0
     write_geotiff(tmp_path / "scene.tif", stack, nodata=0)
-    run(monkeypatch, "scene.tif", "out", "--model", model, "--bands", "red=2,green=3,blue=1")
+    run("scene.tif", "out", "--model", model, "--bands", "red=2,green=3,blue=1")
     with rasterio.open("out/classes.tif") as classes:
         found = classes.read(1)
     assert (found[:30] == 255).all()
     assert (found[30:] < len(NAMES)).all()
 
 
-def test_a_missing_band_is_named_with_the_option_that_helps(model, pixels, tmp_path, monkeypatch):
+def test_a_missing_band_is_named_with_the_option_that_helps(model, pixels, tmp_path):
     write_geotiff(tmp_path / "scene.tif", pixels[:2], ["red", "nir"])
     with pytest.raises(PipelineError, match=r"green, blue is missing; say which is which with --bands"):
-        run(monkeypatch, "scene.tif", "out", "--model", model)
+        run("scene.tif", "out", "--model", model)
     with pytest.raises(PipelineError, match="has 2 bands; --bands asks for 3"):
-        run(monkeypatch, "scene.tif", "out", "--model", model, "--bands", "red=1,green=2,blue=3")
+        run("scene.tif", "out", "--model", model, "--bands", "red=1,green=2,blue=3")
 
 
-def test_an_image_in_other_units_is_warned_of(model, pixels, tmp_path, monkeypatch, caplog):
+def test_an_image_in_other_units_is_warned_of(model, pixels, tmp_path, caplog):
     write_geotiff(tmp_path / "scene.tif", pixels.astype(np.uint16) * 40, ["red", "green", "blue"])
-    run(monkeypatch, "scene.tif", "out", "--model", model)
+    run("scene.tif", "out", "--model", model)
     assert "the band red is around" in caplog.text
     assert "trained on 120 ± 60" in caplog.text
 
@@ -117,12 +114,12 @@ def test_it_runs_on_the_back_end_of_the_parameters(model, pixels, tmp_path, monk
     (tmp_path / "params.yaml").write_text(text.replace("  backend: torch ", "  backend: onnx "))
     Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
     with pytest.raises(PipelineError, match=r"onnx/segmenter\.onnx does not exist; add onnx to export\.form"):
-        run(monkeypatch, "photo.png", "out", "--model", model)
+        run("photo.png", "out", "--model", model)
     network, spec = segmenter.load(model)
     paths.EXPORT.mkdir(parents=True)
     export.write(paths.EXPORT, ["onnx"], model, network, spec, list)
     monkeypatch.setattr(TorchPredictor, "__call__", None)
-    run(monkeypatch, "photo.png", "out", "--model", model)
+    run("photo.png", "out", "--model", model)
     assert raster.describe(tmp_path / "out/classes.tif").grid.shape == (HEIGHT, WIDTH)
 
 
@@ -139,11 +136,11 @@ def test_classes_without_colours_get_distinct_ones():
 
 
 @pytest.mark.parametrize("name", ["thesis.txt", "classes.tif"])
-def test_files_of_somebody_else_in_the_folder_are_kept(model, pixels, tmp_path, monkeypatch, name):
+def test_files_of_somebody_else_in_the_folder_are_kept(model, pixels, tmp_path, name):
     Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text("mine")
     with pytest.raises(PipelineError, match=f"out holds {name}"):
-        run(monkeypatch, "photo.png", "out", "--model", model)
+        run("photo.png", "out", "--model", model)
     assert (tmp_path / "out" / name).read_text() == "mine"
     assert len(list((tmp_path / "out").iterdir())) == 1

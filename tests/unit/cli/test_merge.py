@@ -1,15 +1,16 @@
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from stages.merge import main
 from tests.conftest import ROOT
+from urbanseg.cli.main import execute
+from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import build
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.segmenter import Segmenter, Spec
+from urbanseg.model.segmenter import Segmenter
+from urbanseg.model.spec import Spec
 
 PARAMS = ROOT / "params.yaml"
 
@@ -19,11 +20,7 @@ def call(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text(PARAMS.read_text())
     monkeypatch.chdir(tmp_path)
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["merge", *words])
-        main()
-
-    return run
+    return lambda *words: execute(["merge", *words])
 
 
 def test_models_of_single_classes_become_one_of_all_the_projects_classes(call):
@@ -39,16 +36,21 @@ def test_models_of_single_classes_become_one_of_all_the_projects_classes(call):
     assert (probabilities[:, [0, 2, 4]] > 0).all()
 
 
-@pytest.mark.parametrize("words", [[], ["models/merged"], ["models/merged", "models/water"]])
-def test_too_few_words_are_one_sentence(call, words):
-    with pytest.raises(
-        SystemExit, match="error: this takes the folder of the merged model, and the folders of"
-    ):
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "required: folder, members; urbanseg merge --help"),
+        (["models/merged"], "required: members"),
+        (["models/merged", "models/water"], "this takes the folder of the merged model, and the folders of"),
+    ],
+)
+def test_too_few_words_are_one_sentence(call, words, sentence):
+    with pytest.raises(PipelineError, match=sentence):
         call(*words)
 
 
 def test_a_member_that_is_no_model_is_one_sentence(call):
-    with pytest.raises(SystemExit, match="error: models/water holds no complete model"):
+    with pytest.raises(PipelineError, match="models/water holds no complete model"):
         call("models/merged", "models/water", "models/road")
 
 
@@ -56,7 +58,7 @@ def test_a_folder_that_holds_other_models_is_not_replaced(call, tmp_path):
     kept = tmp_path / "models" / "segmenter" / "model.safetensors"
     kept.parent.mkdir(parents=True)
     kept.write_text("mine")
-    with pytest.raises(SystemExit, match=r"models holds segmenter/model\.safetensors"):
+    with pytest.raises(PipelineError, match=r"models holds segmenter/model\.safetensors"):
         call("models", "models/water", "models/road")
     assert kept.read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["models"]

@@ -1,36 +1,37 @@
-"""Draw a sample of a city's map for visual interpretation in QGIS; not part of the pipeline.
+"""Draw a sample of a city's map for visual interpretation in QGIS.
 
-``python -m stages.sample <city> <file.gpkg>`` writes them, `stages.assess` reads them back.
+Writes the points, stratified by mapped class, as the section sampling of params.yaml says;
+`urbanseg assess` reads them back.
 """
 
 import logging
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stages._cli import command
-from urbanseg import paths
-from urbanseg.classes import IGNORE
-from urbanseg.config.params import Params
-from urbanseg.errors import PipelineError
-from urbanseg.grid import BLOCK_PX, SPLITS, Window, strips
-from urbanseg.io import raster
-from urbanseg.mapping.checkpoints import write_checkpoints
-from urbanseg.metrics.area import HECTARE_M2
-from urbanseg.metrics.sampling import stratified_sample
-
 
 def arguments(parser: ArgumentParser) -> None:
+    """Describe the arguments."""
     parser.add_argument("city", help="whose map is checked")
     parser.add_argument("file", type=Path, help="GeoPackage for the points; must not exist")
 
 
-@command(arguments)
-def main(asked: Namespace, params: Params) -> None:
+def run(asked: Namespace) -> None:
     """Read the prediction, and the split if only test pixels are wanted; write the points."""
-    city, file = asked.city, asked.file
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from urbanseg import paths
+    from urbanseg.classes import IGNORE
+    from urbanseg.config.params import load
+    from urbanseg.errors import PipelineError
+    from urbanseg.grid import BLOCK_PX, SPLITS, Window, strips
+    from urbanseg.io import raster
+    from urbanseg.mapping.checkpoints import write_checkpoints
+    from urbanseg.metrics.area import HECTARE_M2
+    from urbanseg.metrics.sampling import stratified_sample
+
+    params, city = load(paths.PARAMS), asked.city
+    params.city(city)
     table, settings = params.class_table, params.sampling
     with raster.reading(paths.prediction(city)) as prediction, raster.reading(paths.split(city)) as split:
         grid = prediction.grid
@@ -57,11 +58,7 @@ def main(asked: Namespace, params: Params) -> None:
     height_m, width_m = grid.pixel_m
     area_ha = sample.population.astype(np.float64) * (height_m * width_m / HECTARE_M2)
     pixels = np.stack([sample.rows, sample.cols], axis=1)
-    write_checkpoints(file, pixels, sample.mapped, area_ha, grid, table)
+    write_checkpoints(asked.file, pixels, sample.mapped, area_ha, grid, table)
     logging.getLogger(__name__).info(
-        "%s: %d points; open %s in QGIS and fill in the reference class", city, len(pixels), file
+        "%s: %d points; open %s in QGIS and fill in the reference class", city, len(pixels), asked.file
     )
-
-
-if __name__ == "__main__":
-    main()

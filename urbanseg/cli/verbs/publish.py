@@ -1,33 +1,39 @@
-"""Publish a city's map to PostGIS; run by hand, since a database is no output of the pipeline."""
+"""Publish a city's map to PostGIS.
+
+The database is named by DATABASE_URL, or by the variables of libpq (PGHOST, PGSERVICE, …); the schema
+by DATABASE_SCHEMA.
+"""
 
 import logging
 import os
 from argparse import ArgumentParser, Namespace
 
-import geopandas as gpd
-
-from stages._cli import command
-from urbanseg import paths
-from urbanseg.config.params import Params
-from urbanseg.errors import PipelineError
-from urbanseg.io import files, vector_files
-from urbanseg.mapping.export import GEOMETRY_TYPES
-from urbanseg.mapping.publishing import engine, publish
-
 SCHEMA = "urbanseg"
 """Where the tables go, unless the environment says otherwise (DATABASE_SCHEMA)."""
-
 VARIABLES = ("DATABASE_URL", "PGHOST", "PGSERVICE")
 
 
 def arguments(parser: ArgumentParser) -> None:
+    """Describe the arguments."""
     parser.add_argument("city", help="whose map is published")
 
 
-@command(arguments)
-def main(asked: Namespace, params: Params) -> None:  # noqa: ARG001, every city's map is published alike
+def run(asked: Namespace) -> None:
     """Read the GeoPackage; replace the city's rows."""
+    import geopandas as gpd
+
+    from urbanseg import paths
+    from urbanseg.config.params import load
+    from urbanseg.errors import PipelineError, missing_package
+    from urbanseg.io import files, vector_files
+    from urbanseg.mapping.export import GEOMETRY_TYPES
+
+    try:
+        from urbanseg.mapping.publishing import engine, publish
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "postgis") from error
     city = asked.city
+    load(paths.PARAMS).city(city)
     if not any(os.environ.get(name) for name in VARIABLES):
         raise PipelineError(f"no database is named: set one of {', '.join(VARIABLES)} in the environment")
     source = paths.geopackage(city)
@@ -37,14 +43,10 @@ def main(asked: Namespace, params: Params) -> None:  # noqa: ARG001, every city'
         )
     vector_files.require_plain(source)
     layers = {name: gpd.read_file(source, layer=name) for name in GEOMETRY_TYPES}
-    schema, run = os.environ.get("DATABASE_SCHEMA", SCHEMA), files.sha256(source)[:12]
+    schema, digest = os.environ.get("DATABASE_SCHEMA", SCHEMA), files.sha256(source)[:12]
     database = engine(os.environ.get("DATABASE_URL", ""))
 
-    is_new = publish(database, schema, city, run, layers)
+    is_new = publish(database, schema, city, digest, layers)
     rows = ", ".join(f"{len(layer)} {name}" for name, layer in layers.items())
     log = logging.getLogger(__name__)
-    log.info("%s: run %s %s (%s)", city, run, "published" if is_new else "was published before", rows)
-
-
-if __name__ == "__main__":
-    main()
+    log.info("%s: run %s %s (%s)", city, digest, "published" if is_new else "was published before", rows)

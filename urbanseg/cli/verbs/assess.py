@@ -1,34 +1,35 @@
 """Estimate the accuracy of a city's map from a sample of interpreted points.
 
-``python -m stages.assess <city> <file.gpkg>`` prints the accuracy table, and keeps it beside
-the file as Markdown and JSON; not part of the pipeline. `stages.sample` draws the points.
+Prints the accuracy table, and keeps it beside the file as Markdown and JSON. `urbanseg sample`
+draws the points.
 """
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-import numpy as np
-
-from stages._cli import command
-from urbanseg.config.params import Params
-from urbanseg.errors import PipelineError
-from urbanseg.io import files
-from urbanseg.io.output_folder import require_free
-from urbanseg.mapping.checkpoints import read_checkpoints
-from urbanseg.metrics.stratified_estimates import estimate_accuracy
-from urbanseg.report.accuracy import accuracy_page, accuracy_values
-
 
 def arguments(parser: ArgumentParser) -> None:
+    """Describe the arguments."""
     parser.add_argument("city", help="whose map was checked")
     parser.add_argument("file", type=Path, help="GeoPackage with the points, filled in")
     parser.add_argument("--overwrite", action="store_true", help="replace the tables beside the file")
 
 
-@command(arguments)
-def main(asked: Namespace, params: Params) -> None:
+def run(asked: Namespace) -> None:
     """Read the points; print and write the table."""
-    city, file = asked.city, asked.file
+    import numpy as np
+
+    from urbanseg import paths
+    from urbanseg.config.params import load
+    from urbanseg.errors import PipelineError
+    from urbanseg.io import files
+    from urbanseg.io.output_folder import require_free
+    from urbanseg.mapping.checkpoints import read_checkpoints
+    from urbanseg.metrics.stratified_estimates import estimate_accuracy
+    from urbanseg.report.accuracy import accuracy_page, accuracy_values
+
+    params, file = load(paths.PARAMS), asked.file
+    title = params.city(asked.city).title
     pages = file.with_suffix(".md"), file.with_suffix(".json")
     for path in pages:
         require_free(path, overwrite=asked.overwrite)
@@ -45,13 +46,9 @@ def main(asked: Namespace, params: Params) -> None:
         checked.counts,
         checked.area_ha,
         params.class_table.labels,
-        title=params.city(city).title,
+        title=title,
         unknown=checked.unknown,
     )
     files.write_text(pages[0], page)
     files.write_json(pages[1], accuracy_values(found, checked.counts, checked.area_ha, names))
     print(page, end="")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,80 @@
+"""The command line: one file a verb, quick help, sentences for errors, completion."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from urbanseg.cli.main import VERBS, describe, execute, overview, verb_module
+from urbanseg.cli.parser import Parser
+from urbanseg.errors import PipelineError
+
+
+def test_every_verb_is_a_file_and_every_file_a_verb():
+    files = {path.stem for path in (ROOT / "urbanseg/cli/verbs").glob("[a-z]*.py")}
+    assert files == set(VERBS)
+    assert list(VERBS) == sorted(VERBS)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_is_listed_by_the_first_line_of_its_module_and_has_help(name, capsys):
+    assert verb_module(name).__doc__.splitlines()[0] == VERBS[name]
+    with pytest.raises(SystemExit) as stop:
+        execute([name, "--help"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: urbanseg {name} ")
+
+
+def test_help_shows_defaults():
+    assert "(default: models/segmenter)" in describe("apply", Parser(prog="x")).format_help()
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_the_overview_lists_verbs_and_exit_codes(words, capsys):
+    execute(words)
+    said = capsys.readouterr().out
+    assert said == overview() + "\n"
+    assert all(f"  {name} " in said for name in VERBS)
+    assert "130 stopped by Ctrl-C" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["aply"], "there is no verb 'aply'; did you mean apply"),
+        (["qqq"], "there is no verb 'qqq'; urbanseg --help lists them"),
+        (["apply"], "the following arguments are required: image, folder; urbanseg apply --help"),
+        (["apply", "a", "b", "--over"], "unrecognized arguments: --over; urbanseg apply --help"),
+    ],
+)
+def test_what_it_does_not_understand_is_one_sentence(words, sentence):
+    with pytest.raises(PipelineError, match=sentence):
+        execute(words)
+
+
+def run(*words):
+    """The command in a process of its own; exit code, and both outputs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "urbanseg.cli", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_errors_exit_with_1_and_no_traceback():
+    assert run("aply") == (1, "", "error: there is no verb 'aply'; did you mean apply?\n")
+
+
+def test_help_and_completion_import_nothing_large():
+    program = (
+        "import sys; from urbanseg.cli.main import execute\n"
+        "execute(['--help']); execute(['completion', 'bash'])\n"
+        "large = {'torch', 'rasterio', 'geopandas', 'numpy', 'dvc', 'pandas'} & set(sys.modules)\n"
+        "assert not large, large"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--overwrite" in done.stdout
+    assert all(f"_shtab_urbanseg_{verb}" in done.stdout for verb in VERBS)
