@@ -7,6 +7,7 @@ from stages._cli import city_stage
 from urbanseg import labels, paths
 from urbanseg.config.params import Params
 from urbanseg.config.predict import PredictParams
+from urbanseg.errors import missing_package
 from urbanseg.infer import backends, outputs
 from urbanseg.infer.images import select_bands
 from urbanseg.infer.job import Job
@@ -37,8 +38,10 @@ def _strips(city: str, options: PredictParams) -> Iterator[Strip]:
     """From this process, or from those that predict.scheduler names."""
     scene_path = paths.scene(city)
     if options.scheduler != "local":
-        from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
-
+        try:
+            from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
+        except ModuleNotFoundError as error:
+            raise missing_package(error, "cluster", "or set predict.scheduler to local") from error
         scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
         yield from cluster.predict_strips(Job(scene_path, model, exported, options))
         return

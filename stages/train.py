@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from dvclive.live import Live
-
 from stages._cli import stage
 from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.io import files, tables
 from urbanseg.learn import assembly, fabric, resume, training, validation
+from urbanseg.learn.curves import curve_files
 from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
@@ -18,7 +17,7 @@ from urbanseg.model.spec import Spec
 @stage(writes=paths.MODEL)
 def main(params: Params) -> None:
     recipe = params.train
-    files.require_own(paths.CURVES, paths.CURVES_FILES)  # dvclive clears the folder
+    files.require_own(paths.CURVES, paths.CURVES_FILES)  # of which it writes the first after an epoch
     processes = fabric.launch(recipe, params.seed)
     summary = files.read_json(paths.DATASET_SUMMARY)
     data = training_set(summary, params)
@@ -86,13 +85,10 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
 
 def log_curves(history: list[dict[str, float]]) -> None:
     """Write the curves of all epochs so far, where `dvc plots` reads them."""
-    with Live(str(paths.CURVES), dvcyaml=None, save_dvc_exp=False, report=None) as live:
-        for row in history:
-            for name, value in row.items():
-                live.log_metric(
-                    name.replace("val_", "val/", 1) if name.startswith("val_") else f"train/{name}", value
-                )
-            live.next_step()
+    with files.atomic(paths.CURVES, paths.CURVES_FILES) as folder:
+        for name, text in curve_files(history).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from urbanseg.config.labels import LabelParams
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, missing_package
 from urbanseg.grid import Grid, Window
 from urbanseg.io.raster import Reader, require_same_grid
 from urbanseg.labels.layers import Mask, Masker
@@ -120,8 +120,10 @@ def s2cloudless_mask(
             f"labels.s2cloudless looks at the bands {', '.join(S2CLOUDLESS_BANDS)}, but the scene lacks "
             f"{', '.join(missing)}; add them (B10 is in Level-1C only), or set labels.s2cloudless to null"
         )
-    from s2cloudless.cloud_detector import S2PixelCloudDetector  # noqa: PLC0415, slow to import and rarely wanted
-
+    try:  # slow to import and rarely wanted
+        from s2cloudless.cloud_detector import S2PixelCloudDetector  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "s2cloudless", "or set labels.s2cloudless to null") from error
     numbers = [list(bands).index(band) + 1 for band in S2CLOUDLESS_BANDS]
     average = max(1, round(AVERAGE_M / max(grid.pixel_m)))
     detector = S2PixelCloudDetector(threshold=threshold, average_over=average, dilation_size=None)

@@ -1,4 +1,4 @@
-"""Training curves: read from the files that DVCLive writes, drawn as inline SVG.
+"""Training curves: read from the files that training writes, drawn as inline SVG.
 
 Written as SVG here rather than by matplotlib, so that the lines take the page's colours in
 light and dark mode, and have a text for screen readers.
@@ -33,7 +33,7 @@ STEPS = (1, 2, 2.5, 5, 10)
 def read_curves(folder: Path, wording: Wording = humanize) -> dict[str, dict[str, Series]]:
     """Curves under `folder`, by what they measure, then by whose they are: ``{"loss": {"training": …}}``.
 
-    DVCLive writes ``plots/metrics/<where>/<what>.tsv`` with the columns step (from 0; the
+    Training writes ``plots/metrics/<where>/<what>.tsv`` with the columns step (from 0; the
     epochs of the page count from 1) and value. ``iou_<class>`` is the IoU of that class, which
     is named by `wording`.
     Values that are not finite are left out, and curves that have no others.

@@ -7,14 +7,15 @@ plain values. It holds no date of its making, so equal inputs give equal bytes.
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pyproj import Transformer
+from ruamel.yaml import YAML
 
 from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid
@@ -91,7 +92,7 @@ def render(
             (CURVE_TITLES.get(what, pictures.humanize(what)), list(series), curves.chart(what, series))
             for what, series in training_curves.items()
         ],
-        params=yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100),
+        params=_as_yaml(params.model_dump(mode="json")),
         train=params.train,
         overall=params.evaluate.targets.get("overall"),
     )
@@ -171,3 +172,13 @@ def _city(city: CityReport, params: Params) -> dict[str, Any]:
         "facts": provenance.facts(city.item),
         "artefacts": city.artefacts,
     }
+
+
+def _as_yaml(values: dict[str, Any]) -> str:
+    """Values as YAML in the order given, lists of plain values on one line."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.default_flow_style, yaml.width, yaml.allow_unicode = None, 100, True
+    written = StringIO()
+    yaml.dump(values, written)
+    return written.getvalue()

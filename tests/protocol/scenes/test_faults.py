@@ -131,7 +131,7 @@ FOREVER = [
     ("earth_search", "/cogs/", "cut", {}, "its images cannot be read"),
     ("earth_search", "/search", "status", {"code": 503}, "its catalogue does not answer properly"),
     ("earth_search", "/search", "html", {}, "Earth Search: its catalogue does not answer properly"),
-    ("cdse", "/geocoder", "status", {"code": 503}, r"/geocoder: it did not answer .Geocoder\w+., 2 times"),
+    ("cdse", "/geocoder", "status", {"code": 503}, r"/geocoder: it did not answer .HTTPError., 2 times"),
     ("planetary_computer", "/sas/", "status", {"code": 503}, "gives no token .HTTPError., 2 times in a row"),
 ]  # fmt: skip
 

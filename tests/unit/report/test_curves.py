@@ -1,12 +1,13 @@
 import itertools
+import json
 import re
 from pathlib import Path
 
 import pytest
-from dvclive import Live
 from hypothesis import given
 from hypothesis import strategies as st
 
+from urbanseg.learn.curves import curve_files
 from urbanseg.report.curves import HEIGHT, WIDTH, chart, read_curves, ticks
 
 
@@ -27,12 +28,17 @@ def test_curves_are_grouped_by_what_they_measure_and_count_epochs_from_one(tmp_p
     }
 
 
-def test_curves_are_read_as_dvclive_writes_them(tmp_path: Path) -> None:
-    with Live(str(tmp_path), dvcyaml=None, save_dvc_exp=False, report=None) as live:
-        for value in (0.5, 0.25):
-            live.log_metric("train/loss", value)
-            live.next_step()
-    assert read_curves(tmp_path) == {"loss": {"training": [(1, 0.5), (2, 0.25)]}}
+def test_curves_are_read_as_training_writes_them(tmp_path: Path) -> None:
+    history = [{"loss": 0.5, "val_miou": 0.1}, {"loss": 0.25, "val_miou": float("nan")}]
+    for name, text in curve_files(history).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert read_curves(tmp_path) == {
+        "loss": {"training": [(1, 0.5), (2, 0.25)]},
+        "miou": {"validation": [(1, 0.1)]},
+    }
+    assert json.loads((tmp_path / "metrics.json").read_text())["train"] == {"loss": 0.25}
+    assert (tmp_path / "plots/metrics/train/loss.tsv").read_text() == "step\tloss\n0\t0.5\n1\t0.25\n"
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from urbanseg.config.scene import SentinelHubScene, StacScene
+from urbanseg.errors import missing_package
 from urbanseg.imagery.sentinel2.satellite import Archive
 
 
@@ -16,14 +17,18 @@ def connect(scene: SentinelHubScene | StacScene) -> Archive:
 
 
 def _sentinel_hub(scene: SentinelHubScene) -> Archive:
-    from urbanseg.imagery.sentinel2.sentinel_hub import SentinelHub  # noqa: PLC0415
-
+    try:
+        from urbanseg.imagery.sentinel2.sentinel_hub import SentinelHub  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "sentinelhub") from error
     return SentinelHub(scene)
 
 
 def _stac(scene: StacScene) -> Archive:
-    from urbanseg.imagery.sentinel2.stac import Stac  # noqa: PLC0415
-
+    try:
+        from urbanseg.imagery.sentinel2.stac import Stac  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "pipeline") from error
     return Stac(scene)
 
 

@@ -5,19 +5,19 @@ Nominatim geocoder knows. The scene covers its bounding rectangle; clouds are co
 over the area itself.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from affine import Affine
-from geopy.exc import GeopyError
-from geopy.geocoders import Nominatim
 from numpy.typing import NDArray
 from pyogrio.errors import CRSError, DataSourceError
 from pyproj import CRS, Transformer
@@ -127,11 +127,7 @@ def _areal(shape: BaseGeometry, name: str) -> BaseGeometry:
 
 
 def _outline(place: str, address: str, retry: Retry) -> BaseGeometry:
-    url = urlsplit(address)
-    geocoder = Nominatim(
-        user_agent="urbanseg", scheme=url.scheme, domain=f"{url.netloc}{url.path}", timeout=retry.timeout_s
-    )
-    found = with_retries(_request(geocoder, place), f"the geocoder {address}", retry)
+    found = with_retries(_request(address, place, retry.timeout_s), f"the geocoder {address}", retry)
     if found is None:
         raise PipelineError(
             f"the geocoder {address} knows no place {place!r}; correct area.place, or give a bbox"
@@ -143,12 +139,17 @@ def _outline(place: str, address: str, retry: Retry) -> BaseGeometry:
     return _areal(shape, place)
 
 
-def _request(geocoder: Nominatim, place: str) -> Callable[[], dict[str, Any] | None]:
+def _request(address: str, place: str, timeout_s: float) -> Callable[[], dict[str, Any] | None]:
+    """Nominatim's search: https://nominatim.org/release-docs/latest/api/Search/."""
+    query = urlencode({"q": place, "format": "json", "limit": 1, "polygon_geojson": 1})
+    asked = Request(f"{address}/search?{query}", headers={"User-Agent": "urbanseg"})  # noqa: S310, a checked Url
+
     def request() -> dict[str, Any] | None:
         try:
-            location = geocoder.geocode(place, geometry="geojson", exactly_one=True)
-        except (GeopyError, HTTPException, *MALFORMED) as error:
+            with urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310
+                found = json.load(answer)
+            return dict(found[0]) if found else None
+        except (OSError, HTTPException, *MALFORMED) as error:
             raise ResponseError(f"it did not answer ({type(error).__name__})") from error
-        return None if location is None else location.raw
 
     return request

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
 from urbanseg.config.scene import Retry
 from urbanseg.errors import PipelineError
 from urbanseg.redact import redact
@@ -48,20 +50,34 @@ def with_retries(attempt: Callable[[], T], who: str, retry: Retry) -> T:
     Raises:
         PipelineError: if the last attempt fails, with what was wrong.
     """
-    wait = retry.wait_s
-    for left in reversed(range(retry.attempts)):
-        try:
-            return attempt()
-        except ResponseError as broken:
-            if not left:
-                if broken.fallback is not None:
-                    log.warning("%s: %s; going on without", who, broken)
-                    return broken.fallback  # type: ignore[return-value]
-                raise PipelineError(
-                    f"{who}: {broken}, {retry.attempts} times in a row; "
-                    "what was fetched is kept, so run the stage again later"
-                ) from None
-            log.info("%s: %s; asking again in %g s", who, broken, wait)
-            time.sleep(wait)
-            wait = min(2 * wait, MAX_WAIT_S)
-    raise AssertionError("patience.attempts is at least 1")
+
+    def say(state: RetryCallState) -> None:
+        wait = state.next_action.sleep if state.next_action else 0
+        log.info("%s: %s; asking again in %g s", who, _broken(state), wait)
+
+    def give_up(state: RetryCallState) -> T:
+        broken = _broken(state)
+        if broken.fallback is None:
+            raise PipelineError(
+                f"{who}: {broken}, {retry.attempts} times in a row; "
+                "what was fetched is kept, so run the stage again later"
+            ) from None
+        log.warning("%s: %s; going on without", who, broken)
+        return broken.fallback  # type: ignore[return-value]
+
+    repeated = Retrying(
+        sleep=time.sleep,
+        stop=stop_after_attempt(retry.attempts),
+        wait=wait_exponential(retry.wait_s, max=MAX_WAIT_S),
+        retry=retry_if_exception_type(ResponseError),
+        before_sleep=say,
+        retry_error_callback=give_up,
+    )
+    return repeated(attempt)
+
+
+def _broken(state: RetryCallState) -> ResponseError:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, ResponseError):
+        raise TypeError("only a ResponseError is answered by a retry")
+    return error
