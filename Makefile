@@ -11,7 +11,9 @@ B ?= workspace
 # Columns of `dvc exp show` that are no headline figure and no changed parameter.
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
-.PHONY: repro experiments compare push retrain test test-slow check setup lock clean
+PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
+
+.PHONY: repro experiments compare metrics docs push retrain test unit protocol pipeline test-slow check setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	python -m ci.before_dvc dvc repro
@@ -22,6 +24,12 @@ experiments: setup      ## what each experiment changed, and its headline figure
 compare: setup          ## scores of B against A: make compare A=main B=better-loss
 	python -m ci.compare $(A) $(B)
 
+metrics: setup          ## the headline scores of each city
+	python -m ci.metrics
+
+docs: setup             ## the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
 push: setup             ## share results and the run cache on the DVC remote
 	python -m ci.share
 
@@ -29,10 +37,13 @@ retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)
 
 test: setup check       ## lint, types, tests
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15 -m "not slow"
+	$(PYTEST) -m "not slow"
+
+unit protocol pipeline: setup   ## a part of the tests
+	$(PYTEST) -m "not slow" tests/$@
 
 test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15 -m slow
+	$(PYTEST) -m slow
 
 check: setup
 	ruff check
