@@ -19,7 +19,11 @@ def prose(text):
 
 def anchors(path):
     """Names of the headings of a page, as GitHub and mkdocs make them."""
-    titles = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    titles = re.findall(
+        r"^#+ (.+)$",
+        re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE),
+        re.MULTILINE,
+    )
     return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 

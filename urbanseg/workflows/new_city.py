@@ -82,17 +82,14 @@ def of_image(
     with raster.reading(image) as opened:
         grid, info = opened.grid, opened.info
         colors = [color.name for color in opened.dataset.colorinterp]
-    if not grid.is_metric:
-        raise PipelineError(
-            f"{image} is in {grid.crs.name}, whose unit is no metre; warp it first, for example with "
-            f"gdalwarp -t_srs EPSG:326xx {image} scene.tif"
-        )
     bands = _band_names(info.descriptions, colors)
     megabytes = grid.width * grid.height * len(bands) * np.dtype(info.dtype).itemsize / 1e6
     told = [
         f"scene: {image}, {len(bands)} bands ({', '.join(bands)}), {info.dtype}, {_crs(grid)}",
-        f"size: {grid.width} × {grid.height} pixels of {grid.resolution:g} m, {megabytes:.0f} MB",
+        f"size: {grid.width} × {grid.height} pixels of {max(grid.pixel_m):.3g} m, {megabytes:.0f} MB",
     ]
+    if not grid.is_metric:
+        told.append("it is not in metres, so it will be warped to the UTM zone of its centre")
     reference, osm, more = _labels(labels, attribute, classes)
     scene = {"provider": "local", "path": str(image), "bands": bands}
     return {"inputs": str(image), "scene": scene, "osm": osm, "labels": reference}, told + more

@@ -90,6 +90,15 @@ def test_an_image_is_described_and_its_bands_are_named(file, capsys):
     added_lines(file)
 
 
+def test_an_image_in_degrees_is_taken_and_what_becomes_of_it_is_said(file, capsys):
+    degrees = Grid(CRS.from_epsg(4326), Affine(1e-4, 0, 9, 0, -1e-4, 48), 60, 80)
+    with cog.writing(file.parent / "d.tif", degrees, dtype="uint8", count=3) as out:
+        out.write(np.ones((3, *degrees.shape), np.uint8))
+    execute(["city", "add", "d", "--image", "d.tif"])
+    assert load(file).cities["d"].scene.bands == {"band1": 1, "band2": 2, "band3": 3}
+    assert "warped to the UTM zone of its centre" in capsys.readouterr().out
+
+
 def test_labels_of_a_raster_and_of_vectors_name_their_classes(file):
     image(file.parent / "a.tif")
     image(
