@@ -30,7 +30,8 @@ VERBS = {
 AFTER = """
 urbanseg <verb> --help says what a verb takes. The stages of the pipeline are run by DVC: make repro.
 
-exit codes: 0 done; 1 an error, in one sentence; 130 stopped by Ctrl-C; 143 stopped by SIGTERM
+exit codes: 0 done; 1 an error, in one sentence; 130 stopped by Ctrl-C; 143 stopped by SIGTERM;
+129 its terminal is gone; 141 nobody reads its output (as with | head)
 """
 
 

@@ -1,39 +1,69 @@
 """Replacing params.yaml by an edited text, if that is valid."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from urbanseg import paths
 from urbanseg.config.params import Params, load, parse
+from urbanseg.errors import PipelineError
 from urbanseg.io import files
+from urbanseg.io.locks import locked
 from urbanseg.workflows import city_pipelines
 
 
-def put(path: Path, text: str) -> Params:
-    """Write params.yaml, and bring the pipelines of its cities up to date where they lie beside it.
+def edit(path: Path, change: Callable[[str], str]) -> Params:
+    """Change the text of params.yaml, and the pipelines of its cities where they lie beside it.
+
+    The file is locked from reading to writing, so that of two changes at a time none is lost. Its
+    permissions stay, its line ends stay, and a link stays a link.
 
     Args:
         path: of params.yaml.
-        text: its new text, which is checked first.
+        change: from the old text to the new one, which is checked.
 
     Returns:
         The new parameters.
 
     Raises:
-        PipelineError: if the text is wrong; params.yaml is as before.
+        PipelineError: if the file is missing, the text wrong or a pipeline edited by hand; all is as before.
     """
-    params = parse(text, str(path))
-    files.write_text(path, text)
-    folder = path.parent / paths.CITIES
-    if (folder / city_pipelines.TEMPLATE).exists():
-        city_pipelines.update(folder, params.cities)
+    file = path.resolve()
+    if not file.is_file():
+        load(path)  # says why it cannot be read, and makes no folder for a lock
+    with locked(file):
+        before = text_of(file)
+        params = parse(text := change(before), str(path))
+        folder = path.parent / paths.CITIES
+        has_pipelines = (folder / city_pipelines.TEMPLATE).exists()
+        if has_pipelines:
+            city_pipelines.require_made(folder, params.cities)
+        if text != before:
+            with files.atomic(file) as made:
+                made.write_bytes(text.encode())
+                shutil.copymode(file, made)
+        if has_pipelines:
+            city_pipelines.update(folder, params.cities)
     return params
 
 
-def read(path: Path) -> tuple[str, Params]:
-    """The text of params.yaml, and its values.
+def read(path: Path) -> str:
+    """The text of params.yaml with its own line ends, once it is known to be valid.
 
     Raises:
         PipelineError: if it is missing or wrong.
     """
-    params = load(path)
-    return path.read_text(encoding="utf-8"), params
+    load(path)
+    return text_of(path)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file in UTF-8, with its own line ends.
+
+    Raises:
+        PipelineError: if it is not in UTF-8.
+    """
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise PipelineError(f"{path} is not valid YAML: it is not in UTF-8; save it so") from None

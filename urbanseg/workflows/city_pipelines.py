@@ -55,21 +55,34 @@ def update(folder: Path, cities: Mapping[str, CityParams]) -> None:
     Raises:
         PipelineError: if somebody edited one that would be replaced or removed, or there is no template.
     """
-    wanted, found = _wanted(folder, cities), _found(folder)
-    changed = {path: text for path, text in found.items() if wanted.get(path) != text}
+    wanted, changed = _wanted(folder, cities), require_made(folder, cities)
+    for path in changed - wanted.keys():
+        path.unlink()
+    for path, text in wanted.items():
+        if path in changed or not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            files.write_text(path, text)
+            log.info("made %s", path)
+
+
+def require_made(folder: Path, cities: Mapping[str, CityParams]) -> set[Path]:
+    """Check that nobody edited a dvc.yaml that `update` would replace or remove.
+
+    Returns:
+        Those that it would.
+
+    Raises:
+        PipelineError: naming the first that somebody edited.
+    """
+    wanted = _wanted(folder, cities)
+    changed = {path: text for path, text in _found(folder).items() if wanted.get(path) != text}
     for path, text in changed.items():
         if not is_made(text):
             raise PipelineError(
                 f"{path} was edited by hand and would be lost; "
                 f"make the change in {folder / TEMPLATE}, then remove the file"
             )
-    for path in changed.keys() - wanted.keys():
-        path.unlink()
-    for path, text in wanted.items():
-        if found.get(path) != text:
-            path.parent.mkdir(exist_ok=True)
-            files.write_text(path, text)
-            log.info("made %s", path)
+    return set(changed)
 
 
 def check(folder: Path, cities: Mapping[str, CityParams]) -> None:

@@ -1,6 +1,9 @@
 """The entry of a new city in params.yaml: of an image on this machine, or of an area on Earth."""
 
+import os
 import re
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,14 @@ import pyogrio
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.labels import IGNORE_NAME
-from urbanseg.config.scene import AreaParams, Retry
+from urbanseg.config.scene import AreaParams, LocalScene, Retry
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, strips
+from urbanseg.imagery.local import warping
+from urbanseg.imagery.local.raster_copy import DTYPES
 from urbanseg.imagery.sentinel2 import area
 from urbanseg.io import raster, vector_files
+from urbanseg.io.references import UnreadableError
 
 Entry = dict[str, Any]
 Told = list[str]
@@ -27,16 +33,22 @@ CLASS_COLUMNS = ("class", "class_name", "landcover", "land_cover", "label")
 
 
 def of_area(
-    where: dict[str, Any], dates: str, labels: Path | None, attribute: str | None, classes: ClassTable
+    where: dict[str, Any],
+    dates: str | None,
+    labels: Sequence[Path],
+    attribute: str | None,
+    classes: ClassTable,
+    project: Path = Path(),
 ) -> tuple[Entry, Told]:
     """The entry of a city whose Sentinel-2 scene is downloaded.
 
     Args:
         where: the `area` of the scene, with `place` or `bbox`.
-        dates: first and last day of the search.
-        labels: file of labels; None for OpenStreetMap.
-        attribute: column of a vector file that holds the class.
+        dates: first and last day of the search; the last whole year if None.
+        labels: files of labels, the first before the others; none for OpenStreetMap.
+        attribute: column of vector files that holds the class.
         classes: of params.yaml.
+        project: the folder from which params.yaml names files.
 
     Returns:
         The entry, and what to tell of it.
@@ -44,6 +56,8 @@ def of_area(
     Raises:
         PipelineError: if the area is too large, or the labels cannot be read.
     """
+    year = date.today().year - 1
+    dates = dates or f"{year}-01-01/{year}-12-31"
     scene = {"provider": "stac", "profile": "earth_search", "area": where, "dates": dates}
     told = [
         f"scene: Sentinel-2 L2A, {', '.join(BANDS)} and SCL, the least cloudy of {dates.replace('/', ' to ')}"
@@ -56,20 +70,26 @@ def of_area(
         if "place" not in where:
             raise
         told.append(f"size: not known yet, because the place could not be looked up ({error})")
-    reference, osm, more = _labels(labels, attribute, classes)
-    return {"inputs": _inputs(labels), "scene": scene, "osm": osm, "labels": reference}, told + more
+    reference, osm, more = _labels(labels, attribute, classes, project)
+    inputs = str(_inputs(labels, project)) if labels else "data/none"
+    return {"inputs": inputs, "scene": scene, "osm": osm, "labels": reference}, told + more
 
 
 def of_image(
-    image: Path, labels: Path | None, attribute: str | None, classes: ClassTable
+    image: Path,
+    labels: Sequence[Path],
+    attribute: str | None,
+    classes: ClassTable,
+    project: Path = Path(),
 ) -> tuple[Entry, Told]:
     """The entry of a city whose scene is a raster on this machine.
 
     Args:
         image: the raster.
-        labels: file of labels; None for OpenStreetMap.
-        attribute: column of a vector file that holds the class.
+        labels: files of labels, the first before the others; none for OpenStreetMap.
+        attribute: column of vector files that holds the class.
         classes: of params.yaml.
+        project: the folder from which params.yaml names files.
 
     Returns:
         The entry, and what to tell of it.
@@ -78,29 +98,66 @@ def of_image(
         PipelineError: if the image or the labels cannot be read, or lie nowhere.
     """
     if not image.is_file():
-        raise PipelineError(f"{image} does not exist; name a raster file with --image")
-    with raster.reading(image) as opened:
-        grid, info = opened.grid, opened.info
-        colors = [color.name for color in opened.dataset.colorinterp]
-    bands = _band_names(info.descriptions, colors)
+        raise PipelineError(f"{image} is no file; name a raster file with --image")
+    inputs = _inputs([image, *labels], project)
+    with raster.reading(image, trusted=[project / inputs]) as opened:
+        info, colors = opened.info, [color.name for color in opened.dataset.colorinterp]
+        bands = _band_names(info.descriptions, colors)
+        if info.dtype not in DTYPES or not bands:
+            raise PipelineError(
+                f"{image} holds {info.dtype} values in {len(bands)} bands; a scene has bands of "
+                f"{', '.join(DTYPES)}: convert it, for example with gdal_translate -ot"
+            )
+        scene = {"provider": "local", "path": str(_from(project, image)), "bands": bands}
+        with warping.onto_metric_grid(opened, LocalScene.model_validate(scene)) as warped:
+            grid = warped.grid
+        new_grid = "" if grid.same_as(opened.grid) else f", warped from {_crs(opened.grid)}"
     megabytes = grid.width * grid.height * len(bands) * np.dtype(info.dtype).itemsize / 1e6
     told = [
-        f"scene: {image}, {len(bands)} bands ({', '.join(bands)}), {info.dtype}, {_crs(grid)}",
-        f"size: {grid.width} × {grid.height} pixels of {max(grid.pixel_m):.3g} m, {megabytes:.0f} MB",
+        f"scene: {image}, {len(bands)} bands ({', '.join(bands)}), {info.dtype}, {_crs(grid)}{new_grid}",
+        f"size: {grid.width} × {grid.height} pixels of {grid.resolution:g} m, {megabytes:.0f} MB",
     ]
-    if not grid.is_metric:
-        told.append("it is not in metres, so it will be warped to the UTM zone of its centre")
-    reference, osm, more = _labels(labels, attribute, classes)
-    scene = {"provider": "local", "path": str(image), "bands": bands}
-    return {"inputs": str(image), "scene": scene, "osm": osm, "labels": reference}, told + more
+    reference, osm, more = _labels(labels, attribute, classes, project)
+    return {"inputs": str(inputs), "scene": scene, "osm": osm, "labels": reference}, told + more
+
+
+def _from(project: Path, path: Path) -> Path:
+    """A path as params.yaml names it: from the project's folder, whatever the current one is."""
+    if path.is_absolute() or os.path.realpath(project) == os.path.realpath(Path.cwd()):
+        return path
+    return Path(os.path.relpath(path, project))
+
+
+def _inputs(sources: Sequence[Path], project: Path) -> Path:
+    """What DVC watches: the one file, or the folder of several, in which there must be no output.
+
+    Raises:
+        PipelineError: if the files lie in different folders, or in one that holds the project.
+    """
+    if len(sources) == 1:
+        return _from(project, sources[0])
+    folders = {_absolute(path).parent for path in sources}
+    folder = Path(os.path.commonpath(folders))
+    if folder not in folders:
+        raise PipelineError(
+            f"{' and '.join(map(str, sources))} lie in different folders, and DVC watches one for each city; "
+            "put them into one folder"
+        )
+    if _absolute(project).is_relative_to(folder) or project.resolve().is_relative_to(folder.resolve()):
+        raise PipelineError(
+            f"{' and '.join(map(str, sources))} lie in the project's folder, or above it, with all that the "
+            "pipeline writes; put them into a folder of their own, such as data/raw/<city>"
+        )
+    return _from(project, next(path.parent for path in sources if _absolute(path).parent == folder))
+
+
+def _absolute(path: Path) -> Path:
+    """An absolute path without ``..``, in which links are kept."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _crs(grid: Grid) -> str:
     return ":".join(grid.crs.to_authority() or [grid.crs.name])
-
-
-def _inputs(labels: Path | None) -> str:
-    return str(labels) if labels else "data/none"
 
 
 def _band_names(descriptions: tuple[str, ...], colors: list[str]) -> dict[str, int]:
@@ -115,28 +172,29 @@ def _band_names(descriptions: tuple[str, ...], colors: list[str]) -> dict[str, i
     return names
 
 
-def _labels(path: Path | None, attribute: str | None, classes: ClassTable) -> tuple[Entry, Entry, Told]:
+def _labels(
+    sources: Sequence[Path], attribute: str | None, classes: ClassTable, project: Path
+) -> tuple[Entry, Entry, Told]:
     """The sections `labels` and `osm`, and what to tell of them."""
-    if path is None:
-        told = "labels: OpenStreetMap, from an Overpass server"
-        return {"source": "osm"}, {"provider": "overpass"}, [told]
-    if not path.exists():
-        raise PipelineError(f"{path} does not exist; name a file with --labels")
-    try:
-        reference = _raster_labels(path, classes)
-    except PipelineError:
-        if _is_raster(path):
-            raise
-        reference = _vector_labels(path, attribute, classes)
-    return reference, {"provider": "none"}, [f"labels: {path}"]
+    if not sources:
+        return {"source": "osm"}, {"provider": "overpass"}, ["labels: OpenStreetMap, from an Overpass server"]
+    entries = [_source(path, attribute, classes, project) for path in sources]
+    told = [f"labels: {', then '.join(map(str, sources))}"]
+    if len(entries) == 1:
+        return entries[0], {"provider": "none"}, told
+    names = [f"labels{number}" for number in range(1, len(entries) + 1)]
+    layered = {"layers": names, "sources": dict(zip(names, entries, strict=True))}
+    return layered, {"provider": "none"}, told
 
 
-def _is_raster(path: Path) -> bool:
+def _source(path: Path, attribute: str | None, classes: ClassTable, project: Path) -> Entry:
+    if not path.is_file():
+        raise PipelineError(f"{path} is no file; name files with --labels")
     try:
-        raster.describe(path)
-    except PipelineError:
-        return False
-    return True
+        entry = _raster_labels(path, classes)
+    except UnreadableError:
+        entry = _vector_labels(path, attribute, classes)
+    return entry | {"path": str(_from(project, path))}
 
 
 def _raster_labels(path: Path, classes: ClassTable) -> Entry:
@@ -156,16 +214,25 @@ def _raster_labels(path: Path, classes: ClassTable) -> Entry:
 def _vector_labels(path: Path, attribute: str | None, classes: ClassTable) -> Entry:
     vector_files.require_plain(path)
     try:
-        columns = list(pyogrio.read_info(path)["fields"])
+        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+        if len(layers) != 1:
+            raise PipelineError(
+                f"{path} has the layers {', '.join(layers) or 'without shapes'}, where one is taken; add the "
+                "city without --labels, and write labels.layer by hand (docs/labels.md)"
+            )
+        info = pyogrio.read_info(path, layer=layers[0])
     except (ValueError, RuntimeError) as error:
         raise PipelineError(f"{path} is neither a raster nor a vector file that can be opened") from error
+    if info["crs"] is None:
+        raise PipelineError(f"{path} has no coordinate reference system; assign one, for example in QGIS")
+    columns = list(info["fields"])
     chosen = attribute or next((name for name in columns if name.lower() in CLASS_COLUMNS), None)
     if chosen not in columns:
         raise PipelineError(
             f"{path} has the columns {', '.join(columns) or 'without names'}; "
             "say with --attribute which of them holds the class"
         )
-    values = pyogrio.read_dataframe(path, columns=[chosen], read_geometry=False)[chosen]
+    values = pyogrio.read_dataframe(path, layer=layers[0], columns=[chosen], read_geometry=False)[chosen]
     found = sorted({str(value) for value in values.dropna()})
     known = {name.lower(): name for name in classes.names}
     table = {value: known[value.strip().lower()] for value in found if value.strip().lower() in known}

@@ -123,6 +123,16 @@ def test_it_runs_on_the_back_end_of_the_parameters(model, pixels, tmp_path, monk
     assert raster.describe(tmp_path / "out/classes.tif").grid.shape == (HEIGHT, WIDTH)
 
 
+def test_an_exported_model_runs_by_its_own_back_end_alone(model, pixels, tmp_path):
+    network, spec = segmenter.load(model)
+    export.write(tmp_path, ["onnx"], model, network, spec, list)
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    run("photo.png", "out", "--model", "onnx", "--backend", "onnx")
+    with pytest.raises(PipelineError, match="onnx holds the format onnx, which no other back end runs"):
+        run("photo.png", "other", "--model", "onnx", "--backend", "openvino")
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("text", ["red", "red=a", "=1", "red=1;green=2"])
 def test_bands_that_do_not_read_are_refused(text):
     with pytest.raises(PipelineError, match="--bands must read like red=1"):

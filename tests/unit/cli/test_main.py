@@ -1,11 +1,14 @@
 """The command line: one file a verb, quick help, sentences for errors, completion."""
 
+import errno
+import os
 import subprocess
 import sys
 
 import pytest
 
 from tests.conftest import ROOT
+from urbanseg.cli.guard import guarded
 from urbanseg.cli.main import VERBS, describe, execute, overview, verb_module
 from urbanseg.cli.parser import Parser
 from urbanseg.errors import PipelineError
@@ -63,6 +66,47 @@ def run(*words):
 
 def test_errors_exit_with_1_and_no_traceback():
     assert run("aply") == (1, "", "error: there is no verb 'aply'; did you mean apply?\n")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["doctor", "--offline"], ["city", "list"]])
+def test_an_output_that_nobody_reads_ends_without_a_word(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "urbanseg.cli", *words],
+        cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EACCES, "params.yaml: it may not be read or written by this user"),
+        (errno.EROFS, "params.yaml: its file system can only be read"),
+        (errno.ENAMETOOLONG, "params.yaml: the name is too long"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(number, sentence):
+    def work():
+        raise OSError(number, os.strerror(number), "params.yaml")
+
+    with pytest.raises(SystemExit, match=sentence):
+        guarded(work)
+
+
+def test_a_list_of_numbers_may_begin_with_a_minus():
+    parser = Parser(prog="x")
+    parser.add_argument("--box")
+    parser.add_argument("--flag", action="store_true")
+    parser.add_argument("rest", nargs="*")
+    assert parser.parse_args(["--box", "-.5,1,-2e0,3"]).box == "-.5,1,-2e0,3"
+    assert parser.parse_args(["--flag", "--box", "a", "b"]).rest == ["b"]
+    with pytest.raises(PipelineError, match="unrecognized arguments: -a,b"):
+        parser.parse_args(["--flag", "-a,b"])
+    with pytest.raises(PipelineError, match="expected one argument"):
+        parser.parse_args(["--box"])
 
 
 def test_help_and_completion_import_nothing_large():

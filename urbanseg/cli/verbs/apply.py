@@ -55,7 +55,7 @@ def predict(asked: Namespace, folder: Path) -> None:
     if asked.backend or not (params or find_spec("torch")):
         options = options.model_copy(update={"backend": asked.backend or "onnx"})
     if backends.is_exported(asked.model):
-        run_model, spec = backends.load_exported(asked.model, options)
+        run_model, spec = backends.load_exported(asked.model, options, asked.backend)
     else:
         run_model, spec = backends.load(asked.model, paths.EXPORT, options)
     classes = images.class_table(spec.classes, params.class_table if params else None)

@@ -4,19 +4,20 @@
 """
 
 from argparse import ArgumentParser, Namespace
-from datetime import date
 from pathlib import Path
 
 from urbanseg import paths
-
-LAST_YEAR = date.today().year - 1
+from urbanseg.cli.parser import Parser
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("--params", type=Path, default=paths.PARAMS, help="the file with the cities")
+    file = Parser(add_help=False)
+    file.add_argument("--params", type=Path, default=paths.PARAMS, help="the file with the cities")
     tasks = parser.add_subparsers(dest="task", required=True, metavar="{add,list,remove}")
-    add = tasks.add_parser("add", help="write a new entry", description="Write a new entry into params.yaml.")
+    add = tasks.add_parser(
+        "add", help="write a new entry", description="Write a new entry into params.yaml.", parents=[file]
+    )
     add.add_argument("name", help="letters a to z, digits and _")
     where = add.add_mutually_exclusive_group(required=True)
     where.add_argument("--place", help="name of a place, whose Sentinel-2 scene is downloaded")
@@ -24,20 +25,27 @@ def arguments(parser: ArgumentParser) -> None:
         "--bbox", help="west,south,east,north in degrees, whose Sentinel-2 scene is downloaded"
     )
     where.add_argument("--image", type=Path, help="a raster on this machine")
-    add.add_argument("--labels", type=Path, help="a raster or vector file; by default OpenStreetMap")
-    add.add_argument("--attribute", help="column of a vector file of labels that holds the class")
+    add.add_argument(
+        "--labels",
+        type=Path,
+        nargs="+",
+        help="raster or vector files, of which the first goes before the others; by default OpenStreetMap",
+    )
+    add.add_argument("--attribute", help="column of vector files of labels that holds the class")
     add.add_argument(
         "--role", choices=("train", "holdout"), default="train", help="holdout: never trained on"
     )
     add.add_argument("--title", help="what people read; by default made of the name")
     add.add_argument(
         "--dates",
-        default=f"{LAST_YEAR}-01-01/{LAST_YEAR}-12-31",
-        help="first and last day of the search for a scene with little cloud",
+        help="first and last day of the search for a scene with little cloud, such as 2023-05-01/2023-07-31; "
+        "by default all of last year",
     )
-    tasks.add_parser("list", help="show the cities", description="Show the cities of params.yaml.")
+    tasks.add_parser(
+        "list", help="show the cities", description="Show the cities of params.yaml.", parents=[file]
+    )
     remove = tasks.add_parser(
-        "remove", help="take an entry out", description="Take an entry out of params.yaml."
+        "remove", help="take an entry out", description="Take an entry out of params.yaml.", parents=[file]
     )
     remove.add_argument("name", help="a city of params.yaml")
 
@@ -48,9 +56,10 @@ def run(asked: Namespace) -> None:
 
 
 def _add(asked: Namespace) -> None:
-    from urbanseg.cli.params_file import put, read
-    from urbanseg.config.city_entry import added
+    from urbanseg.cli.params_file import edit, read
+    from urbanseg.config.city_entry import added, require_new
     from urbanseg.config.names import check_name
+    from urbanseg.config.params import load
     from urbanseg.errors import PipelineError
     from urbanseg.workflows import new_city
 
@@ -58,16 +67,20 @@ def _add(asked: Namespace) -> None:
         check_name(asked.name, "city")
     except ValueError as error:
         raise PipelineError(str(error)) from None
-    text, params = read(asked.params)
+    require_new(read(asked.params), asked.name, str(asked.params))
+    if asked.image and asked.dates:
+        raise PipelineError("--dates is for scenes that are downloaded; leave it out with --image")
+    if asked.attribute and not asked.labels:
+        raise PipelineError("--attribute is a column of --labels; name the file, too")
+    classes, project = load(asked.params).class_table, asked.params.parent
+    labels = asked.labels or []
     if asked.image:
-        entry, told = new_city.of_image(asked.image, asked.labels, asked.attribute, params.class_table)
+        entry, told = new_city.of_image(asked.image, labels, asked.attribute, classes, project)
     else:
-        entry, told = new_city.of_area(
-            _area(asked), asked.dates, asked.labels, asked.attribute, params.class_table
-        )
+        entry, told = new_city.of_area(_area(asked), asked.dates, labels, asked.attribute, classes, project)
     title = asked.title or asked.name.replace("_", " ").capitalize()
     entry = {"title": title, "role": asked.role, **entry}
-    put(asked.params, added(text, asked.name, entry, str(asked.params)))
+    edit(asked.params, lambda text: added(text, asked.name, entry, str(asked.params)))
     print(f"added {asked.name} to {asked.params}")
     for line in told:
         print(f"  {line}")
@@ -77,7 +90,9 @@ def _add(asked: Namespace) -> None:
 def _area(asked: Namespace) -> dict[str, object]:
     from urbanseg.errors import PipelineError
 
-    if asked.place:
+    if asked.bbox is None:
+        if not asked.place.strip():
+            raise PipelineError("--place is empty; name a place, such as 'Ghent, Belgium'")
         return {"place": asked.place}
     try:
         edges = [float(part) for part in asked.bbox.split(",")]
@@ -95,9 +110,9 @@ def _area(asked: Namespace) -> dict[str, object]:
 
 
 def _list(asked: Namespace) -> None:
-    from urbanseg.cli.params_file import read
+    from urbanseg.config.params import load
 
-    cities = read(asked.params)[1].cities
+    cities = load(asked.params).cities
     rows = [("name", "role", "scene", "labels", "title")]
     rows += [(name, c.role, c.scene.provider, c.labels.source, c.title) for name, c in cities.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -106,11 +121,12 @@ def _list(asked: Namespace) -> None:
 
 
 def _remove(asked: Namespace) -> None:
-    from urbanseg.cli.params_file import put, read
+    from urbanseg.cli.params_file import edit
     from urbanseg.config.city_entry import removed
 
-    put(asked.params, removed(read(asked.params)[0], asked.name, str(asked.params)))
-    left = [path for path in paths.of_city(asked.name) if path.exists()]
+    edit(asked.params, lambda text: removed(text, asked.name, str(asked.params)))
+    project = asked.params.parent
+    left = [project / path for path in paths.of_city(asked.name) if (project / path).exists()]
     print(f"removed {asked.name} from {asked.params}")
     if left:
         print(f"these stay and may be deleted by hand: {', '.join(map(str, left))}")

@@ -21,28 +21,32 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(asked: Namespace) -> None:
     """Write params.yaml, and the pipelines of its cities."""
-    from urbanseg.cli.params_file import put
+    from urbanseg.cli.params_file import edit, text_of
     from urbanseg.config.overlay import overlaid
     from urbanseg.errors import PipelineError
 
     if not asked.overlay.is_file():
         raise PipelineError(f"{asked.overlay} does not exist; name an overlay, such as params/dubai.yaml")
-    if not paths.PARAMS.is_file():
-        raise PipelineError(f"{paths.PARAMS} does not exist; run from the project's folder")
-    text = paths.PARAMS.read_text(encoding="utf-8")
-    new = overlaid(text, asked.overlay.read_text(encoding="utf-8"), str(asked.overlay))
-    if new == text:
-        logging.getLogger(__name__).info("params.yaml is so already")
-        return
-    if not in_git(text):
-        raise PipelineError(
-            "params.yaml has changes that git does not hold and that could not be brought back; "
-            "commit it, or copy it elsewhere and run git checkout params.yaml"
-        )
-    put(paths.PARAMS, new)
-    logging.getLogger(__name__).info(
-        "params.yaml now holds %s; make repro runs it, git checkout params.yaml takes it out", asked.overlay
+    overlay, found = text_of(asked.overlay), False
+
+    def change(text: str) -> str:
+        nonlocal found
+        new = overlaid(text, overlay, str(asked.overlay))
+        found = new == text
+        if not found and not in_git(text):
+            raise PipelineError(
+                "params.yaml has changes that git does not hold and that could not be brought back; "
+                "commit it, or copy it elsewhere and run git checkout params.yaml"
+            )
+        return new
+
+    edit(paths.PARAMS, change)
+    told = (
+        "params.yaml is so already"
+        if found
+        else "params.yaml now holds %s; make repro runs it, git checkout params.yaml takes it out"
     )
+    logging.getLogger(__name__).info(told, *([] if found else [asked.overlay]))
 
 
 def in_git(text: str) -> bool:

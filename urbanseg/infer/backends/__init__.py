@@ -34,19 +34,25 @@ def load(model: Path, exported: Path, options: PredictParams) -> tuple[Predictor
     return BACKENDS[options.backend](model, exported / options.backend, options)
 
 
-def load_exported(folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+def load_exported(folder: Path, options: PredictParams, backend: str | None = None) -> tuple[Predictor, Spec]:
     """An exported format alone, without the segmenter that it was made of, and its spec.
 
     Args:
         folder: of one format.
-        options: the `predict` section; `backend` does not count.
+        options: the `predict` section; its own `backend` does not count.
+        backend: the only one that will do; None for that of the folder.
 
     Raises:
-        PipelineError: if the folder is incomplete or damaged.
+        PipelineError: if the folder is incomplete or damaged, or another format's.
     """
     manifest = files.read_json(folder / MANIFEST)
     if (name := manifest.get("format")) not in BACKENDS or not (folder / EXPORT_FILES[name]).is_file():
         raise PipelineError(f"{folder} holds no exported model that runs here; run the export stage again")
+    if backend not in {None, name}:
+        raise PipelineError(
+            f"{folder} holds the format {name}, which no other back end runs; leave out --backend, or name "
+            f"the folder of {backend} or of the segmenter itself with --model"
+        )
     return EXPORTED[name](folder / EXPORT_FILES[name], options), read_spec(folder)
 
 
