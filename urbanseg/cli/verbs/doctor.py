@@ -95,10 +95,10 @@ def _version(name: str) -> str:
 
 
 def _gpu() -> Row:
-    if not _version("torch"):
-        return Row("GPU", "absent", "PyTorch is not installed; the CPU is used")
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return Row("GPU", "absent", "PyTorch is not installed, or damaged; ONNX Runtime uses the CPU")
     if not torch.cuda.is_available():
         return Row("GPU", "absent", "PyTorch sees none; the CPU is used")
     name, memory = torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory
