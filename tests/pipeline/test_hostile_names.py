@@ -141,7 +141,7 @@ def wrapped(folder):
     """`.venv` of a project whose python is this one, and whose dvc only notes that it was called."""
     tools = folder / ".venv" / "bin"
     tools.mkdir(parents=True)
-    for name in ("requirements.txt", "requirements-uv.txt"):
+    for name in ("requirements.txt", "requirements-uv.txt", "pyproject.toml"):
         (folder / name).write_text("")
     (folder / ".venv" / ".ready").write_text("")
     (tools / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
