@@ -1,14 +1,20 @@
 """The wheel is complete by itself: its files alone, without PyTorch and DVC, apply an exported model."""
 
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from functools import cache
+from importlib import metadata
 
 import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
 from affine import Affine
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pyproj import CRS
 
 from tests.conftest import ROOT
@@ -20,12 +26,14 @@ from urbanseg.model.card import Card
 from urbanseg.model.spec import Spec
 
 BANDS = ["B02", "B03", "B04", "B08"]
+GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 90, 70)
+CORE_BYTES = 800 * 2**20
 CLASSES = ["other", "building", "road", "vegetation", "water", "bare_soil"]
 WITHOUT = """
 import sys
 from importlib.machinery import PathFinder
 
-absent = {"torch", "dvc", "segmentation_models_pytorch", "timm", "osmium", "sentinelhub"}
+absent = set(sys.argv.pop(1).split())
 find = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *where: None if name.split(".")[0] in absent else find(name, *where)
 from urbanseg.cli.main import main
@@ -34,6 +42,24 @@ assert urbanseg.__file__.startswith(sys.argv.pop(1)), urbanseg.__file__
 main()
 """
 """The command in an environment that lacks what belongs to extras."""
+
+
+@cache
+def of_extras():
+    """Modules of all packages here that the core neither depends on nor brings."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    core, open_ = set(), list(map(Requirement, project["dependencies"]))
+    while open_:
+        needed = open_.pop()
+        if (name := canonicalize_name(needed.name)) not in core:
+            core.add(name)
+            more = map(Requirement, metadata.requires(needed.name) or [])
+            open_ += [r for r in more if r.marker is None or r.marker.evaluate({"extra": ""})]
+    found = metadata.packages_distributions()
+    absent = sorted(name for name, owners in found.items() if not core & set(map(canonicalize_name, owners)))
+    assert {"torch", "dvc", "osmium", "sentinelhub", "yaml"} <= set(absent)
+    assert not {"numpy", "rasterio", "pandas"} & set(absent)
+    return absent
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +74,34 @@ def wheel(tmp_path_factory):
     return folder / "files"
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with a model, its ONNX export, and a scene for it."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    network = smp.Unet(
+        "resnet18",
+        encoder_weights=None,
+        encoder_depth=3,
+        decoder_channels=(8, 8, 8),
+        in_channels=4,
+        classes=6,
+    )
+    spec = Spec(BANDS, [900.0] * 4, [500.0] * 4, CLASSES, "Unet", "resnet18")
+    made = segmenter.Segmenter(network, 1).eval()
+    segmenter.save(folder / "segmenter", made, spec, Card(cities=["x"]))
+    (folder / "export").mkdir()
+    export.write(folder / "export", ["onnx"], folder / "segmenter", made, spec, list)
+    pixels = np.random.default_rng(0).integers(300, 2000, (4, *GRID.shape)).astype(np.uint16)
+    with cog.writing(folder / "scene.tif", GRID, dtype="uint16", count=4, descriptions=BANDS) as file:
+        file.write(pixels)
+    return folder
+
+
 def run(wheel, folder, *words):
     """Run the command in a folder; the process that ended."""
     return subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(wheel), *map(str, words)],
+        [sys.executable, "-c", WITHOUT, " ".join(of_extras()), str(wheel), *map(str, words)],
         cwd=folder,
         env={"PYTHONPATH": str(wheel), "PATH": ""},
         capture_output=True,
@@ -68,31 +118,14 @@ def test_it_has_the_licence_and_all_files_of_the_library(wheel):
     assert len(list(wheel.rglob("licenses/LICENSE"))) == 1
 
 
-def test_it_applies_an_exported_model_without_pytorch(wheel, tmp_path):
-    torch.manual_seed(0)
-    network = smp.Unet(
-        "resnet18",
-        encoder_weights=None,
-        encoder_depth=3,
-        decoder_channels=(8, 8, 8),
-        in_channels=4,
-        classes=6,
-    )
-    spec = Spec(BANDS, [900.0] * 4, [500.0] * 4, CLASSES, "Unet", "resnet18")
-    made = segmenter.Segmenter(network, 1).eval()
-    segmenter.save(tmp_path / "segmenter", made, spec, Card(cities=["x"]))
-    (tmp_path / "export").mkdir()
-    export.write(tmp_path / "export", ["onnx"], tmp_path / "segmenter", made, spec, list)
-    grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 90, 70)
-    pixels = np.random.default_rng(0).integers(300, 2000, (4, *grid.shape)).astype(np.uint16)
-    with cog.writing(tmp_path / "scene.tif", grid, dtype="uint16", count=4, descriptions=BANDS) as file:
-        file.write(pixels)
-
-    done = run(wheel, tmp_path, "apply", "scene.tif", "out", "--model", "export/onnx")
+def test_it_applies_an_exported_model_without_pytorch(wheel, exported, tmp_path):
+    words = [exported / "scene.tif", tmp_path / "out", "--model", exported / "export/onnx"]
+    done = run(wheel, tmp_path, "apply", *words)
     assert done.returncode == 0, done.stderr
     with raster.reading(tmp_path / "out/classes.tif") as classes:
-        assert classes.grid.same_as(grid)
-    refused = run(wheel, tmp_path, "apply", "scene.tif", "out2", "--model", "segmenter", "--backend", "torch")
+        assert classes.grid.same_as(GRID)
+    words = [exported / "scene.tif", "out2", "--model", exported / "segmenter", "--backend", "torch"]
+    refused = run(wheel, tmp_path, "apply", *words)
     assert refused.returncode == 1
     assert refused.stderr.endswith(
         "error: this needs the package torch; install it with: pip install 'urbanseg[train]', "
@@ -100,11 +133,71 @@ def test_it_applies_an_exported_model_without_pytorch(wheel, tmp_path):
     )
 
 
+@pytest.mark.slow
+def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, tmp_path):
+    """The versions are those of requirements.txt; it needs a package index."""
+    uv, python = shutil.which("uv"), tmp_path / "alone/bin/python"
+    build = [uv, "build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "built")]
+    subprocess.run(build, cwd=ROOT, check=True)
+    (path,) = (tmp_path / "built").glob("*.whl")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "alone")], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", str(python)]
+    subprocess.run([*install, "--constraint", str(ROOT / "requirements.txt"), str(path)], check=True)
+    files = {f.stat().st_ino: f.stat().st_blocks for f in (tmp_path / "alone").rglob("*") if f.is_file()}
+    assert sum(files.values()) * 512 <= CORE_BYTES
+
+    absent = "import importlib.util as u; assert not any(map(u.find_spec, ['torch', 'dvc']))"
+    subprocess.run([python, "-c", absent], check=True)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for words in (
+        ["--help"],
+        ["doctor", "--offline"],
+        ["city", "add", "x", "--image", exported / "scene.tif"],
+        ["apply", exported / "scene.tif", "out", "--model", exported / "export/onnx"],
+    ):
+        subprocess.run([python.with_name("urbanseg"), *words], cwd=tmp_path, env={}, check=True)
+    assert (tmp_path / "out/classes.tif").is_file()
+
+
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["doctor", "--offline"], ["city", "list"], ["completion", "bash"]]
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["doctor", "--offline"],
+        ["city", "list"],
+        ["city", "add", "x", "--bbox", "9,48,9.1,48.1"],
+        ["completion", "bash"],
+    ],
 )
 def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path, words):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     done = run(wheel, tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["change", "a", "b", "out"], "a/classes.tif does not exist"),
+        (["sample", "demo", "points.gpkg"], "data/prediction/demo/classes.tif does not exist"),
+        (["assess", "demo", "points.gpkg"], "points.gpkg does not exist"),
+        (
+            ["publish", "demo"],
+            "needs the package sqlalchemy; install it with: pip install 'urbanseg[postgis]'",
+        ),
+        (["merge", "merged", "a", "b"], "install it with: pip install 'urbanseg[train]'"),
+        (
+            ["apply", "photo.png", "out", "--model", "m"],
+            "pip install 'urbanseg[train]', or use --backend onnx",
+        ),
+    ],
+)
+def test_what_a_verb_lacks_there_is_one_sentence(wheel, tmp_path, words, sentence):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run(wheel, tmp_path, *words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
