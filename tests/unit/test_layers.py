@@ -93,3 +93,13 @@ def test_few_rooms_and_little_that_lies_loose():
     rooms = [path for path in (ROOT / "urbanseg").iterdir() if path.is_dir() and path.name != "__pycache__"]
     assert len(loose) <= 6
     assert len(loose) + len(rooms) <= 24
+
+
+def test_albumentations_is_imported_by_one_module():
+    """It is archived, so that another library may have to take its place."""
+    importers = [
+        name
+        for name, path in MODULES.items()
+        if any(found.split(".")[0] == "albumentations" for found in imports(path, MODULES))
+    ]
+    assert importers == ["urbanseg.learn.data"]
