@@ -168,7 +168,7 @@ def test_a_signal_while_a_stage_is_still_importing_is_one_line(disturbed):
     assert disturbed.said == "error: stopped by SIGTERM; run the same command to start again\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stage_ends_with_the_dvc_that_started_it_and_a_rerun_never_works_beside_it(
     finished, disturbed, number
 ):

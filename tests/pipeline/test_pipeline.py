@@ -49,11 +49,12 @@ def test_a_second_run_does_nothing(project):
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         ("predict.overlap", 16, AFTER_MODEL - {"export"}),
         ("tiles.min_valid_share", 0.99, {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL),
-        (
+        pytest.param(
             "cities.oasis.scene.noise",
             0.01,
             {f"{s}@oasis" for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate")}
             | {"dataset", "overall", "report"},
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -151,15 +152,15 @@ def test_an_experiment_is_compared_by_its_metrics(project):
 
 
 def test_a_sweep_is_queued_run_and_listed(project):
-    """Learning rate × loss, of the train stage alone: a sweep is decided by validation."""
-    axes = ("-S", "train.learning_rate=0.001,0.01", "-S", "train.loss.dice_weight=0.0,1.0")
+    """Learning rates with another loss, of the train stage alone: a sweep is decided by validation."""
+    axes = ("-S", "train.learning_rate=0.001,0.01", "-S", "train.loss.dice_weight=1.0")
     short = ("-S", "train.epochs=1", "-S", "train.steps_per_epoch=1")
     project.dvc("exp", "run", "--quiet", "--queue", *axes, *short, "train")
     project.dvc("exp", "run", "--quiet", "--run-all", "--jobs", "2")
     shown = list(csv.DictReader(project.dvc("exp", "show", "--csv").splitlines()))
     swept = [row for row in shown if row["train.steps_per_epoch"] == "1"]
     tried = {(float(row["train.learning_rate"]), float(row["train.loss.dice_weight"])) for row in swept}
-    assert tried == {(0.001, 0.0), (0.001, 1.0), (0.01, 0.0), (0.01, 1.0)}
+    assert tried == {(0.001, 1.0), (0.01, 1.0)}
     assert all(0 <= float(row["val_miou"]) <= 1 for row in swept)
     assert project.git("status", "--porcelain") == ""
 

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import ROOT
+from tests.unit.learn import together
 from tests.unit.learn.recipes import recipe
 from urbanseg.errors import PipelineError
 from urbanseg.learn import fabric
@@ -30,20 +31,25 @@ def trained(folder, **changes):
     command = [sys.executable, "-m", "tests.unit.learn.together", str(folder), json.dumps(changes)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    return [
-        (load_file(own / "weights.safetensors"), json.loads((own / "history.json").read_text()))
-        for own in sorted(path for path in folder.iterdir())
-    ]
+    return [result(own) for own in sorted(folder.iterdir())]
+
+
+def result(own):
+    return load_file(own / "weights.safetensors"), json.loads((own / "history.json").read_text())
 
 
 @pytest.mark.parametrize(
     ("loss", "alone"),
-    [({"dice_weight": 0.0}, {"accumulate": 1}), ({"dice_weight": 1.0}, {"accumulate": 2})],
+    [
+        ({"dice_weight": 0.0}, {"accumulate": 1}),
+        pytest.param({"dice_weight": 1.0}, {"accumulate": 2}, marks=pytest.mark.slow),
+    ],
     ids=["sums over pixels: as the whole batch", "overlap losses: as the same parts in one process"],
 )
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path, loss, alone):
     changes = PARTS | {"loss": PARTS["loss"] | loss}
-    (one,) = trained(tmp_path / "one", **changes, **alone)
+    together.train(tmp_path / "one", **changes, **alone)
+    one = result(tmp_path / "one" / "0")
     two = trained(tmp_path / "two", **changes, devices=2)
     assert len(two) == 2
     for name, value in one[0].items():

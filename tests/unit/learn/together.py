@@ -7,6 +7,7 @@ scores there. It is a command because Fabric starts the other processes by its o
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
@@ -14,9 +15,9 @@ from tests.unit.learn.recipes import recipe, stripes, without_chance
 from urbanseg.learn import fabric, training
 
 
-def main() -> None:
-    """Train, and leave weights and scores."""
-    folder, params = Path(sys.argv[1]), recipe(**json.loads(sys.argv[2]))
+def train(folder: Path, **changes: Any) -> None:
+    """Train, and leave weights and scores in a folder of the process's number."""
+    params = recipe(**changes)
     processes = fabric.launch(params, seed=7)
     own = folder / str(processes.global_rank)
     own.mkdir(parents=True)
@@ -39,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    train(Path(sys.argv[1]), **json.loads(sys.argv[2]))
