@@ -8,19 +8,29 @@ hierarchical, or phylogenetic structure"). Nothing here reads a file.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
+from pyproj.exceptions import ProjError
 
 SPLITS = ("train", "val", "test")
 """Names of the splits; the position is the pixel value of a split raster."""
 
 BLOCK_PX = 256
 """Side of a block (TIFF's tile) of the GeoTIFFs that are written here; files are read in rows of blocks."""
+
+
+DRAWN_AT_ONCE = 1 << 22
+"""Blocks of all the assignments that `assign_blocks` holds at once."""
+
+SCALE_ERROR = 0.01
+"""By how much lengths on a metric grid may differ from those on the ground."""
 
 
 class Window(NamedTuple):
@@ -66,12 +76,21 @@ class Grid:
         """``(height, width)`` in pixels."""
         return self.height, self.width
 
-    @property
+    @cached_property
     def is_metric(self) -> bool:
-        """Whether coordinates are projected and in metres."""
-        return bool(self.crs.is_projected) and all(
-            axis.unit_conversion_factor == 1.0 for axis in self.crs.axis_info[:2]
-        )
+        """Whether coordinates are metres on the ground: within 1 % at the centre and the corners.
+
+        That the unit is a metre is not enough: Web Mercator's (EPSG:3857) is half of one at 60° north.
+        """
+        if not is_in_metres(self.crs):
+            return False
+        drawn = self._drawn_m
+        places = [(0.5, 0.5), *((down, across) for down in (0, 1) for across in (0, 1))]
+        try:
+            sizes = [self._measured_m(down * self.height, across * self.width) for down, across in places]
+        except ProjError:
+            return False  # the grid lies where the projection has no inverse, or on another body
+        return bool(np.allclose(sizes, drawn, rtol=SCALE_ERROR, atol=0))
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -92,13 +111,20 @@ class Grid:
         In a metric CRS they are those of the grid; otherwise they are measured on the
         ellipsoid at the grid's centre, which is true to 1 % over a city.
         """
+        return self._drawn_m if self.is_metric else self._measured_m(self.height / 2, self.width / 2)
+
+    @property
+    def _drawn_m(self) -> tuple[float, float]:
+        """Height and width of a pixel in units of the CRS."""
         a, b, _, d, e, _ = self.transform[:6]
-        if self.is_metric:
-            return float(np.hypot(b, e)), float(np.hypot(a, d))
-        col, row = self.width / 2, self.height / 2
+        return float(np.hypot(b, e)), float(np.hypot(a, d))
+
+    def _measured_m(self, row: float, col: float) -> tuple[float, float]:
+        """Height and width in metres, on the ellipsoid, of the pixel that begins at a place."""
         to_degrees = Transformer.from_crs(self.crs, 4326, always_xy=True).transform
         here, below, right = (
-            to_degrees(*(self.transform @ point)) for point in ((col, row), (col, row + 1), (col + 1, row))
+            to_degrees(*(self.transform @ point), errcheck=True)
+            for point in ((col, row), (col, row + 1), (col + 1, row))
         )
         geod = Geod(ellps="WGS84")
         return geod.inv(*here, *below)[2], geod.inv(*here, *right)[2]
@@ -129,6 +155,11 @@ class Grid:
         height, width = (max(1, round(side / factor)) for side in self.shape)
         scaled = self.transform @ Affine.scale(self.width / width, self.height / height)
         return Grid(self.crs, scaled, height, width)
+
+
+def is_in_metres(crs: CRS) -> bool:
+    """Whether a CRS is projected and its unit is the metre, however long that is on the ground."""
+    return bool(crs.is_projected) and all(axis.unit_conversion_factor == 1.0 for axis in crs.axis_info[:2])
 
 
 def utm_crs(longitude: float, latitude: float) -> CRS:
@@ -246,16 +277,14 @@ def quotas(count: int, shares: Sequence[float]) -> list[int]:
 
 
 def neighbours(laid: Sequence[Window]) -> list[tuple[int, int]]:
-    """Pairs of blocks that share an edge or a corner, as indices into `laid`."""
-    return [
-        (i, j)
-        for i, a in enumerate(laid)
-        for j, b in enumerate(laid[:i])
-        if a.row <= b.row + b.height
-        and b.row <= a.row + a.height
-        and a.col <= b.col + b.width
-        and b.col <= a.col + a.width
-    ]
+    """Pairs of blocks that share an edge or a corner, as ascending indices ``(i, j)`` into `laid`, j < i."""
+    if not laid:
+        return []
+    top, left, height, width = np.array(laid).T
+    boxes = shapely.box(left, top, left + width, top + height)
+    first, second = shapely.STRtree(boxes).query(boxes)
+    pairs = np.stack([first, second], axis=1)[second < first]
+    return [(int(i), int(j)) for i, j in pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]]
 
 
 def assign_blocks(
@@ -283,17 +312,37 @@ def assign_blocks(
     Returns:
         ``(blocks,)`` int64, index into `SPLITS`.
     """
-    base = np.repeat(np.arange(len(shares)), quotas(len(histograms), shares))
-    rng = np.random.default_rng(seed)
-    drawn = rng.permuted(np.tile(base, (trials, 1)), axis=1)
+    base = np.repeat(np.arange(len(shares), dtype=np.int8), quotas(len(histograms), shares))
     overall = histograms.sum(0) / max(1, histograms.sum())
-    present = overall > 0
-    worst = np.zeros(trials)
-    for split in np.unique(base):
-        counts = (drawn == split) @ histograms[:, present]
-        share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-        worst = np.maximum(worst, np.abs(share / overall[present] - 1).max(axis=1, initial=0))
-    best = np.argsort(worst, kind="stable")[: max(1, trials // 50)]
-    together = sum((drawn[best, i] == drawn[best, j]).astype(int) for i, j in pairs)
-    chosen: NDArray[np.int64] = drawn[best[np.argmax(together)]].astype(np.int64)
+    counted = histograms[:, overall > 0].astype(np.float64)  # exact below 2**53, and multiplied faster
+    rng = np.random.default_rng(seed)
+    best, unlike = np.empty((0, len(base)), np.int8), np.empty(0)
+    at_once = max(1, DRAWN_AT_ONCE // max(1, len(base)))
+    for first in range(0, trials, at_once):
+        drawn = rng.permuted(np.tile(base, (min(at_once, trials - first), 1)), axis=1)
+        best = np.concatenate([best, drawn])
+        unlike = np.concatenate([unlike, _unlike(drawn, counted, overall[overall > 0])])
+        order = np.argsort(unlike, kind="stable")[: max(1, trials // 50)]
+        best, unlike = best[order], unlike[order]
+    i, j = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
+    together = (best[:, i] == best[:, j]).sum(axis=1)
+    chosen: NDArray[np.int64] = best[np.argmax(together)].astype(np.int64)
     return chosen
+
+
+def _unlike(
+    drawn: NDArray[np.int8], counted: NDArray[np.float64], overall: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How much the splits of assignments differ from the whole, at worst: ``(assignments,)``.
+
+    Args:
+        drawn: ``(assignments, blocks)``, split of each block.
+        counted: ``(blocks, classes)``, pixels; only of classes that exist.
+        overall: ``(classes,)``, their shares.
+    """
+    worst = np.zeros(len(drawn))
+    for split in np.unique(drawn[:1]):
+        counts = (drawn == split).astype(np.float64) @ counted
+        share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+        worst = np.maximum(worst, np.abs(share / overall - 1).max(axis=1, initial=0))
+    return worst

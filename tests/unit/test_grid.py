@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -89,6 +90,66 @@ def test_neighbours_are_kept_together_where_the_classes_allow_it():
     assert kept > loose + 3
 
 
+def adjacent_one_by_one(laid):
+    """The definition of neighbours, pair by pair."""
+    return [
+        (i, j)
+        for i, a in enumerate(laid)
+        for j, b in enumerate(laid[:i])
+        if a.row <= b.row + b.height
+        and b.row <= a.row + a.height
+        and a.col <= b.col + b.width
+        and b.col <= a.col + a.width
+    ]
+
+
+@given(st.one_of(
+    st.builds(blocks, st.tuples(lengths, lengths), st.integers(40, 128)),
+    st.lists(st.builds(Window, *[st.integers(0, 30)] * 2, *[st.integers(1, 12)] * 2), max_size=20),
+))  # fmt: skip
+def test_neighbours_are_found_as_if_each_pair_were_compared(laid):
+    assert neighbours(laid) == adjacent_one_by_one(laid)
+
+
+def assigned_at_once(histograms, shares, seed, pairs=(), trials=4000):
+    """The definition of the assignment: all trials drawn together."""
+    base = np.repeat(np.arange(len(shares)), quotas(len(histograms), shares))
+    drawn = np.random.default_rng(seed).permuted(np.tile(base, (trials, 1)), axis=1)
+    overall = histograms.sum(0) / max(1, histograms.sum())
+    present = overall > 0
+    worst = np.zeros(trials)
+    for split in np.unique(base):
+        counts = (drawn == split) @ histograms[:, present]
+        share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+        worst = np.maximum(worst, np.abs(share / overall[present] - 1).max(axis=1, initial=0))
+    best = np.argsort(worst, kind="stable")[: max(1, trials // 50)]
+    together = sum((drawn[best, i] == drawn[best, j]).astype(int) for i, j in pairs)
+    return drawn[best[np.argmax(together)]]
+
+
+@pytest.mark.parametrize(("across", "down", "trials"), [(1, 1, 60), (2, 1, 60), (4, 3, 400), (20, 12, 150)])
+def test_an_assignment_does_not_depend_on_how_many_are_drawn_at_once(across, down, trials, monkeypatch):
+    laid = blocks((100 * down, 100 * across), 100)
+    histograms = np.random.default_rng(across).integers(0, 40, (len(laid), 5)) // 9 * 100
+    histograms[:, 2] = 0
+    shares, pairs = (0.6, 0.15, 0.25), neighbours(laid)
+    expected = assigned_at_once(histograms, shares, 5, pairs, trials)
+    for at_once in (1, 700, 1 << 22):
+        monkeypatch.setattr("urbanseg.grid.DRAWN_AT_ONCE", at_once)
+        assert (assign_blocks(histograms, shares, 5, pairs, trials) == expected).all()
+
+
+def test_the_split_of_a_scene_of_a_gigapixel_takes_little_memory():
+    laid = blocks((32_768, 32_768), 256)
+    histograms = np.random.default_rng(0).integers(0, 65_536, (len(laid), 6))
+    tracemalloc.start()
+    splits = assign_blocks(histograms, (0.6, 0.15, 0.25), 7, neighbours(laid), trials=300)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.bincount(splits).tolist() == quotas(len(laid), (0.6, 0.15, 0.25))
+    assert peak < 150e6  # 300 × 16,384 int64 and their copies would be 160 MB
+
+
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     histograms = np.random.default_rng(0).integers(1, 100, (30, 5))
     first, again, other = (assign_blocks(histograms, (0.6, 0.2, 0.2), seed=s) for s in (4, 4, 5))
@@ -112,11 +173,31 @@ def test_grids_are_the_same_only_if_crs_shape_and_pixels_agree():
     assert not grid.same_as(Grid(CRS(32632), grid.transform, 100, 81))
 
 
-def test_only_projected_metres_are_metric():
-    transform = Affine(1, 0, 0, 0, -1, 0)
-    assert Grid(CRS(32632), transform, 1, 1).is_metric
-    assert not Grid(CRS(4326), transform, 1, 1).is_metric
-    assert not Grid(CRS(2263), transform, 1, 1).is_metric  # US survey feet
+@pytest.mark.parametrize(
+    ("crs", "x", "y", "is_metric"),
+    [
+        (32632, 500_000, 6_600_000, True),
+        (32632, 500_000, 0, True),
+        (32632, 2_000_000, 6_600_000, False),  # three zones to the east, 2.8 % too long
+        (3857, 1_000_000, 8_399_738, False),  # Web Mercator at 60° north: half a metre
+        (3857, 1_000_000, 2_000_000, False),  # at 18° north: 5 %
+        (3857, 1_000_000, 100_000, True),
+        (3035, 4_321_000, 3_210_000, True),
+        (4326, 9, 48, False),
+        (2263, 1_000_000, 200_000, False),  # US survey feet
+        (27572, 600_000, 2_400_000, True),  # its prime meridian is that of Paris
+        (3857, 0, 1e9, False),
+    ],
+)
+def test_a_grid_is_metric_if_its_metres_are_those_on_the_ground(crs, x, y, is_metric):
+    step = 1e-5 if crs == 4326 else 0.5
+    assert Grid(CRS(crs), Affine(step, 0, x, 0, -step, y), 2000, 1000).is_metric == is_metric
+
+
+def test_a_grid_that_is_metric_at_its_centre_alone_is_not():
+    tall = Grid(CRS(3857), Affine(1000, 0, 0, 0, -1000, 2_000_000), 4000, 100)
+    assert tall.window(Window(1990, 0, 20, 100)).is_metric
+    assert not tall.is_metric
 
 
 @pytest.mark.parametrize(
@@ -124,6 +205,7 @@ def test_only_projected_metres_are_metric():
     [
         (32632, Affine(10, 0, 500000, 0, -20, 5400000), 20, 10),
         (32632, Affine(6, 8, 500000, 8, -6, 5400000), 10, 10),  # turned, 10 m to a side
+        (3857, Affine(2, 0, 1_000_000, 0, -2, 8_399_738), 1.0008, 1.0025),  # Web Mercator at 60° north
         (2263, Affine(10, 0, 1000000, 0, -10, 200000), 3.048, 3.048),  # New York, US survey feet
         # Degrees at 60° north: twice as tall as wide, but for the ellipsoid (111.412 and 55.800 km).
         (4326, Affine(1e-4, 0, 24, 0, -1e-4, 60), 11.1412, 5.5800),

@@ -8,11 +8,10 @@ import json
 import geopandas as gpd
 import numpy as np
 import shapely
-from affine import Affine
 from pyproj import CRS, Proj, Transformer
 
 from urbanseg.config.labels import LabelParams
-from urbanseg.grid import Grid
+from urbanseg.grid import Grid, is_in_metres
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.widths import line_width
 
@@ -58,7 +57,7 @@ def polygons(features: gpd.GeoDataFrame, crs: CRS, params: LabelParams) -> gpd.G
 
 def _buffer_crs(features: gpd.GeoDataFrame, crs: CRS) -> CRS:
     """`crs` if its units are metres on the ground within 1 % at the features, else UTM."""
-    if Grid(crs, Affine.identity(), 1, 1).is_metric:
+    if is_in_metres(crs):
         west, south, east, north = features.to_crs(4326).total_bounds
         factors = Proj(crs).get_factors((west + east) / 2, (south + north) / 2)
         if abs(factors.areal_scale - 1) < 0.02:
