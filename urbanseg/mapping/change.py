@@ -6,7 +6,7 @@ confidence of both dates is high enough, if the change is wider than outlines ma
 pixels around it changed alike.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -17,43 +17,44 @@ import shapely
 from numpy.typing import NDArray
 from rasterio import features
 from scipy import ndimage
+from skimage import measure
 
 from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
 from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, Window
+from urbanseg.io.class_raster import read_classes
 from urbanseg.io.raster import Reader
+from urbanseg.mapping.partition import components
 
 UNKNOWN = 65535
 """Code of pixels that are unknown at one of the dates; 0 is unchanged."""
 
 Classes = NDArray[np.uint8]
 Codes = NDArray[np.uint16]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class DatedMap:
-    """The open map of a date: classes, and confidence or None."""
+    """The open map of a date: classes, of which there are `count`, and confidence or None."""
 
     classes: Reader
     confidence: Reader | None
+    count: int
 
-    def read(self, window: Window, least: float) -> tuple[Classes, NDArray[np.bool_]]:
+    def read(self, window: Window, least: float) -> tuple[Classes, Flags]:
         """Classes of a window, and which of them have at least the confidence `least`."""
-        classes: Classes = self.classes.read_band(window)
+        classes = read_classes(self.classes, self.count, window)
         if self.confidence is None:
             return classes, np.ones(classes.shape, bool)
-        return classes, self.confidence.read_band(window) >= least * CONFIDENCE_SCALE
-
-
-def reach_px(rules: ChangeParams, grid: Grid) -> int:
-    """Pixels around a window that its codes depend on."""
-    return 2 * rules.shift_px + _least_pixels(rules, grid)
+        confidence = self.confidence.read_band(window)
+        return classes, (confidence >= least * CONFIDENCE_SCALE) & (confidence != IGNORE)
 
 
 def change_codes(
     before: DatedMap, after: DatedMap, window: Window, rules: ChangeParams
 ) -> tuple[Classes, Codes]:
-    """Classes of the first date, and from-to codes, of a window.
+    """Classes of the first date, and from-to codes, of a window; patches of any size.
 
     Args:
         before: the open map of the first date.
@@ -65,28 +66,22 @@ def change_codes(
         ``(height, width)`` uint8 classes of the first date, and uint16 codes ``256 * from + to``,
         0 where nothing changed, `UNKNOWN` where a date has no class.
     """
-    grid = before.classes.grid
-    grown, core = window.grown(reach_px(rules, grid), grid.shape)
+    grown, core = window.grown(2 * rules.shift_px, before.classes.grid.shape)
     (first, sure_first), (second, sure_second) = (
         date.read(grown, rules.min_confidence) for date in (before, after)
     )
-    codes = filter_changes(
-        first, second, sure_first & sure_second, rules.shift_px, _least_pixels(rules, grid)
-    )
+    codes = wide_changes(first, second, sure_first & sure_second, rules.shift_px)
     return first[core.slices], codes[core.slices]
 
 
-def filter_changes(
-    before: Classes, after: Classes, sure: NDArray[np.bool_], shift_px: int, least_pixels: int
-) -> Codes:
-    """From-to codes by the three rules.
+def wide_changes(before: Classes, after: Classes, sure: Flags, shift_px: int) -> Codes:
+    """From-to codes of what is sure and wide enough.
 
     Args:
         before: ``(height, width)`` class ids, `IGNORE` where unknown.
         after: same.
         sure: same shape, where both dates have enough confidence.
         shift_px: a change must be wider than twice this.
-        least_pixels: patches of one code with fewer pixels, 4-connected, are dropped.
 
     Returns:
         ``(height, width)`` uint16 codes; see `change_codes`.
@@ -96,15 +91,57 @@ def filter_changes(
     unknown = (before == IGNORE) | (after == IGNORE)
     raw[unknown] = 0
     kept = np.zeros_like(raw)
-    square = np.ones((2 * shift_px + 1,) * 2)
+    side = 2 * shift_px + 1
     for code in np.unique(raw[raw > 0]):
-        patch = ndimage.binary_opening(raw == code, square)
-        labels, _ = ndimage.label(patch)
-        large = np.bincount(labels.ravel()) >= least_pixels
-        large[0] = False
-        kept[large[labels]] = code
+        inner = ndimage.minimum_filter((raw == code).view(np.uint8), side, mode="constant")
+        kept[ndimage.maximum_filter(inner, side, mode="constant") > 0] = code
     kept[unknown] = UNKNOWN
     return kept
+
+
+def large_patches(strips: Iterable[Codes], least_pixels: int) -> list[Flags]:
+    """Which patches are large enough, by strip and by number in `label_patches`.
+
+    A patch is a 4-connected region of one code. Those that strips have cut are joined by connected
+    components, so the result does not depend on the height of the strips, and only one of them is
+    in memory at a time.
+
+    Args:
+        strips: ``(height, width)`` uint16 codes, from top to bottom.
+        least_pixels: patches with fewer pixels are too small.
+
+    Returns:
+        Bool arrays, a value for each patch; number 0, which is no patch, is False.
+    """
+    sizes: list[NDArray[np.int64]] = []
+    links: list[NDArray[np.int64]] = [np.empty((2, 0), np.int64)]
+    first = 0
+    above: tuple[Codes, NDArray[np.int64]] | None = None
+    for codes in strips:
+        labels = label_patches(codes)
+        sizes.append(np.bincount(labels.ravel()))
+        if above is not None:
+            same = (labels[0] > 0) & (codes[0] == above[0])
+            links.append(np.unique(np.stack([above[1][same], labels[0][same] + first]), axis=1))
+        above = codes[-1].copy(), labels[-1].astype(np.int64) + first
+        first += len(sizes[-1])
+    start, end = np.concatenate(links, axis=1)
+    _, patch = components(start, end, first)
+    large = np.bincount(patch, np.concatenate([[0], *sizes])[1:])[patch] >= least_pixels
+    ends = np.cumsum([0, *map(len, sizes)])
+    large[ends[:-1]] = False
+    return np.split(large, ends[1:-1])
+
+
+def label_patches(codes: Codes) -> NDArray[np.int64]:
+    """Number of the patch that each pixel is of, from 1 row by row; 0 where nothing is known to change."""
+    changed = np.where(codes == UNKNOWN, 0, codes)
+    return np.asarray(measure.label(changed, connectivity=1))  # type: ignore[no-untyped-call]
+
+
+def keep_patches(codes: Codes, large: Flags) -> Codes:
+    """Codes of the `large` patches alone, by number in `label_patches`, and `UNKNOWN`."""
+    return np.where(large[label_patches(codes)] | (codes == UNKNOWN), codes, np.uint16(0))
 
 
 def count_changes(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
@@ -129,19 +166,21 @@ def matrix_ha(pixels: NDArray[np.int64], grid: Grid, table: ClassTable) -> pd.Da
 
     Args:
         pixels: ``(n, n)`` int64 from `count_changes`.
-        grid: of the maps.
+        grid: of the maps, in metres on the ground.
         table: the classes.
 
     Returns:
         Hectares, rows named by the classes before, columns by those after.
     """
-    height_m, width_m = grid.pixel_m
-    areas = pixels * height_m * width_m / 10_000
+    areas = pixels * pixel_area(grid) / 10_000
     return pd.DataFrame(areas, index=pd.Index(table.names, name="before"), columns=list(table.names))
 
 
 def change_polygons(codes: Reader, table: ClassTable) -> gpd.GeoDataFrame:
-    """Polygons of a raster of codes, read strip by strip: `before`, `after`, `area_ha`."""
+    """Polygons of a raster of codes, read strip by strip: `before`, `after`, `area_ha`.
+
+    The raster's grid must be in metres on the ground.
+    """
     names: Mapping[int, str] = {c.id: c.name for c in table}
     rows = list(_shapes(codes))
     shapes = [shapely.geometry.shape(shape) for shape, _ in rows]
@@ -163,6 +202,11 @@ def _shapes(codes: Reader) -> Iterator[tuple[dict[str, object], int]]:
             yield shape, int(value)
 
 
-def _least_pixels(rules: ChangeParams, grid: Grid) -> int:
-    height_m, width_m = grid.pixel_m
-    return max(1, int(np.ceil(rules.min_area_m2 / (height_m * width_m) - 1e-9)))
+def least_pixels(rules: ChangeParams, grid: Grid) -> int:
+    """How many pixels a patch of change has at least, on a grid in metres on the ground."""
+    return max(1, int(np.ceil(rules.min_area_m2 / pixel_area(grid) - 1e-9)))
+
+
+def pixel_area(grid: Grid) -> float:
+    """Area of a pixel in m², of a grid in metres on the ground; polygons of pixels have the same."""
+    return abs(float(grid.transform.determinant))

@@ -10,25 +10,34 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import rasterio
 from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
+from rasterio.errors import RasterioError
 from tqdm import tqdm
 
-from urbanseg.classes import ClassTable
+from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.change import ChangeParams
-from urbanseg.grid import Grid, blocks
-from urbanseg.imagery.local.warping import warped
+from urbanseg.config.scene import LocalScene
+from urbanseg.errors import PipelineError
+from urbanseg.grid import BLOCK_PX, Grid, Window, strips
+from urbanseg.imagery.local.warping import onto_metric_grid, warped
 from urbanseg.io import cog, raster
-from urbanseg.mapping.change import UNKNOWN, DatedMap, change_codes, change_polygons, count_changes, matrix_ha
+from urbanseg.io.class_raster import require_classes, require_confidence
+from urbanseg.mapping import change
+from urbanseg.mapping.change import UNKNOWN, Codes, DatedMap
 from urbanseg.mapping.export import write_layer
 
-BLOCK = 1024
-"""Side of a block in pixels, at least."""
+NO_WARP = (RasterioError, rasterio._err.CPLE_BaseError, ProjError)  # noqa: SLF001, GDAL's own errors
+"""What is raised where no transformation leads from one CRS to another."""
 
 
 def compare_maps(
     before: Path, after: Path, folder: Path, table: ClassTable, rules: ChangeParams
 ) -> pd.DataFrame:
     """Write change.tif, matrix_ha.csv and change.gpkg into a folder, on the grid of the first map.
+
+    If that is not in metres on the ground, all are on one in its UTM zone, so that areas are areas.
 
     Args:
         before: folder with classes.tif and, if there is one, confidence.tif.
@@ -41,44 +50,98 @@ def compare_maps(
         Hectares by class before (rows) and class after.
 
     Raises:
-        PipelineError: if a map is missing or can't be read, or the disk is full.
+        PipelineError: if a map is missing, can't be read or is no class raster, if the maps don't
+            overlap, or the disk is full.
     """
-    grid = raster.describe(before / "classes.tif").grid
+    grid = metric_grid(before / "classes.tif")
     target = folder / "change.tif"
-    with opened(before, grid) as first, opened(after, grid) as second:
-        pixels = _write_codes(target, first, second, len(table), rules)
-    matrix = matrix_ha(pixels, grid, table)
+    with opened(before, grid, len(table)) as first, opened(after, grid, len(table)) as second:
+        pixels = _write_codes(target, first, second, rules)
+    matrix = change.matrix_ha(pixels, grid, table)
     matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
     with raster.reading(target) as codes:
-        polygons = change_polygons(codes, table)
+        polygons = change.change_polygons(codes, table)
     write_layer(polygons, folder / "change.gpkg", layer="change", geometry_type="Polygon")
     return matrix
 
 
+def metric_grid(path: Path) -> Grid:
+    """The grid of a class raster, if it is in metres on the ground; else one around it in its UTM zone.
+
+    Raises:
+        PipelineError: if it is no class raster, or no such grid exists.
+    """
+    with raster.reading(path) as reader:
+        require_classes(reader)
+        if reader.grid.is_metric:
+            return reader.grid
+        same = LocalScene(provider="local", path=path, bands={"classes": 1}, resampling="nearest")
+        try:
+            with onto_metric_grid(reader, same) as view:
+                grid = view.grid
+        except NO_WARP as error:
+            raise _unplaced(path) from error
+    if not grid.is_metric:
+        raise PipelineError(
+            f"{path} is too large for metres to be metres in one UTM zone; cut it, or warp it to another CRS"
+        )
+    return grid
+
+
 @contextmanager
-def opened(folder: Path, grid: Grid) -> Iterator[DatedMap]:
-    """The map in a folder, on `grid`."""
+def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
+    """The map in a folder, of `count` classes, on `grid`."""
     with ExitStack() as stack:
 
-        def on_grid(name: str) -> raster.Reader:
-            reader = stack.enter_context(raster.reading(folder / name))
+        def on_grid(reader: raster.Reader, src_nodata: float | None) -> raster.Reader:
             if reader.grid.same_as(grid):
                 return reader
-            return stack.enter_context(warped(reader, grid, src_nodata=255, nodata=255))
+            try:
+                return stack.enter_context(warped(reader, grid, src_nodata=src_nodata, nodata=IGNORE))
+            except NO_WARP as error:
+                raise _unplaced(reader.path) from error
 
-        has_confidence = (folder / "confidence.tif").exists()
-        yield DatedMap(on_grid("classes.tif"), on_grid("confidence.tif") if has_confidence else None)
+        classes = stack.enter_context(raster.reading(folder / "classes.tif"))
+        require_classes(classes)
+        nodata = classes.info.nodata
+        placed, confidence = on_grid(classes, IGNORE if nodata is None else nodata), None
+        if (folder / "confidence.tif").exists():
+            confidence = stack.enter_context(raster.reading(folder / "confidence.tif"))
+            require_confidence(confidence)
+            confidence = on_grid(confidence, IGNORE)
+        yield DatedMap(placed, confidence, count)
 
 
-def _write_codes(
-    target: Path, before: DatedMap, after: DatedMap, n: int, rules: ChangeParams
-) -> NDArray[np.int64]:
-    """Write the from-to codes; count pixels by class before and after, ``(n, n)`` int64."""
-    grid = before.classes.grid
-    pixels = np.zeros((n, n), np.int64)
+def _unplaced(path: Path) -> PipelineError:
+    return PipelineError(
+        f"{path} has a CRS that cannot be transformed to that of the other map; assign the right one with "
+        "gdal_edit.py -a_srs"
+    )
+
+
+def _write_codes(target: Path, before: DatedMap, after: DatedMap, rules: ChangeParams) -> NDArray[np.int64]:
+    """Write the from-to codes; count pixels by class before and after, ``(n, n)`` int64.
+
+    In a first pass over strips patches are measured, in a second the large ones are written.
+    """
+    grid, count = before.classes.grid, before.count
+    laid = list(strips(grid.shape, BLOCK_PX))
+
+    def codes_of(strip: Window) -> Codes:
+        return change.change_codes(before, after, strip, rules)[1]
+
+    measured = map(codes_of, tqdm(laid, "patches", unit="strip"))
+    large = change.large_patches(measured, change.least_pixels(rules, grid))
+    pixels = np.zeros((count, count), np.int64)
     with cog.writing(target, grid, dtype=np.uint16, nodata=UNKNOWN) as writer:
-        for block in tqdm(blocks(grid.shape, BLOCK), "change", unit="block"):
-            classes, codes = change_codes(before, after, block, rules)
-            pixels += count_changes(classes, codes, n)
-            writer.write(codes, block)
+        for strip, kept in zip(tqdm(laid, "change", unit="strip"), large, strict=True):
+            classes, codes = change.change_codes(before, after, strip, rules)
+            codes = change.keep_patches(codes, kept)
+            pixels += change.count_changes(classes, codes, count)
+            writer.write(codes, strip)
+        if not pixels.any():
+            raise PipelineError(
+                f"{before.classes.path} and {after.classes.path} have no pixel in common whose class is "
+                "known at both dates; compare maps of one place"
+            )
     return pixels
