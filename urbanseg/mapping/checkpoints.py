@@ -16,7 +16,7 @@ import pandas as pd
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import CRSError, DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
@@ -25,6 +25,18 @@ from urbanseg.io import vector_files
 from urbanseg.io.files import atomic
 from urbanseg.mapping.export import reproducible_writing, write_layer
 from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
+
+UNREADABLE = (
+    PipelineError,
+    CRSError,
+    DataLayerError,
+    DataSourceError,
+    FieldError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+"""What is raised by a file that is of another kind, or has other columns or values."""
 
 POINTS, STRATA = "points", "strata"
 """Layers of the file."""
@@ -105,14 +117,22 @@ def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
         points = pyogrio.read_dataframe(path, layer=POINTS, read_geometry=False)
         strata = pyogrio.read_dataframe(path, layer=STRATA)
         names, area_ha = strata["name"].tolist(), strata["area_ha"].to_numpy(np.float64)
-        mapped, reference = points["mapped"].to_numpy(np.int64), points["reference"]
-    except (PipelineError, CRSError, DataLayerError, DataSourceError, KeyError) as error:
+        numbers, mapped = (
+            points[column].astype("Int64").to_numpy(np.int64, na_value=-1) for column in ("point", "mapped")
+        )
+        reference = points["reference"].astype("Int64")
+    except UNREADABLE as error:
         raise PipelineError(f"{path} is no sample that urbanseg sample wrote ({error})") from error
     if names != classes.names:
         raise PipelineError(
-            f"{path} was drawn for the classes {', '.join(names)}; params.yaml has {', '.join(classes.names)}"
+            f"{path} was drawn for the classes {', '.join(map(str, names))}; "
+            f"params.yaml has {', '.join(classes.names)}"
         )
-    if len(open_points := points["point"][reference.isna()]):
+    if not (area_ha >= 0).all() or not 0 < area_ha.sum() < np.inf:
+        raise PipelineError(f"{path} has areas of classes (layer {STRATA}) that are none; draw a new sample")
+    if ((mapped < 0) | (mapped >= len(classes))).any():
+        raise PipelineError(f"{path} has points that are mapped as no class; draw a new sample")
+    if len(open_points := numbers[reference.isna()]):
         first = ", ".join(map(str, open_points[:5]))
         raise PipelineError(
             f"{path}: {len(open_points)} of {len(points)} points have no reference class "

@@ -10,10 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import rasterio
 from numpy.typing import NDArray
-from pyproj.exceptions import ProjError
-from rasterio.errors import RasterioError
 from tqdm import tqdm
 
 from urbanseg.classes import IGNORE, ClassTable
@@ -27,9 +24,6 @@ from urbanseg.io.class_raster import require_classes, require_confidence
 from urbanseg.mapping import change
 from urbanseg.mapping.change import UNKNOWN, Codes, DatedMap
 from urbanseg.mapping.export import write_layer
-
-NO_WARP = (RasterioError, rasterio._err.CPLE_BaseError, ProjError)  # noqa: SLF001, GDAL's own errors
-"""What is raised where no transformation leads from one CRS to another."""
 
 
 def compare_maps(
@@ -76,11 +70,8 @@ def metric_grid(path: Path) -> Grid:
         if reader.grid.is_metric:
             return reader.grid
         same = LocalScene(provider="local", path=path, bands={"classes": 1}, resampling="nearest")
-        try:
-            with onto_metric_grid(reader, same) as view:
-                grid = view.grid
-        except NO_WARP as error:
-            raise _unplaced(path) from error
+        with onto_metric_grid(reader, same) as view:
+            grid = view.grid
     if not grid.is_metric:
         raise PipelineError(
             f"{path} is too large for metres to be metres in one UTM zone; cut it, or warp it to another CRS"
@@ -96,10 +87,7 @@ def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
         def on_grid(reader: raster.Reader, src_nodata: float | None) -> raster.Reader:
             if reader.grid.same_as(grid):
                 return reader
-            try:
-                return stack.enter_context(warped(reader, grid, src_nodata=src_nodata, nodata=IGNORE))
-            except NO_WARP as error:
-                raise _unplaced(reader.path) from error
+            return stack.enter_context(warped(reader, grid, src_nodata=src_nodata, nodata=IGNORE))
 
         classes = stack.enter_context(raster.reading(folder / "classes.tif"))
         require_classes(classes)
@@ -110,13 +98,6 @@ def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
             require_confidence(confidence)
             confidence = on_grid(confidence, IGNORE)
         yield DatedMap(placed, confidence, count)
-
-
-def _unplaced(path: Path) -> PipelineError:
-    return PipelineError(
-        f"{path} has a CRS that cannot be transformed to that of the other map; assign the right one with "
-        "gdal_edit.py -a_srs"
-    )
 
 
 def _write_codes(target: Path, before: DatedMap, after: DatedMap, rules: ChangeParams) -> NDArray[np.int64]:

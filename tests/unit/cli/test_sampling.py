@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import pytest
+import rasterio
 import yaml
 from affine import Affine
 from pyproj import CRS
@@ -122,3 +123,35 @@ def test_notes_beside_the_points_are_not_overwritten_unasked():
     assert not FILE.with_suffix(".json").exists()
     call("assess", "demo", str(FILE), "--overwrite")
     assert notes.read_text().startswith("# Accuracy")
+
+
+def predicted(path, values, **profile):
+    """A raster as other software writes it, in place of one of the pipeline's."""
+    options = {"crs": GRID.crs.to_wkt(), "transform": GRID.transform, "dtype": values.dtype} | profile
+    values = values.reshape(-1, *GRID.shape)
+    path.unlink()
+    with rasterio.open(path, "w", "GTiff", *GRID.shape[::-1], len(values), **options) as file:
+        file.write(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "profile", "sentence"),
+    [
+        (np.ones(GRID.shape, np.float32), {}, "pixels of the type float32"),
+        (np.ones((3, *GRID.shape), np.uint8), {}, "has 3 bands"),
+        (np.full(GRID.shape, 7, np.uint8), {}, "holds the value 7, but the classes"),
+        (np.ones(GRID.shape, np.uint8), {"crs": None}, "no coordinate reference system"),
+        (np.ones(GRID.shape, np.uint8), {"nodata": 1}, "holds no class in the map area"),
+        (
+            np.ones(GRID.shape, np.uint8),
+            {"transform": GRID.transform @ Affine.translation(1, 0)},
+            "lie on different grids",
+        ),
+    ],
+)
+def test_a_prediction_that_is_no_class_raster_is_one_sentence(values, profile, sentence):
+    predicted(paths.prediction("demo"), values, **profile)
+    with pytest.raises(PipelineError, match=sentence) as said:
+        call("sample", "demo", str(FILE))
+    assert str(paths.prediction("demo")) in str(said.value)
+    assert not FILE.exists()

@@ -11,6 +11,7 @@ from pyproj import CRS
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.io import cog
 from urbanseg.mapping.checkpoints import points_qml, read_checkpoints, write_checkpoints
 
 TABLE = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#E67E22")))
@@ -99,6 +100,45 @@ def test_a_sample_that_is_not_whole_is_refused(sample, reference, sentence):
     with pytest.raises(PipelineError) as refused:
         read_checkpoints(sample, TABLE)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("UPDATE points SET mapped = 9", "mapped as no class"),
+        ("UPDATE points SET mapped = -1", "mapped as no class"),
+        ("UPDATE points SET mapped = NULL", "mapped as no class"),
+        ("ALTER TABLE points RENAME COLUMN mapped TO was", "is no sample"),
+        ("ALTER TABLE strata RENAME COLUMN area_ha TO ha", "is no sample"),
+        ("UPDATE strata SET area_ha = 'much'", "areas of classes"),
+        ("UPDATE strata SET area_ha = -1", "areas of classes"),
+        ("UPDATE strata SET area_ha = NULL", "areas of classes"),
+        ("UPDATE strata SET area_ha = 9e999", "areas of classes"),
+        ("UPDATE strata SET area_ha = 0", "areas of classes"),
+        ("UPDATE strata SET name = NULL", "was drawn for the classes"),
+        ("DELETE FROM strata", "was drawn for the classes"),
+    ],
+)
+def test_a_sample_that_somebody_has_changed_is_one_sentence(sample, statement, sentence):
+    fill(sample, 0, 0, 1)
+    with sqlite3.connect(sample) as database:
+        database.execute(statement)
+    database.close()
+    with pytest.raises(PipelineError, match=sentence) as refused:
+        read_checkpoints(sample, TABLE)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("ending", [".tif", ".json"])
+def test_a_raster_or_a_layer_of_something_else_is_no_sample(tmp_path, ending):
+    path = tmp_path / f"sample{ending}"
+    if ending == ".tif":
+        with cog.writing(path, GRID, dtype="uint8"):
+            pass
+    else:
+        path.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(PipelineError, match="is no sample"):
+        read_checkpoints(path, TABLE)
 
 
 def test_a_sample_of_other_classes_is_refused(sample):

@@ -26,6 +26,7 @@ def run(asked: Namespace) -> None:
     from urbanseg.errors import PipelineError
     from urbanseg.grid import BLOCK_PX, SPLITS, Window, strips
     from urbanseg.io import raster
+    from urbanseg.io.class_raster import read_classes, require_classes
     from urbanseg.mapping.checkpoints import write_checkpoints
     from urbanseg.metrics.area import HECTARE_M2
     from urbanseg.metrics.sampling import stratified_sample
@@ -35,10 +36,12 @@ def run(asked: Namespace) -> None:
     table, settings = params.class_table, params.sampling
     with raster.reading(paths.prediction(city)) as prediction, raster.reading(paths.split(city)) as split:
         grid = prediction.grid
+        for each in (prediction, split):
+            require_classes(each)
         raster.require_same_grid(paths.prediction(city), grid, paths.split(city), split.grid)
 
         def classes(strip: Window) -> NDArray[np.uint8]:
-            mapped = prediction.read_band(strip)
+            mapped = read_classes(prediction, len(table), strip)
             if settings.area == "test":
                 mapped[split.read_band(strip) != SPLITS.index("test")] = IGNORE
             return mapped
