@@ -186,12 +186,8 @@ def _assign_neighbours(faces: Geometries, new_owner: Indices, same_kind: Flags) 
     Faces that touch only faces without an owner follow in a later round; -1 remains where no
     neighbour qualifies.
     """
-    face, start, end = _sides(faces)
-    order, first = _group_equal(start, end)
-    second = order[np.flatnonzero(~first)]
-    first_of = order[np.flatnonzero(~first) - 1]
-    left, right = face[np.concatenate([first_of, second])], face[np.concatenate([second, first_of])]
-    length = np.tile(np.abs(end - start)[second], 2)
+    one, other, length = shared_sides(faces)
+    left, right, length = np.concatenate([one, other]), np.concatenate([other, one]), np.tile(length, 2)
     new_owner = new_owner.copy()
     while True:
         fit = (new_owner[left] < 0) & (new_owner[right] >= 0)
@@ -259,6 +255,15 @@ def _find_gaps(before: Geometries, after: Geometries) -> Geometries:
     """Sides with a polygon on one side alone, either before or after: none if the coverage is whole."""
     single = [_unshared(*_sides(polygons)[1:]) for polygons in (before, after)]
     return _lines(*_unshared(*(np.concatenate(ends) for ends in zip(*single, strict=True))))
+
+
+def shared_sides(polygons: Geometries) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    """Sides that two polygons of a coverage share: the one, the other, and the side's length."""
+    of, start, end = _sides(polygons)
+    order, first = _group_equal(start, end)
+    second = order[np.flatnonzero(~first)]
+    first_of = order[np.flatnonzero(~first) - 1]
+    return of[first_of], of[second], np.abs(end - start)[second]
 
 
 def _sides(polygons: Geometries) -> tuple[Indices, Complexes, Complexes]:

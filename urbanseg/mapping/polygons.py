@@ -23,6 +23,7 @@ from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.partition import OUTSIDE, Partition, Pixels, Read, partition_raster
 from urbanseg.mapping.regions import Limits, fill_holes, merge_slivers
 from urbanseg.mapping.regularize import regularize
+from urbanseg.mapping.small_polygons import Cover, keep_limits
 
 ByClass = float | Mapping[str, float]
 """One value for all classes, or values by name; 0 for classes not named."""
@@ -91,7 +92,8 @@ def land_cover(
         read: classes and confidences of a window; see `urbanseg.mapping.partition.partition_raster`.
         grid: where the pixels lie; its CRS must be in metres.
         class_table: names of the classes.
-        clean_up: what is merged, filled, smoothed, simplified and regularized, in this order.
+        clean_up: what is merged, filled, smoothed, simplified and regularized, in this order; what
+            is below a limit afterwards is merged and filled again.
         rows: height of the strips that are read; the result is the same for any.
         threads: strips worked on at once.
 
@@ -104,7 +106,7 @@ def land_cover(
         ValueError: if the grid is not in metres, or a pixel holds no class of the table.
     """
     partition = _clean_partition(read, grid, class_table, clean_up, rows, threads)
-    polygons = _polygons(partition, grid, class_table, clean_up)
+    polygons, partition = _polygons(partition, grid, class_table, clean_up)
     ids, areas, confidence = _measure(partition, grid)
     return gpd.GeoDataFrame(
         {
@@ -185,25 +187,29 @@ def _measure(
 
 def _polygons(
     partition: Partition, grid: Grid, class_table: ClassTable, clean_up: CleanUp
-) -> NDArray[np.object_]:
-    """Polygons of the regions of known class.
+) -> tuple[NDArray[np.object_], Partition]:
+    """Polygons of the regions of known class, and the partition with the regions that they are of.
 
     Unknown regions are generalised with the others, so that the edge of the coverage is the
     raster's frame, which stays.
     """
-    mapped = partition.ids < OUTSIDE
     if not clean_up.generalises:
-        return trace(partition, mapped).polygons(grid.transform)
-    inside = partition.ids != OUTSIDE
-    rings = trace(partition, inside)
+        return trace(partition, partition.ids < OUTSIDE).polygons(grid.transform), partition
+    ids = partition.ids[1:]  # without the outside
+    rings = trace(partition, partition.ids != OUTSIDE)
     if clean_up.smooth:
         soft = np.isin(partition.ids, [class_table.id_of(name) for name in clean_up.smooth])
         rings = smooth(rings, partition, soft)
     exact = rings.polygons(grid.transform)
     polygons = simplify(exact, clean_up.simplify) if clean_up.simplify else exact
     if clean_up.square:
-        polygons = _regularize(polygons, exact, partition.ids[inside], grid, class_table, clean_up)
-    return np.asarray(polygons[mapped[inside]])
+        polygons = _regularize(polygons, exact, ids, grid, class_table, clean_up)
+    min_area, min_hole = (_limits(each, class_table) for each in (clean_up.min_area, clean_up.min_hole))
+    cover = keep_limits(Cover.of(polygons, ids), min_area, min_hole, exact)
+    if len(cover.ids) < len(ids):
+        moved = np.append(0, cover.moved + 1).astype(np.int32)
+        partition = partition.merged(moved, np.append(np.uint8(OUTSIDE), cover.ids))
+    return cover.polygons[cover.ids != IGNORE], partition
 
 
 def _regularize(

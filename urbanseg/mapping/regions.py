@@ -5,6 +5,7 @@ partition's corners; no pixel is touched.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from urbanseg.mapping.outlines import trace
 from urbanseg.mapping.partition import LOWER_LEFT, LOWER_RIGHT, OUTSIDE, UPPER_RIGHT, Partition, components
 
 Limits = NDArray[np.float64]
-"""``(256,)``: pixels, by class."""
+"""``(256,)``: areas, by class; in pixels where regions are of pixels."""
 
 
 def merge_slivers(partition: Partition, min_pixels: Limits) -> Partition:
@@ -32,12 +33,7 @@ def merge_slivers(partition: Partition, min_pixels: Limits) -> Partition:
     """
     if (partition.pixels >= min_pixels[partition.ids]).all():
         return partition
-    regions = _Regions(partition.ids, partition.pixels, *_borders(partition))
-    now = np.arange(len(partition.ids), dtype=np.int32)
-    while len(leaving := regions.leaving(min_pixels)):
-        regions, moved = regions.merge(leaving)
-        now = moved[now]
-    return partition.merged(now, regions.ids)
+    return partition.merged(*merge_regions(_adjacent(partition), min_pixels))
 
 
 def fill_holes(partition: Partition, max_pixels: Limits) -> Partition:
@@ -65,14 +61,35 @@ def fill_holes(partition: Partition, max_pixels: Limits) -> Partition:
 
 
 @dataclass(frozen=True)
-class _Regions:
+class Regions:
     """A region adjacency graph: each border is listed from both of its sides."""
 
     ids: NDArray[np.uint8]  # class of each region
-    sizes: NDArray[np.int64]  # pixels of each region
+    sizes: NDArray[Any]  # area of each region
     near: NDArray[np.int32]  # region of each border, ascending
     far: NDArray[np.int32]  # the region on its other side
-    shared: NDArray[np.int32]  # its length in pixel sides
+    shared: NDArray[Any]  # its length
+
+    @classmethod
+    def of(
+        cls,
+        ids: NDArray[np.uint8],
+        sizes: NDArray[Any],
+        one: NDArray[np.integer],
+        other: NDArray[np.integer],
+        length: NDArray[Any],
+    ) -> "Regions":
+        """The graph of regions and the borders between them.
+
+        Args:
+            ids: class of each region.
+            sizes: area of each region.
+            one: region on the one side of each piece of a border, listed once.
+            other: region on its other side.
+            length: of the piece.
+        """
+        near, far = np.concatenate([one, other]), np.concatenate([other, one])
+        return cls(ids, sizes, *_collect(near, far, np.tile(length, 2), len(ids)))
 
     def leaving(self, min_pixels: Limits) -> NDArray[np.int64]:
         """Regions to merge in this round."""
@@ -85,7 +102,7 @@ class _Regions:
         small[self.near[after]] = False
         return np.flatnonzero(small & has_neighbour)
 
-    def merge(self, leaving: NDArray[np.int64]) -> tuple["_Regions", NDArray[np.int32]]:
+    def merge(self, leaving: NDArray[np.int64]) -> tuple["Regions", NDArray[np.int32]]:
         """Merge the `leaving` regions; return the new graph, and each old region's new number."""
         leaves = np.zeros(len(self.ids), dtype=bool)
         leaves[leaving] = True
@@ -100,13 +117,30 @@ class _Regions:
         count, moved = components(near[alike], far[alike], len(ids))
         new_ids = np.empty(count, dtype=np.uint8)
         new_ids[moved] = ids
-        sizes = np.bincount(moved, self.sizes, count).astype(np.int64)
+        sizes = np.bincount(moved, self.sizes, count).astype(self.sizes.dtype)
         borders = _collect(moved[self.near], moved[self.far], self.shared, count)
-        return _Regions(new_ids, sizes, *borders), moved
+        return Regions(new_ids, sizes, *borders), moved
 
 
-def _borders(partition: Partition) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Near and far region and length of each border between regions of known class, from both sides."""
+def merge_regions(regions: Regions, least: Limits) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Merge regions that are too small for their class, as `merge_slivers` says.
+
+    Args:
+        regions: those with borders may be merged.
+        least: sizes by class.
+
+    Returns:
+        The new number of each region, and the class of each new one.
+    """
+    now = np.arange(len(regions.ids), dtype=np.int32)
+    while len(leaving := regions.leaving(least)):
+        regions, moved = regions.merge(leaving)
+        now = moved[now]
+    return now, regions.ids
+
+
+def _adjacent(partition: Partition) -> Regions:
+    """The graph of a partition's regions of known class."""
     right, below = partition.borders()
     one = np.concatenate([partition.around[right, UPPER_RIGHT], partition.around[below, LOWER_LEFT]])
     other = np.concatenate([partition.around[right, LOWER_RIGHT], partition.around[below, LOWER_RIGHT]])
@@ -118,15 +152,12 @@ def _borders(partition: Partition) -> tuple[NDArray[np.int32], NDArray[np.int32]
     )
     unknown = (partition.ids == IGNORE) | (partition.ids == OUTSIDE)
     taken = ~(unknown[one] | unknown[other])
-    one, other, length = one[taken], other[taken], length[taken]
-    return _collect(
-        np.concatenate([one, other]), np.concatenate([other, one]), np.tile(length, 2), len(partition.ids)
-    )
+    return Regions.of(partition.ids, partition.pixels, one[taken], other[taken], length[taken])
 
 
 def _collect(
-    near: NDArray[np.int32], far: NDArray[np.int32], shared: NDArray[np.int32], count: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    near: NDArray[np.integer], far: NDArray[np.integer], shared: NDArray[Any], count: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[Any]]:
     """Add up the borders between the same two regions; drop those within one."""
     between = near != far
     matrix = sparse.csr_array((shared[between], (near[between], far[between])), shape=(count, count))

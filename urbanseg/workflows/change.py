@@ -81,7 +81,19 @@ def metric_grid(path: Path) -> Grid:
 
 @contextmanager
 def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
-    """The map in a folder, of `count` classes, on `grid`."""
+    """Open the map in a folder, warped if it lies on another grid.
+
+    Args:
+        folder: with classes.tif and, if there is one, confidence.tif.
+        grid: that the map is wanted on.
+        count: number of classes.
+
+    Yields:
+        The map.
+
+    Raises:
+        PipelineError: if a file cannot be read, or is no class raster or confidence raster.
+    """
     with ExitStack() as stack:
 
         def on_grid(reader: raster.Reader, src_nodata: float | None) -> raster.Reader:
