@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages._cli import city_stage
 from urbanseg import paths
@@ -10,39 +11,42 @@ from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io import raster
+from urbanseg.io.class_raster import read_classes, require_classes, require_confidence
 from urbanseg.mapping.export import write_map
-from urbanseg.mapping.partition import Pixels
+from urbanseg.mapping.partition import OUTSIDE, Pixels
 from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.roads.repair import repair_network
-from urbanseg.roads.skeleton import road_graph
+from urbanseg.roads.skeleton import centre_line_graph
 
 
 @city_stage(writes=paths.map_dir)
 def main(city: str, params: Params) -> None:
-    table = params.class_table
+    table, rules = params.class_table, params.vectorize.roads
+    road = table.id_of("road") if "road" in table.names else OUTSIDE
     source = paths.prediction(city)
     with raster.reading(source) as prediction, raster.reading(paths.confidence(city)) as certainty:
         grid = prediction.grid
+        require_classes(prediction)
+        require_confidence(certainty)
         raster.require_same_grid(source, grid, paths.confidence(city), certainty.grid)
         if not grid.is_metric:
-            raise PipelineError(f"{source} is not in metres ({grid.crs.name}); warp the scene to UTM first")
+            raise PipelineError(
+                f"{source} is not in metres on the ground ({grid.crs.name}); warp the scene to UTM first"
+            )
 
         def read(window: Window) -> Pixels:
-            return prediction.read_band(window), certainty.read_band(window)
+            return read_classes(prediction, len(table), window), certainty.read_band(window)
+
+        def is_road(window: Window) -> NDArray[np.bool_]:
+            return np.asarray(read_classes(prediction, len(table), window) == road)
 
         polygons = land_cover(read, grid, table, clean_up(params))
         if polygons.empty:
             raise PipelineError(f"{source} holds no class: nothing to map; check the scene and its clouds")
-        roads = (
-            prediction.read_band() == table.id_of("road")
-            if "road" in table.names
-            else np.zeros(grid.shape, dtype=bool)
-        )
-
-    skeleton = road_graph(roads, grid.transform, min_spur=params.vectorize.roads.min_spur_m)
-    edges, nodes = road_layers(repair_network(skeleton, params.vectorize.roads), roads, grid)
+        skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=rules.min_spur_m)
+        edges, nodes = road_layers(repair_network(skeleton, rules), is_road, grid)
 
     layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
     write_map(paths.map_dir(city), city, layers, layer_styles(table), params.vectorize.formats)

@@ -13,8 +13,9 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from urbanseg.grid import Grid
+from urbanseg.grid import Grid, Window
 from urbanseg.roads.skeleton import RoadGraph
+from urbanseg.roads.thinning import ReadMask
 
 BLOCK_PX = 512
 """Side of the blocks in which widths are measured."""
@@ -26,14 +27,12 @@ LINES_AT_ONCE = 50_000
 """Lines whose points are held in memory together."""
 
 
-def road_layers(
-    graph: RoadGraph, mask: NDArray[np.bool_], grid: Grid
-) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+def road_layers(graph: RoadGraph, read: ReadMask, grid: Grid) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     """Edges and nodes of a road graph as tables.
 
     Args:
         graph: as `urbanseg.roads.skeleton.road_graph` makes it, in a CRS in metres.
-        mask: ``(height, width)`` bool, True on road; the widths are measured on it.
+        read: a window of the mask, True on road; the widths are measured on it.
         grid: of the mask.
 
     Returns:
@@ -48,7 +47,7 @@ def road_layers(
             "u": np.array([u for u, _, _ in rows], dtype=np.int32),
             "v": np.array([v for _, v, _ in rows], dtype=np.int32),
             "length_m": np.array([data["length"] for *_, data in rows], dtype=np.float64),
-            "width_m": road_widths(lines, mask, grid),
+            "width_m": road_widths(lines, read, grid),
         },
         geometry=lines,
         crs=grid.crs,
@@ -65,7 +64,7 @@ def road_layers(
     return edges, nodes
 
 
-def road_widths(lines: NDArray[np.object_], mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+def road_widths(lines: NDArray[np.object_], read: ReadMask, grid: Grid) -> NDArray[np.float64]:
     """Width of the road under each line, in metres: the median over points a pixel apart.
 
     Twice the distance from the middle of the road to its edge; points off the road, where a
@@ -73,7 +72,7 @@ def road_widths(lines: NDArray[np.object_], mask: NDArray[np.bool_], grid: Grid)
 
     Args:
         lines: ``(n,)`` shapely lines in the CRS of `grid`.
-        mask: ``(height, width)`` bool, True on road.
+        read: a window of the mask, True on road.
         grid: of the mask.
 
     Returns:
@@ -83,7 +82,7 @@ def road_widths(lines: NDArray[np.object_], mask: NDArray[np.bool_], grid: Grid)
     for first in range(0, len(lines), LINES_AT_ONCE):
         some = lines[first : first + LINES_AT_ONCE]
         owner, cells = _points_along(some, grid)
-        widths = pd.Series(_widths_at(cells, mask, grid.pixel_m))
+        widths = pd.Series(_widths_at(cells, read, grid))
         medians = widths[widths > 0].groupby(owner[widths > 0]).median()
         found.append(medians.reindex(range(len(some)), fill_value=grid.resolution).to_numpy())
     return np.concatenate(found)
@@ -101,19 +100,21 @@ def _points_along(lines: NDArray[np.object_], grid: Grid) -> tuple[NDArray[np.in
     return owner, np.clip(cells, 0, np.array(grid.shape) - 1)
 
 
-def _widths_at(
-    cells: NDArray[np.int64], mask: NDArray[np.bool_], pixel_m: tuple[float, float]
-) -> NDArray[np.float64]:
+def _widths_at(cells: NDArray[np.int64], read: ReadMask, grid: Grid) -> NDArray[np.float64]:
     """Width of the road at each pixel in metres; 0 off the road. Memory is bounded by the block."""
     widths = np.zeros(len(cells))
-    across = mask.shape[1] // BLOCK_PX + 1
+    across = grid.width // BLOCK_PX + 1
     block = cells[:, 0] // BLOCK_PX * across + cells[:, 1] // BLOCK_PX
     order = np.argsort(block, kind="stable")
     for members in np.split(order, np.flatnonzero(np.diff(block[order])) + 1):
+        if not len(members):
+            continue
+        (top, left), (bottom, right) = cells[members].min(axis=0), cells[members].max(axis=0) + 1
+        area, _ = Window(int(top), int(left), int(bottom - top), int(right - left)).grown(
+            WIDEST_PX, grid.shape
+        )
         rows, cols = cells[members].T
-        top, left = (max(0, int(at.min()) - WIDEST_PX) for at in (rows, cols))
-        bottom, right = (int(at.max()) + WIDEST_PX + 1 for at in (rows, cols))
-        widths[members] = _ridge(mask[top:bottom, left:right], pixel_m)[rows - top, cols - left]
+        widths[members] = _ridge(read(area), grid.pixel_m)[rows - area.row, cols - area.col]
     return widths
 
 

@@ -1,8 +1,8 @@
 """Road networks: from a mask of road pixels to a graph of centre lines.
 
-The mask is thinned to a skeleton (Zhang & Suen 1984, "A fast parallel algorithm for
-thinning digital patterns"), its end points and junctions become nodes, and the pixel
-chains between them become edges. Centre lines that exist as vectors make the same kind
+The mask is thinned to a skeleton (`urbanseg.roads.thinning`; Zhang & Suen 1984, "A fast parallel
+algorithm for thinning digital patterns"), its end points and junctions become nodes, and the
+pixel chains between them become edges. Centre lines that exist as vectors make the same kind
 of graph. The map exports the graph, the metrics compare two of them. No file is read here.
 """
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 from shapely import LineString
-from skimage.morphology import skeletonize
+
+from urbanseg.roads.thinning import ReadMask, skeleton_pixels
 
 RoadGraph: TypeAlias = "nx.MultiGraph[int]"
 
@@ -30,14 +31,28 @@ up to 8 %. It deviates less than this from the line; a loop around one pixel dev
 
 
 def road_graph(mask: NDArray[np.bool_], transform: Affine, *, min_spur: float = 0.0) -> RoadGraph:
-    """Graph of the centre lines of a road mask.
+    """Graph of the centre lines of a road mask held in memory; see `centre_line_graph`.
+
+    Args:
+        mask: ``(height, width)`` bool, True on road.
+        transform: from ``(column, row)`` to CRS coordinates.
+        min_spur: shorter dead ends are pruned.
+    """
+    return centre_line_graph(lambda window: mask[window.slices], mask.shape, transform, min_spur=min_spur)
+
+
+def centre_line_graph(
+    read: ReadMask, shape: tuple[int, ...], transform: Affine, *, min_spur: float = 0.0
+) -> RoadGraph:
+    """Graph of the centre lines of a road mask, which is read by strips.
 
     Each 8-connected component of the mask is one connected component of the graph. Two
     nodes may be joined by several edges (a road around a block), and an edge may lead
     back to its node (a loop); a closed ring without a junction gets one node.
 
     Args:
-        mask: ``(height, width)`` bool, True on road.
+        read: the mask by windows, True on road.
+        shape: ``(height, width)`` of the mask.
         transform: from ``(column, row)`` to CRS coordinates.
         min_spur: shorter dead ends are pruned, shortest first, in units of the CRS;
             roads that end at both sides are kept, however short.
@@ -47,7 +62,8 @@ def road_graph(mask: NDArray[np.bool_], transform: Affine, *, min_spur: float = 
         hold `geometry` (LineString from the lower-numbered node to the other) and
         `length`; coordinates and lengths are in the CRS and its unit.
     """
-    pixels = _skeleton_pixels(mask)
+    height, width = shape
+    pixels = _touching_pixels(skeleton_pixels(read, (height, width)), width)
     nodes, chains = _cut(pixels)
     lines = _to_crs(shapely.simplify(chains.lines, SIMPLIFY_PX), transform)
     centres = _to_crs(shapely.points(nodes), transform)
@@ -106,27 +122,36 @@ class _Chains:
     lines: NDArray[np.object_]
 
 
-def _skeleton_pixels(mask: NDArray[np.bool_]) -> _Pixels:
-    """Thin the mask; pixels touch by a side, or by a corner where no side does the same."""
-    skeleton = np.pad(skeletonize(mask), 1)  # type: ignore[no-untyped-call]
-    width = skeleton.shape[1]
-    on = skeleton.ravel()
-    flat = np.flatnonzero(on)
-    right, down = on[flat + 1], on[flat + width]
-    diagonal = on[flat + width + 1] & ~right & ~down
-    antidiagonal = on[flat + width - 1] & ~on[flat - 1] & ~down
-    near, far = [], []
-    for present, offset in ((right, 1), (down, width), (diagonal, width + 1), (antidiagonal, width - 1)):
-        near.append(np.flatnonzero(present))
-        far.append(np.searchsorted(flat, flat[present] + offset))
-    touching = _symmetric(np.concatenate(near), np.concatenate(far), len(flat))
+def _touching_pixels(skeleton: NDArray[np.int64], width: int) -> _Pixels:
+    """Pixels touch by a side, or by a corner where no side does the same.
 
-    square = np.zeros(len(flat), dtype=bool)
-    corners = flat[right & down & on[flat + width + 1]]
-    for offset in (0, 1, width, width + 1):
-        square[np.searchsorted(flat, corners + offset)] = True
-    rows, cols = np.divmod(flat, width)
-    return _Pixels(np.column_stack([cols - 0.5, rows - 0.5]), touching, square)
+    Args:
+        skeleton: ``(n,)`` ascending, row × width + column.
+        width: of the raster.
+    """
+    rows, cols = np.divmod(skeleton, max(1, width))
+    flat = skeleton + 2 * rows  # with a margin, so that rows do not touch around the edge
+
+    def at(step: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The pixel a step further for each, and whether there is one."""
+        place = np.searchsorted(flat, flat + step)
+        return place, flat[np.minimum(place, len(flat) - 1)] == flat + step if len(flat) else place > 0
+
+    below = width + 2
+    (right, has_right), (down, has_down) = at(1), at(below)
+    (diagonal, has_diagonal), (antidiagonal, has_antidiagonal) = at(below + 1), at(below - 1)
+    in_square = np.zeros(len(flat), dtype=bool)
+    full = has_right & has_down & has_diagonal
+    for corner in (np.arange(len(flat)), right, down, diagonal):
+        in_square[corner[full]] = True
+    has_antidiagonal &= ~at(-1)[1] & ~has_down
+    has_diagonal &= ~has_right & ~has_down
+    steps = ((right, has_right), (down, has_down), (diagonal, has_diagonal), (antidiagonal, has_antidiagonal))
+    near, far = (
+        np.concatenate([np.flatnonzero(has) for _, has in steps]),
+        np.concatenate([place[has] for place, has in steps]),
+    )
+    return _Pixels(np.column_stack([cols + 0.5, rows + 0.5]), _symmetric(near, far, len(flat)), in_square)
 
 
 def _cut(pixels: _Pixels) -> tuple[NDArray[np.float64], _Chains]:

@@ -11,7 +11,7 @@ from skimage.draw import line
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.grid import Grid
 from urbanseg.mapping.export import write_geopackage
-from urbanseg.mapping.roads import BLOCK_PX, road_layers
+from urbanseg.mapping.roads import BLOCK_PX, WIDEST_PX, road_layers
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.roads.skeleton import road_graph
 
@@ -23,9 +23,23 @@ def grid_of(mask, pixel=10.0):
     return Grid(UTM, Affine(pixel, 0, 500_000, 0, -pixel, 4_000_000), *mask.shape)
 
 
+def reader(mask, asked=None):
+    """Read a mask by windows, which must lie inside it, and note them."""
+
+    def read(window):
+        assert min(window.row, window.col) >= 0
+        assert window.row + window.height <= mask.shape[0]
+        assert window.col + window.width <= mask.shape[1]
+        if asked is not None:
+            asked.append(window)
+        return mask[window.slices]
+
+    return read
+
+
 def layers_of(mask, pixel=10.0):
     grid = grid_of(mask, pixel)
-    return road_layers(road_graph(mask, grid.transform, min_spur=3 * pixel), mask, grid)
+    return road_layers(road_graph(mask, grid.transform, min_spur=3 * pixel), reader(mask), grid)
 
 
 @pytest.fixture
@@ -95,5 +109,9 @@ def test_widths_do_not_change_where_measuring_blocks_meet():
     mask[15:22, :] = True
     mask[15:25, BLOCK_PX : BLOCK_PX + 3] = True
     grid = grid_of(mask)
-    [found] = road_layers(road_graph(mask, grid.transform, min_spur=100), mask, grid)[0]["width_m"]
+    asked = []
+    [found] = road_layers(road_graph(mask, grid.transform, min_spur=100), reader(mask, asked), grid)[0][
+        "width_m"
+    ]
     assert found == pytest.approx(70)
+    assert max(window.width for window in asked) <= BLOCK_PX + 2 * WIDEST_PX

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pyogrio
 import pytest
+import rasterio
 from affine import Affine
 from pyproj import CRS
 
@@ -61,6 +62,66 @@ def test_a_prediction_in_degrees_is_one_sentence():
     predict(np.zeros(DEGREES.shape, dtype=np.uint8), DEGREES)
     with pytest.raises(SystemExit, match="not in metres"):
         main()
+
+
+def test_web_mercator_away_from_the_equator_is_one_sentence():
+    grid = Grid(CRS.from_epsg(3857), Affine(10, 0, 1_000_000, 0, -10, 8_400_000), 60, 80)
+    predict(np.zeros(grid.shape, dtype=np.uint8), grid)
+    with pytest.raises(SystemExit, match=r"not in metres on the ground \(WGS 84 / Pseudo-Mercator\)"):
+        main()
+
+
+@pytest.mark.parametrize("which", [paths.prediction, paths.confidence])
+@pytest.mark.parametrize(
+    ("values", "profile", "sentence"),
+    [
+        (np.zeros(UTM.shape, np.float32), {}, "pixels of the type float32"),
+        (np.zeros((3, *UTM.shape), np.uint8), {}, "has 3 bands"),
+        (np.zeros(UTM.shape, np.uint8), {"crs": None}, "no coordinate reference system"),
+        (
+            np.zeros(UTM.shape, np.uint8),
+            {"transform": UTM.transform @ Affine.translation(1, 0)},
+            "lie on different grids",
+        ),
+    ],
+)
+def test_a_raster_that_is_not_what_it_should_be_is_one_sentence(which, values, profile, sentence):
+    predict(np.zeros(UTM.shape, dtype=np.uint8))
+    values = values.reshape(-1, *UTM.shape)
+    options = {"crs": UTM.crs.to_wkt(), "transform": UTM.transform, "dtype": values.dtype} | profile
+    which("demo").unlink()
+    with rasterio.open(which("demo"), "w", "GTiff", *UTM.shape[::-1], len(values), **options) as file:
+        file.write(values)
+    with pytest.raises(SystemExit, match=sentence) as said:
+        main()
+    assert str(which("demo")) in str(said.value)
+
+
+def test_a_value_that_is_no_class_is_one_sentence():
+    predict(np.full(UTM.shape, 9, dtype=np.uint8))
+    with pytest.raises(
+        SystemExit, match=r"classes\.tif holds the value 9, but the classes of params\.yaml are 0 to 5"
+    ):
+        main()
+
+
+def test_the_prediction_is_never_read_whole(monkeypatch):
+    tall = Grid(UTM.crs, UTM.transform, 1500, 80)
+    classes = np.full(tall.shape, 3, dtype=np.uint8)
+    classes[:, 40:43] = 2
+    predict(classes, tall)
+    read, rows = raster.Reader.read_band, []
+
+    def noted(self, window=None, band=1):
+        rows.append(self.grid.height if window is None else window.height)
+        return read(self, window, band)
+
+    monkeypatch.setattr(raster.Reader, "read_band", noted)
+    main()
+    assert max(rows) < 800
+    roads = pyogrio.read_dataframe(paths.geopackage("demo"), layer="road_edges")
+    assert roads["length_m"].sum() == pytest.approx(15_000, abs=30)
+    assert roads["width_m"].tolist() == [30]
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=NO_REAL_DATA)
