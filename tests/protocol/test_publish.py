@@ -1,13 +1,17 @@
 import logging
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio.shutil
 import shapely
 import sqlalchemy as sa
+from affine import Affine
+from pyproj import CRS
 
 from tests.conftest import ROOT
 from tests.protocol import postgis
@@ -15,9 +19,12 @@ from urbanseg import paths
 from urbanseg.cli.guard import guarded
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
+from urbanseg.io import cog
 from urbanseg.mapping.publishing import engine, publish, redact_message
 
 CACHE = Path(tempfile.gettempdir()) / "urbanseg-postgis"
+GRID = Grid(CRS(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 20, 30)
 PASSWORD = "s3cret-word"  # noqa: S105, of a server that lives for a minute
 
 
@@ -98,6 +105,29 @@ def test_what_is_read_back_lies_where_it_was_and_has_a_spatial_index(database):
         assert connection.scalar(role) is False
 
 
+def test_cities_that_are_published_at_the_same_time_into_an_empty_schema_all_arrive(database):
+    cities = [f"town{number}" for number in range(6)]
+    with ThreadPoolExecutor(len(cities)) as pool:
+        done = list(pool.map(lambda city: publish(database, "city_maps", city, "run1", layers()), cities))
+    assert all(done)
+    assert [len(rows(database, city=city)) for city in cities] == [3] * len(cities)
+
+
+def test_nothing_is_made_before_the_lock_is_held_and_cities_do_not_wait_for_each_other(database):
+    statements = []
+    sa.event.listen(database, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    publish(database, "city_maps", "town", "run1", layers())
+    locks = [i for i, text in enumerate(statements) if "pg_advisory_xact_lock" in text]
+    made = [i for i, text in enumerate(statements) if "CREATE" in text]
+    assert len(locks) == 2  # of the city, and of the tables that are missing
+    assert made
+    assert max(locks) < min(made)
+    statements.clear()
+    publish(database, "city_maps", "village", "run1", layers())
+    assert sum("pg_advisory_xact_lock" in text for text in statements) == 1
+    assert not any("CREATE" in text for text in statements)
+
+
 def test_a_publish_that_fails_or_is_cut_off_in_the_middle_leaves_the_previous_one(
     database, server, monkeypatch
 ):
@@ -142,6 +172,36 @@ def test_the_stage_publishes_the_map_and_never_says_the_address(
     for secret in (PASSWORD, "nobody-known", "mapper"):
         assert secret not in str(said.value)
         assert secret not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+@pytest.mark.parametrize(
+    ("kept", "crs", "sentence"),
+    [
+        ((), 32632, r"demo\.gpkg is no map that the vectorize stage wrote"),
+        (("land_cover", "road_edges"), 32632, r"demo\.gpkg is no map that the vectorize stage wrote"),
+        (
+            ("land_cover", "road_edges", "road_nodes"),
+            None,
+            r"demo\.gpkg has no CRS, or .* the layer land_cover",
+        ),
+    ],
+)
+def test_a_file_that_is_no_map_is_one_sentence(kept, crs, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
+    target = paths.geopackage("demo")
+    target.parent.mkdir(parents=True)
+    for name in kept:
+        layers()[name].set_crs(crs, allow_override=True).to_file(target, layer=name, driver="GPKG")
+    if not kept:
+        with cog.writing(target.with_suffix(".tif"), GRID, dtype="uint8"):
+            pass
+        rasterio.shutil.copy(target.with_suffix(".tif"), target, driver="GPKG")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@/none?host=/none")
+    with pytest.raises(PipelineError, match=sentence) as said:
+        execute(["publish", "demo"])
+    assert "\n" not in str(said.value)
 
 
 @pytest.mark.parametrize("url", ["mysql://a:s3cret-word@h/d", "s3cret-word"])

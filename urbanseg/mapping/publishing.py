@@ -66,10 +66,10 @@ def publish(
         PipelineError: if the database cannot be reached or refuses; it is left as it was.
     """
     with translate_errors(), database.begin() as connection:
+        # Two publishers of one city follow each other instead of both inserting.
+        _lock(connection, f"{schema}.{city}")
         _prepare(connection, schema, layers)
         runs = _runs(schema)
-        # Two publishers of one city follow each other instead of both inserting.
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"{schema}.{city}"))))
         if connection.scalar(sa.select(runs.c.run).where(runs.c.city == city)) == run:
             return False
         for name, layer in layers.items():
@@ -111,8 +111,20 @@ def redact_message(text: str) -> str:
     return re.sub(r"(?i)(password|user|host|dbname)=\S+", r"\1=[hidden]", line)
 
 
+def _lock(connection: sa.Connection, name: str) -> None:
+    """Wait until no other transaction holds the lock of this name; it is held until ours ends."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
+
+
 def _prepare(connection: sa.Connection, schema: str, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
-    """Make the schema and the tables that are missing, with their spatial indexes."""
+    """Make the schema and the tables that are missing, with their spatial indexes.
+
+    Only one transaction at a time may: PostgreSQL's ``IF NOT EXISTS`` does not see what another one
+    is making. Where nothing is missing, publishers of different cities do not wait for each other.
+    """
+    if {RUNS, *layers} <= set(sa.inspect(connection).get_table_names(schema)):
+        return
+    _lock(connection, schema)
     if schema not in sa.inspect(connection).get_schema_names():
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
     _runs(schema).create(connection, checkfirst=True)

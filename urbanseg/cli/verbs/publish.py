@@ -21,6 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(asked: Namespace) -> None:
     """Read the GeoPackage; replace the city's rows."""
     import geopandas as gpd
+    from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
     from urbanseg import paths
     from urbanseg.config.params import load
@@ -37,12 +38,20 @@ def run(asked: Namespace) -> None:
     if not any(os.environ.get(name) for name in VARIABLES):
         raise PipelineError(f"no database is named: set one of {', '.join(VARIABLES)} in the environment")
     source = paths.geopackage(city)
+    rerun = f"run dvc repro {paths.city_stage('vectorize', city)} first"
     if not source.exists():
-        raise PipelineError(
-            f"{source} does not exist; run dvc repro {paths.city_stage('vectorize', city)} first"
-        )
+        raise PipelineError(f"{source} does not exist; {rerun}")
     vector_files.require_plain(source)
-    layers = {name: gpd.read_file(source, layer=name) for name in GEOMETRY_TYPES}
+    try:
+        layers = {name: gpd.read_file(source, layer=name) for name in GEOMETRY_TYPES}
+    except (CRSError, DataLayerError, DataSourceError, FieldError) as error:
+        raise PipelineError(
+            f"{source} is no map that the vectorize stage wrote ({error}); {rerun}"
+        ) from error
+    for name, layer in layers.items():
+        crs = layer.crs if isinstance(layer, gpd.GeoDataFrame) else None
+        if crs is None or not (crs.is_projected or crs.is_geographic):
+            raise PipelineError(f"{source} has no CRS, or no geometries, in the layer {name}; {rerun}")
     schema, digest = os.environ.get("DATABASE_SCHEMA", SCHEMA), files.sha256(source)[:12]
     database = engine(os.environ.get("DATABASE_URL", ""))
 
