@@ -1,10 +1,10 @@
 """The segmenter: a trained network with its input and output specification, and its folder on disk.
 
 A saved model is a folder of safetensors and JSON, no pickle: smp's own `config.json` and
-`model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch`),
-`segmenter.json` with the bands it expects, their normalisation, and the classes it tells
-apart, and a model card. A merged model is a folder of such folders. Importing this module
-imports torch: only training and inference do.
+`model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch`), a model
+card, and `segmenter.json` with the bands it expects, their normalisation, the classes it
+tells apart, and the digests of all files. A merged model is a folder of such folders.
+Importing this module imports torch: only training and inference do.
 """
 
 import json
@@ -17,17 +17,21 @@ from pathlib import Path
 
 import segmentation_models_pytorch as smp
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from urbanseg.errors import PipelineError
 from urbanseg.io.files import atomic
+from urbanseg.model import digests
 from urbanseg.model.card import Card, markdown
 from urbanseg.model.dual_branch import DualBranch
+from urbanseg.model.limits import naming
 from urbanseg.model.one_vs_rest import Member, OneVsRest
-from urbanseg.model.spec import FILE, Spec, incomplete, read_spec
+from urbanseg.model.spec import FILE, Spec, read_spec, unreadable
 from urbanseg.paths import MODEL_FILES
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+"""smp's files."""
 
 MERGED = "Merged"
 """What files call a `OneVsRest`."""
@@ -71,30 +75,38 @@ def save(folder: Path, segmenter: Segmenter, spec: Spec, card: Card) -> None:
         segmenter: the segmenter, on the CPU.
         spec: what it was trained for.
         card: what the model card says.
+
+    Raises:
+        OSError: naming the model's file, if it can't be written.
     """
-    with atomic(folder, MODEL_FILES) as temporary:
+    make = f"{spec.arch} with the encoder {spec.encoder}, on images enlarged {spec.upsample} times."
+    with naming(folder / WEIGHTS), atomic(folder, MODEL_FILES) as temporary:
         temporary.mkdir(parents=True)
-        _describe(
-            temporary,
-            spec,
-            card,
-            f"{spec.arch} with the encoder {spec.encoder}, on images enlarged {spec.upsample} times.",
-        )
+        _write_card(temporary, spec, card, make)  # first, or smp writes one of its own
         segmenter.network.save_pretrained(temporary)  # type: ignore[operator]
+        _write_spec(temporary, spec)
 
 
 def load(folder: Path) -> tuple[Segmenter, Spec]:
     """Read a model's folder: the segmenter on the CPU, in evaluation mode, and its spec.
 
     Raises:
-        PipelineError: if the folder is missing or incomplete.
+        PipelineError: if the folder is missing, incomplete or not as it was saved, or if its
+            parts don't go together.
     """
     spec = read_spec(folder)
+    digests.check(folder, FILE, "train")
+    return _load(folder, spec), spec
+
+
+def _load(folder: Path, spec: Spec) -> Segmenter:
     try:
         network = _network(folder, spec)
-    except (AttributeError, KeyError, OSError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise incomplete(folder, error) from error
-    return Segmenter(network, spec.upsample).eval(), spec
+    except PipelineError:
+        raise
+    except Exception as error:  # of any kind: whatever the libraries say of what they can't read
+        raise unreadable(folder, error) from error
+    return Segmenter(network, spec.upsample).eval()
 
 
 def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec:
@@ -134,9 +146,10 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
     for path, name in names.items():
         shutil.copytree(path, folder / name)
     config = {"_model_class": MERGED, "members": list(names.values())}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
-    _describe(folder, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
+    _write_card(folder, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
+    _write_spec(folder, whole)
     return whole
 
 
@@ -146,21 +159,47 @@ def _member_name(classes: Sequence[str]) -> str:
 
 
 def _network(folder: Path, spec: Spec) -> nn.Module:
-    config = json.loads((folder / "config.json").read_text())
-    if config["_model_class"] == MERGED:
-        for name in config["members"]:
-            if not MEMBER_NAME.fullmatch(name):
-                raise ValueError(f"a member can't be called {name!r}")
-        loaded = [load(folder / name) for name in config["members"]]
-        members = [Member(network, own.classes, own.mean, own.std) for network, own in loaded]
-        return OneVsRest(members, spec.classes)
-    source = DualBranch if config["_model_class"] == DualBranch.__name__ else smp
-    network: nn.Module = source.from_pretrained(str(folder), local_files_only=True)
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    make = config["_model_class"]
+    if make.lower() != spec.arch.lower():
+        raise ValueError(f"{CONFIG} says {make}, and {FILE} {spec.arch}")
+    if make == MERGED:
+        return _merged(folder, config["members"], spec)
+    for name, expected in (
+        ("encoder_name", spec.encoder),
+        ("in_channels", len(spec.bands)),
+        ("classes", len(spec.classes)),
+    ):
+        if config.get(name, expected) != expected:
+            raise ValueError(f"{CONFIG} says {name} {config[name]}, where {FILE} has {expected}")
+    (folder / WEIGHTS).open("rb").close()  # an error of the system names the file, a library's doesn't
+    source, options = (DualBranch, {}) if make == DualBranch.__name__ else (smp, {"encoder_weights": None})
+    network: nn.Module = source.from_pretrained(str(folder), local_files_only=True, strict=True, **options)
+    for name, tensor in network.state_dict().items():
+        if not tensor.isfinite().all() or (name.endswith("running_var") and (tensor < 0).any()):
+            raise ValueError(f"{name} in {WEIGHTS} holds numbers that no training gives, as NaN is")
     return network
 
 
-def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
-    (folder / FILE).write_text(json.dumps(asdict(spec), indent=2) + "\n")
+def _merged(folder: Path, names: Sequence[str], spec: Spec) -> OneVsRest:
+    members = []
+    for name in names:
+        if not MEMBER_NAME.fullmatch(name):
+            raise ValueError(f"a member can't be called {name!r}")
+        own = read_spec(folder / name)
+        if own.bands != spec.bands:
+            raise ValueError(f"{name} has other bands than {FILE}")
+        members.append(Member(_load(folder / name, own), own.classes, own.mean, own.std))
+    return OneVsRest(members, spec.classes)
+
+
+def _write_spec(folder: Path, spec: Spec) -> None:
+    """Write the spec with the digests of all files, which must be there."""
+    content = digests.with_digests(folder, FILE, asdict(spec))
+    (folder / FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_card(folder: Path, spec: Spec, card: Card, make: str) -> None:
     text = markdown(
         card,
         make=make,
@@ -169,7 +208,7 @@ def _describe(folder: Path, spec: Spec, card: Card, make: str) -> None:
         normalisation=list(zip(spec.mean, spec.std, strict=True)),
         made_with=spec.made_with,
     )
-    (folder / "README.md").write_text(text)
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def device_of(choice: str) -> torch.device:

@@ -1,6 +1,7 @@
 """What a saved model was trained for, readable without PyTorch: bands, normalisation, classes."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,19 @@ from numpy.typing import NDArray
 
 from urbanseg.config.names import check_name
 from urbanseg.errors import PipelineError
+from urbanseg.model.limits import is_out_of_memory, one_line
 
 FILE = "segmenter.json"
+
+SHA256 = "sha256"
+"""What it has besides: the digests of `urbanseg.model.digests`."""
 
 CLIP = 4.0
 """Normalised pixels are clipped to this many standard deviations: a cloud edge or a
 glinting roof must not dominate a batch."""
+
+MOST_UPSAMPLE = 8
+"""How many times an image is enlarged, at most."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,53 @@ def read_spec(folder: Path) -> Spec:
     """Read what a saved model was trained for, without the model.
 
     Raises:
-        PipelineError: if the folder is missing or incomplete.
+        PipelineError: if the folder is missing or incomplete, or what it says makes no sense.
     """
     try:
-        return Spec(**json.loads((folder / FILE).read_text()))
-    except (OSError, TypeError, ValueError) as error:
-        raise incomplete(folder, error) from error
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        spec = Spec(**{name: value for name, value in content.items() if name != SHA256})
+        _check(spec)
+    except (AttributeError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise unreadable(folder, error) from error
+    return spec
 
 
-def incomplete(folder: Path, error: Exception) -> PipelineError:
-    """The error that says that a folder holds no complete model, and why."""
-    return PipelineError(f"{folder} holds no complete model ({error}); run the train stage again")
+def _check(spec: Spec) -> None:
+    """Refuse, by a ValueError, what no training writes."""
+    bands, numbers = spec.bands, [*spec.mean, *spec.std]
+    if not bands or len(set(bands)) < len(bands) or not all(isinstance(band, str) for band in bands):
+        raise ValueError("its bands are not names, all different")
+    if not len(bands) == len(spec.mean) == len(spec.std):
+        raise ValueError(f"it has {len(bands)} bands, {len(spec.mean)} means and {len(spec.std)} deviations")
+    if not all(type(number) in {int, float} and math.isfinite(number) for number in numbers):
+        raise ValueError("a mean or standard deviation is no finite number")
+    if min(spec.std) <= 0:
+        raise ValueError("a standard deviation is not above 0")
+    if type(spec.upsample) is not int or not 1 <= spec.upsample <= MOST_UPSAMPLE:
+        raise ValueError(f"upsample is no whole number from 1 to {MOST_UPSAMPLE}")
+    if not all(isinstance(text, str) for text in (spec.arch, spec.encoder)):
+        raise ValueError("arch and encoder are no names")
+
+
+def unreadable(folder: Path, error: Exception, stage: str = "train") -> PipelineError:
+    """The error that says why the model in a folder can't be read, and what to do about that.
+
+    Args:
+        folder: of the model.
+        error: what was raised.
+        stage: that writes such a folder.
+
+    Returns:
+        One sentence, in one line.
+    """
+    if is_out_of_memory(error):
+        return PipelineError(f"there is not enough memory to read the model in {folder}; free some")
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return PipelineError(
+            f"{error.filename or folder} cannot be read ({error.strerror or one_line(error)}); put that "
+            "right, and run the command again"
+        )
+    return PipelineError(
+        f"{folder} holds no complete model ({one_line(error)}); name the folder of another, or run the "
+        f"{stage} stage again"
+    )

@@ -1,0 +1,80 @@
+"""Errors of a machine at its limits: memory or disk that is full, whichever library says so.
+
+Python, NumPy, PyTorch, its CUDA allocator and the runtimes each say it by another type or
+in other words. Here it becomes one sentence that says what to lower, or names the file. No
+library is imported for that.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from urbanseg.errors import PipelineError
+
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|insufficient (shared )?memory|can't allocate|cannot allocate|"
+    r"failed to allocate|unable to allocate|bad[_ ]alloc|alloc_failed|"
+    r"storage size calculation overflowed|array is too big|is killed by signal: killed",
+    re.IGNORECASE,
+)
+"""How libraries say that memory is full; the last is a reading process that the system ended."""
+
+OS_ERROR = re.compile(r"os error (\d+)")
+"""How safetensors, written in Rust, quotes an error of the system."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory of this machine or of its GPU is full."""
+    if isinstance(error, PipelineError):
+        return False
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)) is not None
+
+
+@contextmanager
+def enough_memory(purpose: str, remedy: str) -> Iterator[None]:
+    """Make one sentence of memory that is full, in a block or, as a decorator, in a function.
+
+    Args:
+        purpose: what the memory is for, as in ``to train``.
+        remedy: what to do, as in ``lower train.batch_size``.
+
+    Raises:
+        PipelineError: if memory is full; all other errors are raised as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise PipelineError(f"there is not enough memory {purpose}; {remedy}") from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Make what fails in writing a file an OSError with its name, whichever library writes it.
+
+    Raises:
+        OSError: naming `path`.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    except Exception as error:
+        found = OS_ERROR.search(str(error))
+        if isinstance(error, PipelineError) or found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one printable line of moderate length."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    return text if len(text) <= 300 else f"{text[:300]}…"
