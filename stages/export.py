@@ -25,7 +25,8 @@ def main(params: Params) -> None:
         if {*params.export.formats, params.predict.backend} != {"torch"}:
             from urbanseg.workflows.export_model import export_and_compare  # noqa: PLC0415, PyTorch takes seconds
 
-            metrics = export_and_compare(folder, paths.MODEL, params.export, params.predict, read)
+            classes = files.read_json(paths.DATASET_SUMMARY)["classes"]
+            metrics = export_and_compare(folder, paths.MODEL, params.export, params.predict, read, classes)
         used = sorted((folder / params.predict.backend).glob("*"))  # PyTorch runs the segmenter itself
         files.write_json(
             folder / paths.BACKEND.name,

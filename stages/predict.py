@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from stages._cli import city_stage
 from urbanseg import labels, paths
 from urbanseg.config.params import Params
-from urbanseg.config.predict import PredictParams
 from urbanseg.errors import missing_package
 from urbanseg.infer import backends, outputs
 from urbanseg.infer.images import select_bands
@@ -22,7 +21,7 @@ def main(city: str, params: Params) -> None:
         scene = stack.enter_context(raster.reading(paths.scene(city)))
         scl = stack.enter_context(raster.reading(paths.scl(city))) if paths.scl(city).exists() else None
         clouded = labels.cloud_mask(scene, scl, params.labels)
-        predicted = _strips(city, params.predict)
+        predicted = _strips(city, params)
 
         def strips() -> Iterator[Strip]:
             for strip in predicted:
@@ -34,18 +33,18 @@ def main(city: str, params: Params) -> None:
             outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
 
 
-def _strips(city: str, options: PredictParams) -> Iterator[Strip]:
+def _strips(city: str, params: Params) -> Iterator[Strip]:
     """From this process, or from those that predict.scheduler names."""
-    scene_path = paths.scene(city)
+    scene_path, options, classes = paths.scene(city), params.predict, tuple(params.classes)
     if options.scheduler != "local":
         try:
             from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
         except ModuleNotFoundError as error:
             raise missing_package(error, "cluster", "or set predict.scheduler to local") from error
         scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
-        yield from cluster.predict_strips(Job(scene_path, model, exported, options))
+        yield from cluster.predict_strips(Job(scene_path, model, exported, options, classes))
         return
-    predict, spec = backends.load(paths.MODEL, paths.EXPORT, options)
+    predict, spec = backends.load(paths.MODEL, paths.EXPORT, options, classes)
     # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.
     with raster.reading(scene_path) as scene:
         bands = select_bands(scene.info.descriptions, spec, str(scene_path))

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,3 +176,59 @@ def test_what_is_no_scheduler_is_refused(name):
 def test_parts_are_many_enough_for_the_test_to_be_one():
     parts = window_grid(GRID.shape, options()).parts(1000, 4)
     assert len(parts) > 8
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:9", "tcp://nowhere.invalid:8786", "tcp://127.0.0.1:99999"]
+)
+def test_what_can_not_be_a_scheduler_is_said_at_once(town, address):
+    began = time.monotonic()
+    with pytest.raises(PipelineError, match="no Dask scheduler answers at"):
+        next(cluster.predict_strips(job(town, scheduler=address)))
+    assert time.monotonic() - began < cluster.SCHEDULER_TIMEOUT_S
+
+
+@pytest.fixture(scope="module")
+def merged(town):
+    """A copy of the town whose model is merged of two, in another order of classes than is wanted."""
+    for name in ("b", "c"):
+        spec = replace(SPEC, classes=["other", name])
+        network = smp.create_model("Unet", "tu-test_resnet", encoder_weights=None, in_channels=2, classes=2)
+        spec = replace(spec, encoder="tu-test_resnet")
+        segmenter.save(town / name, Segmenter(network.eval(), 1), spec, Card(cities=["x"]))
+    (town / "merged").mkdir()
+    segmenter.merge(town / "merged", [town / "c", town / "b"], ["other", "c", "b"])
+    return replace(job(town), model=town / "merged", classes=tuple(SPEC.classes))
+
+
+def test_workers_take_a_merged_model_and_the_order_of_classes_that_is_wanted(running, merged, tmp_path):
+    predict, spec = backends.load(merged.model, merged.exported, options(), merged.classes)
+    assert spec.classes == SPEC.classes
+    with raster.reading(merged.scene) as scene:
+        expected = write(tmp_path / "local", predict_scene(scene, [1, 2], predict, spec.classes, options()))
+    wanted = replace(merged, options=options(scheduler=running.address))
+    assert write(tmp_path / "cluster", cluster.predict_strips(wanted)) == expected
+
+
+def test_a_worker_with_another_member_of_a_merged_model_or_other_code_is_named(running, merged):
+    expected = worker.facts(merged)
+    with Client(running.address, set_as_default=False) as client:
+        for name in (str(merged.model / "b" / "model.safetensors"), "code of urbanseg"):
+            with pytest.raises(PipelineError, match=f"has another {name} "):
+                client.submit(cluster.predict_part, merged, expected | {name: "0123"}, range(9)).result()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'urbanseg'"),
+        AttributeError("Can't get attribute 'predict_part'"),
+        RuntimeError("Error during deserialization of the task graph.\nThis frequently occurs …"),
+    ],
+)
+def test_a_worker_that_lacks_the_code_is_one_sentence(error):
+    failed = Future()
+    failed.set_exception(error)
+    with pytest.raises(PipelineError, match="has other code than this machine") as caught:
+        cluster._result(range(9), failed)
+    assert str(caught.value).isprintable()

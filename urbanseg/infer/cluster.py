@@ -9,12 +9,16 @@ https://distributed.dask.org/en/stable/resilience.html).
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from urllib.parse import urlsplit
 
 from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed.comm import CommClosedError
 
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
@@ -23,6 +27,7 @@ from urbanseg.infer.scene import window_grid
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
 from urbanseg.io.startup import prepare
+from urbanseg.model.limits import one_line
 
 ROWS_PER_PART = 8
 """Rows of windows in a part; one more is predicted twice at each seam between parts."""
@@ -30,8 +35,8 @@ ROWS_PER_PART = 8
 PARTS_PER_WORKER = 2
 """Parts that a worker may hold: one in work, one done or waiting. Bounds the memory of workers and writer."""
 
-SCHEDULER_TIMEOUT_S, WORKER_TIMEOUT_S = 30, 60
-"""How long to wait for the scheduler's answer, and for its first worker."""
+PORT_TIMEOUT_S, SCHEDULER_TIMEOUT_S, WORKER_TIMEOUT_S = 3, 10, 60
+"""How long to wait for an open port, for the scheduler's answer, and for its first worker."""
 
 
 def predict_strips(job: Job) -> Iterator[Strip]:
@@ -39,7 +44,7 @@ def predict_strips(job: Job) -> Iterator[Strip]:
 
     Raises:
         PipelineError: if a file is missing, no scheduler or no worker answers, or a worker
-            sees other files.
+            sees other files or has other code.
     """
     from urbanseg.infer import worker  # noqa: PLC0415, see `predict_part`
 
@@ -66,11 +71,29 @@ def predict_strips(job: Job) -> Iterator[Strip]:
 def _result(rows: range, future: "Future[list[Strip]]") -> list[Strip]:
     try:
         return future.result()
+    except (ImportError, AttributeError) as error:
+        raise _other_code(error) from error
+    except RuntimeError as error:
+        if "deserialization" not in str(error):
+            raise
+        raise _other_code(error) from error
+    except (CancelledError, CommClosedError) as error:
+        raise PipelineError(
+            "the connection to the Dask scheduler that predict.scheduler names was lost; see its log, and "
+            "run the stage again"
+        ) from error
     except KilledWorker as error:
         raise PipelineError(
             f"rows {rows.start} to {rows.stop} of the scene ended one worker after the other; "
             "they need more memory, or a smaller predict.batch_size"
         ) from error
+
+
+def _other_code(error: Exception) -> PipelineError:
+    return PipelineError(
+        "the scheduler or a worker of the Dask cluster has other code than this machine "
+        f"({one_line(error)}); start all of them in the project's folder, with the same environment"
+    )
 
 
 def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]:
@@ -105,8 +128,9 @@ def _client(options: PredictParams) -> Iterator[Client]:
             )
             address = stack.enter_context(local).scheduler_address
         try:
+            _require_open_port(address)
             client = stack.enter_context(Client(address, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False))
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError, ImportError) as error:
             raise PipelineError(
                 f"params.yaml: no Dask scheduler answers at {address}, which predict.scheduler names; "
                 "start one there, or set it to local or processes"
@@ -119,3 +143,9 @@ def _client(options: PredictParams) -> Iterator[Client]:
                 f"python -m distributed.cli.dask_worker {address} --nthreads 1"
             ) from error
         yield client
+
+
+def _require_open_port(address: str) -> None:
+    """Raise an OSError at once where nothing listens, for which Dask would wait until its time is up."""
+    at = urlsplit(address)
+    socket.create_connection((at.hostname, at.port), timeout=PORT_TIMEOUT_S).close()

@@ -27,6 +27,7 @@ from urbanseg.infer.backends.onnx import OnnxPredictor
 from urbanseg.infer.backends.pixels import INPUT, OUTPUT, as_input
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files
+from urbanseg.model.digests import with_digests
 from urbanseg.model.segmenter import Segmenter
 from urbanseg.model.spec import CLIP, FILE, Spec
 from urbanseg.paths import EXPORT_FILES
@@ -132,9 +133,10 @@ def write(
             (Path(name) / made).mkdir()
             make()
         for made in wanted:
-            files.write_json(Path(name) / made / MANIFEST, _manifest(made, model, spec))
-            files.write_json(Path(name) / made / FILE, asdict(spec))
-            (Path(name) / made).rename(folder / made)
+            part = Path(name) / made
+            files.write_json(part / FILE, asdict(spec))
+            files.write_json(part / MANIFEST, with_digests(part, MANIFEST, _manifest(made, model, spec)))
+            part.rename(folder / made)
 
 
 def _manifest(name: str, model: Path, spec: Spec) -> dict[str, Any]:

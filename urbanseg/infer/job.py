@@ -14,3 +14,5 @@ class Job:
     model: Path
     exported: Path
     options: PredictParams
+    classes: tuple[str, ...] = ()
+    """Names of the classes in the order that is wanted; empty for the model's own."""

@@ -18,6 +18,7 @@ from urbanseg.infer.decode import DecodedLayers, Decoder
 from urbanseg.infer.row_buffer import Read, RowBuffer, Valid
 from urbanseg.infer.windows import WindowGrid, clip
 from urbanseg.io.prefetch import prefetch
+from urbanseg.model.limits import enough_memory
 
 
 class Predictor(Protocol):
@@ -85,7 +86,27 @@ def predict_strips(
 
     Yields:
         Strips, top to bottom, that partition the wanted rows.
+
+    Raises:
+        PipelineError: if memory is full.
     """
+    with enough_memory(
+        f"to predict windows of {windows.size} pixels of a scene {windows.shape[1]} pixels wide",
+        "lower predict.size, predict.overlap or predict.batch_size in params.yaml",
+    ):
+        yield from _strips(windows, read, valid, predict, classes, batch_size, decoder, rows)
+
+
+def _strips(
+    windows: WindowGrid,
+    read: Read,
+    valid: Valid,
+    predict: Predictor,
+    classes: int,
+    batch_size: int,
+    decoder: Decoder | None,
+    rows: range | None,
+) -> Iterator[Strip]:
     rows = range(windows.shape[0]) if rows is None else rows
     scores = _Scores(windows, rows, classes, decoder or Decoder())
     batches = prefetch(_batches(windows, RowBuffer(read, valid, windows.shape), rows, batch_size))

@@ -1,5 +1,6 @@
-"""Predictors made of predictors: test-time augmentation, and fewer classes than were learnt."""
+"""Predictors made of predictors: test-time augmentation, and fewer or other classes than were learnt."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -62,3 +63,22 @@ def restricted(predict: Predictor, kept: NDArray[np.bool_] | None) -> Predictor:
         return probabilities
 
     return among_kept
+
+
+def in_columns(predict: Predictor, columns: Sequence[int], classes: int) -> Predictor:
+    """The probabilities under other numbers of classes; those of no column are 0.
+
+    Args:
+        predict: the network.
+        columns: new number of each of its classes.
+        classes: how many there are then.
+    """
+
+    def moved(pixels: NDArray[Any]) -> NDArray[np.float32]:
+        probabilities = predict(pixels)
+        n, _, height, width = probabilities.shape
+        result = np.zeros((n, classes, height, width), np.float32)
+        result[:, list(columns)] = probabilities
+        return result
+
+    return moved

@@ -19,8 +19,7 @@ from urbanseg.infer.job import Job
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.stitching import Predictor, Strip
 from urbanseg.io import files, raster
-from urbanseg.model import segmenter
-from urbanseg.model.spec import Spec
+from urbanseg.model.spec import FILE, Spec
 from urbanseg.paths import EXPORT_FILES
 
 END_BYTES = 1 << 20
@@ -58,14 +57,17 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
                 "give all machines the same folder and the same environment"
             )
     with _one_at_a_time, raster.small_cache(), raster.reading(job.scene) as scene:
-        predict, spec = _loaded(job.model, job.exported, job.options.model_dump_json(), str(expected))
+        options = job.options.model_dump_json()
+        predict, spec = _loaded(job.model, job.exported, options, job.classes, str(expected))
         bands = select_bands(scene.info.descriptions, spec, str(job.scene))
         return list(predict_scene(scene, bands, predict, spec.classes, job.options, rows))
 
 
 @lru_cache(maxsize=1)
-def _loaded(model: Path, exported: Path, options: str, _facts: str) -> tuple[Predictor, Spec]:
-    return backends.load(model, exported, PredictParams.model_validate_json(options))
+def _loaded(
+    model: Path, exported: Path, options: str, classes: tuple[str, ...], _facts: str
+) -> tuple[Predictor, Spec]:
+    return backends.load(model, exported, PredictParams.model_validate_json(options), classes)
 
 
 def facts(job: Job) -> dict[str, str]:
@@ -74,19 +76,20 @@ def facts(job: Job) -> dict[str, str]:
     Raises:
         OSError: if a file is missing.
     """
+    package = Path(__file__).parents[1]
     code = hashlib.sha256()
-    for path in sorted([*Path(__file__).parent.rglob("*.py"), Path(segmenter.__file__)]):
-        code.update(path.read_bytes())
+    for path in sorted(package.rglob("*.py")):
+        code.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     runtime = {"onnx": "onnxruntime", "openvino": "openvino", "openvino_int8": "openvino"}
     libraries = ("numpy", "rasterio", "torch", runtime.get(job.options.backend, "torch"))
     exported = job.exported / job.options.backend / EXPORT_FILES[job.options.backend]
-    known = [job.model / "model.safetensors", job.model / "segmenter.json"]
+    known = backends.model_files(job.model) or [job.model / FILE]
     if exported.is_file():
         known.append(exported)
     return {
         str(job.scene): _ends(job.scene),
         **{str(path): files.sha256(path)[:12] for path in known},
-        "code of urbanseg.infer": code.hexdigest()[:12],
+        "code of urbanseg": code.hexdigest()[:12],
         **{name: version(name) for name in libraries},
     }
 

@@ -1,7 +1,7 @@
 """A segmenter exported to other formats, each compared with the original on validation tiles."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from urbanseg.config.export import ExportParams
 from urbanseg.config.predict import PredictParams
-from urbanseg.infer import export
+from urbanseg.infer import backends, export
 from urbanseg.infer.backends.pixels import as_input
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.metrics.agreement import agreement, require_agreement
@@ -31,6 +31,7 @@ def export_and_compare(
     options: ExportParams,
     predict: PredictParams,
     read: Callable[[str, int], Samples],
+    classes: Sequence[str],
 ) -> dict[str, Any]:
     """Write a model in each format asked for, and in the one that prediction needs; compare each.
 
@@ -40,12 +41,14 @@ def export_and_compare(
         options: the `export` section.
         predict: the `predict` section.
         read: tiles of a split by its name, at most so many.
+        classes: names of the labels' values, in order.
 
     Returns:
         The number of tiles compared, and the agreement of each format with the original.
 
     Raises:
-        PipelineError: if the architecture can't be captured, or a format differs too much.
+        PipelineError: if the architecture can't be captured, a format differs too much, or the
+            model knows other classes.
     """
     network, spec = segmenter.load(model)
     formats = [*options.formats, predict.backend]
@@ -61,13 +64,17 @@ def export_and_compare(
     validation = read("val", options.check_tiles) if checked else []
     tiles = [as_input(pixels[None]) for pixels, _ in validation]
     labels = [labels for _, labels in validation]
-    torch_predict = TorchPredictor(network, spec, torch.device("cpu"), predict.threads, "float32")
+    torch_predict, _ = backends.for_classes(
+        TorchPredictor(network, spec, torch.device("cpu"), predict.threads, "float32"), spec, classes, model
+    )
     original = [export.classes_of(torch_predict, tile) for tile in tiles]
     metrics: dict[str, Any] = {"tiles": len(tiles)}
     for name in checked:
-        exported = export.predictor(folder / name, predict.threads)
+        exported, _ = backends.for_classes(
+            export.predictor(folder / name, predict.threads), spec, classes, model
+        )
         found = [export.classes_of(exported, tile) for tile in tiles]
-        agreed = agreement(original, found, labels, len(spec.classes))
+        agreed = agreement(original, found, labels, len(classes))
         log.info("%s: %.4f %% of pixels as torch, mIoU %.4f", name, 100 * agreed.equal, agreed.miou)
         require_agreement(name, agreed, min_equal=options.min_equal, max_miou_loss=options.max_miou_loss)
         metrics[name] = asdict(agreed)

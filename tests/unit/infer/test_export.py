@@ -1,5 +1,6 @@
 """Export of a small segmenter with random weights: one capture, all formats, shared by the tests."""
 
+import json
 import shutil
 import sys
 import zipfile
@@ -176,3 +177,97 @@ def test_torch_alone_needs_no_capture(model, tmp_path, monkeypatch):
 def test_nothing_reports_to_the_vendor():
     telemetry = sys.modules["openvino.tools.ovc.telemetry_utils"].tm
     assert telemetry.__name__.endswith("telemetry_stub")
+
+
+FORMER = {"sha256": None}
+
+
+def changed(exported, tmp_path, name, file, **changes):
+    """A copy of an exported format whose JSON file was changed."""
+    folder = shutil.copytree(exported / name, tmp_path / name)
+    for path in (folder / "export.json", folder / file):
+        content = json.loads(path.read_text()) | (changes if path.name == file else {})
+        path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+    return folder
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("onnx", "segmenter.onnx"),
+        ("onnx", "segmenter.json"),
+        ("openvino", "segmenter.bin"),
+        ("openvino", "segmenter.xml"),
+    ],
+)
+def test_an_exported_file_with_a_flipped_bit_is_refused(model, exported, tmp_path, name, file):
+    folder = shutil.copytree(exported / name, tmp_path / name)
+    flip_a_bit(folder / file)
+    with pytest.raises(PipelineError) as caught:
+        backends.load_exported(folder, options())
+    assert str(caught.value).isprintable()
+    with pytest.raises(PipelineError):
+        backends.load(model, tmp_path, options(backend=name))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"classes": ["c", "b", "a"]},
+        {"classes": ["a", "b", "c", "d"]},
+        {"bands": ["red"], "mean": [0.0], "std": [1.0]},
+        {"std": [1.0, 0.0]},
+        {"mean": [float("nan")] * 2},
+    ],
+)
+def test_an_exported_format_whose_spec_was_changed_is_refused(exported, tmp_path, changes):
+    folder = changed(exported, tmp_path, "onnx", "segmenter.json", **changes)
+    with pytest.raises(PipelineError, match=r"onnx holds no complete model .*; .* run the"):
+        backends.load_exported(folder, options())
+
+
+def test_an_exported_format_of_before_opens_with_a_warning_unless_it_makes_no_sense(
+    exported, tmp_path, caplog
+):
+    folder = changed(exported, tmp_path, "onnx", "export.json", **FORMER)
+    backends.load_exported(folder, options())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder} is from before models had digests: damage to it would go unnoticed"
+    ]
+    spec = json.loads((folder / "segmenter.json").read_text())
+    (folder / "segmenter.json").write_text(json.dumps(spec | {"classes": ["a", "b", "c", "d"]}))
+    with pytest.raises(PipelineError, match="it does not answer with 4 finite numbers"):
+        backends.load_exported(folder, options())
+
+
+@pytest.mark.parametrize("manifest", ["[]", '{"format": ["onnx"]}', "{", '{"format": "torch_export"}'])
+def test_a_manifest_that_makes_no_sense_is_one_sentence(exported, tmp_path, manifest):
+    folder = shutil.copytree(exported / "onnx", tmp_path / "onnx")
+    (folder / "export.json").write_text(manifest)
+    with pytest.raises(PipelineError):
+        backends.load_exported(folder, options())
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_classes_come_in_the_order_that_is_wanted_matched_by_name(model, exported, backend, caplog):
+    own, _ = backends.load(model, exported, options(backend=backend))
+    wanted = ["c", "new", "a", "b"]
+    predict, spec = backends.load(model, exported, options(backend=backend), wanted)
+    assert spec.classes == wanted
+    assert "doesn't know new: no pixel gets that class" in caplog.text
+    expected = own(pixels())
+    found = predict(pixels())
+    for column, name in enumerate(wanted):
+        values = expected[:, SPEC.classes.index(name)] if name in SPEC.classes else 0
+        np.testing.assert_array_equal(found[:, column], values)
+
+
+def test_a_class_that_the_parameters_do_not_have_is_named(model, exported):
+    with pytest.raises(PipelineError, match=r"tells apart a, b, c, but .* are a, b, d, without c; name them"):
+        backends.load(model, exported, options(), ["a", "b", "d"])

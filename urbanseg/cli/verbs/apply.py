@@ -58,6 +58,8 @@ def predict(asked: Namespace, folder: Path) -> None:
         run_model, spec = backends.load_exported(asked.model, options, asked.backend)
     else:
         run_model, spec = backends.load(asked.model, paths.EXPORT, options)
+    if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
+        run_model, spec = backends.for_classes(run_model, spec, list(params.classes), asked.model)
     classes = images.class_table(spec.classes, params.class_table if params else None)
     with raster.small_cache(), raster.reading(asked.image, fallback_crs=image_sheet.PLACEHOLDER_CRS) as image:
         bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)

@@ -5,33 +5,78 @@ The runtimes, PyTorch too, are imported when they are asked for.
 """
 
 import hashlib
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer.stitching import Predictor
+from urbanseg.infer.tta import in_columns
 from urbanseg.io import files
-from urbanseg.model.spec import FILE, Spec, read_spec
+from urbanseg.model import digests
+from urbanseg.model.spec import FILE, Spec, read_spec, unreadable
 from urbanseg.paths import EXPORT_FILES
 
+log = logging.getLogger(__name__)
+
 MANIFEST = "export.json"
-"""Beside each exported file: its format, and of which segmenter it was made."""
+"""Beside each exported file: its format, of which segmenter it was made, and the digests of all files."""
+
+TRIAL_PX = 128
+"""Side of the image on which a model is tried before it is used; every architecture takes it."""
 
 
-def load(model: Path, exported: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+def load(
+    model: Path, exported: Path, options: PredictParams, classes: Sequence[str] = ()
+) -> tuple[Predictor, Spec]:
     """The segmenter on the back end that `predict.backend` names, and its spec.
 
     Args:
         model: the segmenter's folder.
         exported: the folder with a folder for each exported format.
         options: the `predict` section.
+        classes: names of the classes in the order that is wanted; empty for the model's own.
 
     Raises:
-        PipelineError: if the model is missing or damaged, if it wasn't exported, or if the
-            back end can't do what the section asks for.
+        PipelineError: if the model is missing or damaged, if it wasn't exported, if the
+            back end can't do what the section asks for, or if the model knows other classes.
     """
-    return BACKENDS[options.backend](model, exported / options.backend, options)
+    predict, spec = BACKENDS[options.backend](model, exported / options.backend, options)
+    return for_classes(predict, spec, classes or spec.classes, model)
+
+
+def for_classes(
+    predict: Predictor, spec: Spec, classes: Sequence[str], model: Path
+) -> tuple[Predictor, Spec]:
+    """A model that answers for the given classes in their order, and its spec; matched by name.
+
+    A class that the model doesn't know is never predicted; the log says so.
+
+    Args:
+        predict: the model.
+        spec: its own.
+        classes: the names that are wanted.
+        model: its folder, for the error.
+
+    Raises:
+        PipelineError: if it knows a class that is not among them.
+    """
+    if list(classes) == spec.classes:
+        return predict, spec
+    if foreign := [name for name in spec.classes if name not in classes]:
+        raise PipelineError(
+            f"{model} tells apart {', '.join(spec.classes)}, but the classes of params.yaml are "
+            f"{', '.join(classes)}, without {', '.join(foreign)}; name them as the model does, or run the "
+            "train stage again"
+        )
+    if unknown := [name for name in classes if name not in spec.classes]:
+        log.warning("%s doesn't know %s: no pixel gets that class", model, ", ".join(unknown))
+    columns = [list(classes).index(name) for name in spec.classes]
+    return in_columns(predict, columns, len(classes)), replace(spec, classes=list(classes))
 
 
 def load_exported(folder: Path, options: PredictParams, backend: str | None = None) -> tuple[Predictor, Spec]:
@@ -46,14 +91,17 @@ def load_exported(folder: Path, options: PredictParams, backend: str | None = No
         PipelineError: if the folder is incomplete or damaged, or another format's.
     """
     manifest = files.read_json(folder / MANIFEST)
-    if (name := manifest.get("format")) not in BACKENDS or not (folder / EXPORT_FILES[name]).is_file():
+    name = str(manifest.get("format"))
+    if name not in BACKENDS or not (folder / EXPORT_FILES[name]).is_file():
         raise PipelineError(f"{folder} holds no exported model that runs here; run the export stage again")
     if backend not in {None, name}:
         raise PipelineError(
             f"{folder} holds the format {name}, which no other back end runs; leave out --backend, or name "
             f"the folder of {backend} or of the segmenter itself with --model"
         )
-    return EXPORTED[name](folder / EXPORT_FILES[name], options), read_spec(folder)
+    digests.check(folder, MANIFEST, "export")
+    spec = read_spec(folder)
+    return _tried(EXPORTED[name](folder / EXPORT_FILES[name], options), spec, folder), spec
 
 
 def is_exported(folder: Path) -> bool:
@@ -63,8 +111,14 @@ def is_exported(folder: Path) -> bool:
 
 def digest(model: Path) -> str:
     """SHA-256 over the files of a segmenter's folder, by which an exported file knows its origin."""
-    parts = [files.sha256(model / name) for name in ("model.safetensors", FILE)]
+    parts = [files.sha256(path) for path in model_files(model)]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def model_files(model: Path) -> list[Path]:
+    """Weights and specs of a model, and of the members of a merged one."""
+    found = [path for pattern in ("*", "*/*") for path in model.glob(pattern)]
+    return sorted(path for path in found if path.name in {"model.safetensors", FILE} and path.is_file())
 
 
 def exported_file(folder: Path, model: Path) -> Path:
@@ -80,7 +134,29 @@ def exported_file(folder: Path, model: Path) -> Path:
         )
     if files.read_json(folder / MANIFEST).get("segmenter_sha256") != digest(model):
         raise PipelineError(f"{path} was made of another model than {model}; run the export stage again")
+    digests.check(folder, MANIFEST, "export")
     return path
+
+
+def _tried(predict: Predictor, spec: Spec, folder: Path) -> Predictor:
+    """The model, after it has answered for an image as its spec says.
+
+    Raises:
+        PipelineError: if it takes other bands, tells apart other classes, or answers with no numbers.
+    """
+    pixels = np.broadcast_to(np.array(spec.mean, np.float32)[None, :, None, None], _trial_shape(spec.bands))
+    try:
+        found = predict(pixels)
+    except Exception as error:  # of any kind: each back end has its own
+        raise unreadable(folder, error, "export") from error
+    if found.shape != _trial_shape(spec.classes) or not np.isfinite(found).all():
+        wrong = ValueError(f"it does not answer with {len(spec.classes)} finite numbers, as {FILE} says")
+        raise unreadable(folder, wrong, "export")
+    return predict
+
+
+def _trial_shape(channels: Sequence[str]) -> tuple[int, int, int, int]:
+    return 1, len(channels), TRIAL_PX, TRIAL_PX
 
 
 def _torch(model: Path, _: Path, options: PredictParams) -> tuple[Predictor, Spec]:
@@ -95,7 +171,8 @@ def _torch(model: Path, _: Path, options: PredictParams) -> tuple[Predictor, Spe
 
 
 def _exported(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
-    return EXPORTED[folder.name](exported_file(folder, model), options), read_spec(model)
+    predict, spec = EXPORTED[folder.name](exported_file(folder, model), options), read_spec(model)
+    return _tried(predict, spec, folder), spec
 
 
 def _onnx(path: Path, options: PredictParams) -> Predictor:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from urbanseg.errors import PipelineError
 from urbanseg.infer.backends.pixels import INPUT, as_input
+from urbanseg.model.limits import is_out_of_memory, one_line
+from urbanseg.model.spec import unreadable
 
 ERRORS_ONLY = 3
 
@@ -23,8 +25,10 @@ class OnnxPredictor:
         try:
             self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
+            if is_out_of_memory(error):
+                raise unreadable(path.parent, error) from error
             raise PipelineError(
-                f"{path} is damaged ({' '.join(str(error).split())}); run the export stage again"
+                f"{path} is damaged ({one_line(error)}); run the export stage again"
             ) from error
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:

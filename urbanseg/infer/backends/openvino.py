@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from urbanseg.errors import PipelineError
 from urbanseg.infer.backends.pixels import as_input
+from urbanseg.model.limits import is_out_of_memory, one_line
+from urbanseg.model.spec import unreadable
 
 DEVICE = "CPU"
 
@@ -41,8 +43,10 @@ class OpenVinoPredictor:
         try:
             self.request = core.compile_model(core.read_model(path), DEVICE, options).create_infer_request()
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise unreadable(path.parent, error) from error
             raise PipelineError(
-                f"{path} is damaged ({' '.join(str(error).split())}); run the export stage again"
+                f"{path} is damaged ({one_line(error)}); run the export stage again"
             ) from error
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
