@@ -5,18 +5,21 @@ from typing import Any
 from stages._cli import stage
 from urbanseg import paths
 from urbanseg.config.params import Params
+from urbanseg.errors import PipelineError
 from urbanseg.io import files, tables
 from urbanseg.learn import assembly, fabric, resume, training, validation
 from urbanseg.learn.curves import curve_files
 from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
+from urbanseg.model.limits import one_line
 from urbanseg.model.spec import Spec
 
 
 @stage(writes=paths.MODEL)
 def main(params: Params) -> None:
     recipe = params.train
+    assembly.require_crop_in_tile(recipe.crop, params.tiles.size)
     files.require_own(paths.CURVES, paths.CURVES_FILES)  # of which it writes the first after an epoch
     processes = fabric.launch(recipe, params.seed)
     summary = files.read_json(paths.DATASET_SUMMARY)
@@ -61,17 +64,22 @@ def main(params: Params) -> None:
 
 def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
     """Tiles and spec, as the dataset stage and the parameters have them."""
-    spec = Spec(
-        bands=summary["bands"],
-        mean=summary["mean"],
-        std=summary["std"],
-        classes=assembly.learnt_classes(summary["classes"], params.train.only_class),
-        arch=params.train.arch,
-        encoder=params.train.encoder,
-        upsample=params.train.upsample,
-        made_with=segmenter.made_with(),
-    )
-    sources = {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]}
+    try:
+        spec = Spec(
+            bands=summary["bands"],
+            mean=summary["mean"],
+            std=summary["std"],
+            classes=assembly.learnt_classes(summary["classes"], params.train.only_class),
+            arch=params.train.arch,
+            encoder=params.train.encoder,
+            upsample=params.train.upsample,
+            made_with=segmenter.made_with(),
+        )
+        sources = {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]}
+    except (LookupError, TypeError, ValueError) as error:
+        raise PipelineError(
+            f"{paths.DATASET_SUMMARY} is not what the dataset stage writes ({one_line(error)}); run it again"
+        ) from error
     return assembly.assemble(
         tables.read(paths.DATASET),
         summary["classes"],

@@ -18,7 +18,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from distributed import Client, Future, KilledWorker, LocalCluster
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError

@@ -17,6 +17,7 @@ from torch import nn
 
 from urbanseg.errors import PipelineError
 from urbanseg.model.dual_branch import DualBranch
+from urbanseg.model.limits import is_out_of_memory
 
 DECODERS: dict[str, type[nn.Module]] = {
     **{decoder.__name__: decoder for decoder in smp.MODEL_ARCHITECTURES_MAPPING.values()},
@@ -58,6 +59,8 @@ def build(arch: str, encoder: str, bands: int, classes: int, decoder_channels: S
     try:
         return DECODERS[name](**options)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PipelineError(
             f"params.yaml: train.encoder {encoder!r} does not work with train.arch {name} ({reason}); "

@@ -10,18 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import timm
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import build_encoder, encoders_of, image_layers
 from urbanseg.model import segmenter
+from urbanseg.model.limits import is_out_of_memory
 
 
 class Package(NamedTuple):
@@ -89,6 +88,8 @@ def load_encoder(network: nn.Module, weights: str, arch: str, encoder: str, band
             f"params.yaml: train.encoder_weights {weights!r} is neither imagenet, null, a file, nor the "
             "folder of a model"
         )
+    for tensors in found.values():
+        _require_weights(tensors)
     first = image_layers(network, arch, encoder, len(bands))
     for branch, module in encoders_of(network).items():
         _fill(module, found.get(branch) or next(iter(found.values())), bands, first)
@@ -123,6 +124,10 @@ def _fill(encoder: nn.Module, weights: Weights, bands: Sequence[str], first: set
     and timm writes ``stages_0`` for ``stages.0`` where it takes a model apart.
     """
     theirs = {_plain(name): tensor for name, tensor in weights.tensors.items()}
+    if len(theirs) < len(weights.tensors):
+        raise PipelineError(
+            f"{weights.origin} has two tensors for one of this encoder; save the encoder's state_dict() alone"
+        )
     state = {}
     for name, own in encoder.state_dict().items():
         tensor = theirs.get(_plain(name))
@@ -133,7 +138,12 @@ def _fill(encoder: nn.Module, weights: Weights, bands: Sequence[str], first: set
                 f"{weights.origin} holds no weights of this encoder: {name} is missing; "
                 "set train.encoder to the one they are of"
             )
-        if name in first and tensor.shape[1] == len(weights.bands):
+        if tensor.is_floating_point() != own.is_floating_point():
+            raise PipelineError(
+                f"{weights.origin}: {name} is {tensor.dtype} where {own.dtype} is needed; save the encoder's "
+                "state_dict() as it was trained"
+            )
+        if name in first and tensor.shape[1:2] == (len(weights.bands),):
             tensor = adapt_first_layer(tensor, bands, weights.bands)
         if tensor.shape != own.shape:
             raise PipelineError(
@@ -142,6 +152,20 @@ def _fill(encoder: nn.Module, weights: Weights, bands: Sequence[str], first: set
             )
         state[name] = tensor
     encoder.load_state_dict(state)
+
+
+def _require_weights(weights: Weights) -> None:
+    """Refuse what is no learnt numbers, or would be NaN after the first step."""
+    for name, tensor in weights.tensors.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex():
+            raise PipelineError(
+                f"{weights.origin}: {name} is no ordinary tensor; save the encoder's state_dict() alone"
+            )
+        if not tensor.isfinite().all():
+            raise PipelineError(
+                f"{weights.origin}: {name} holds numbers that are not finite; take weights from before they "
+                "were lost"
+            )
 
 
 def _plain(name: str) -> str:
@@ -185,23 +209,32 @@ def _from_hub(arch: str, encoder: str) -> Weights:
 
 
 def _from_file(path: Path) -> Weights:
+    path.open("rb").close()  # an error of the system says what it is
     try:
         state = (
             load_file(path)
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
         )
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, UnpicklingError) as error:
+    except Exception as error:  # of any kind: pickle has no type for what is none
+        if is_out_of_memory(error):
+            raise
         raise PipelineError(
-            f"{path} cannot be read as weights; give a safetensors file, or a pth file of tensors alone"
+            f"{path} cannot be read as weights; give a safetensors file, or a pth file of tensors alone, "
+            "without code"
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
+    if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise PipelineError(f"{path} holds more than tensors by name; save the encoder's state_dict() alone")
     return Weights(state, RGB, str(path))
 
 
 def _from_model(folder: Path) -> dict[str, Weights]:
     earlier, spec = segmenter.load(folder)
+    if spec.arch == segmenter.MERGED:
+        raise PipelineError(
+            f"{folder} is a merged model; set train.encoder_weights to the folder of one of its members"
+        )
     return {
         branch: Weights(encoder.state_dict(), spec.bands, str(folder))
         for branch, encoder in encoders_of(earlier.network).items()

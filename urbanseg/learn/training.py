@@ -32,6 +32,7 @@ from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
 from urbanseg.learn.steps import Run, train_epoch
 from urbanseg.learn.validation import validate
+from urbanseg.model.limits import enough_memory
 from urbanseg.model.segmenter import Segmenter
 from urbanseg.model.spec import Spec
 
@@ -41,6 +42,7 @@ READY = 2
 """Steps whose batches are made before they are wanted."""
 
 
+@enough_memory("for the network", "take a smaller train.encoder, or lower train.decoder_channels")
 def create(params: TrainParams, spec: Spec) -> Segmenter:
     """The network that training starts from: new, or with the weights of `init_from`.
 
@@ -60,6 +62,10 @@ def create(params: TrainParams, spec: Spec) -> Segmenter:
     return Segmenter(network, spec.upsample)
 
 
+@enough_memory(
+    "to train",
+    "lower train.batch_size, train.crop or train.upsample in params.yaml, or raise train.accumulate",
+)
 def train(
     fabric: Fabric,
     start: Segmenter,
@@ -87,7 +93,9 @@ def train(
         The segmenter with its best weights on the CPU, and the progress.
 
     Raises:
-        PipelineError: if the loss becomes NaN or infinite; names the tiles of the batch.
+        PipelineError: if the loss becomes NaN or infinite, naming the tiles of the batch, or if
+            memory is full.
+        OSError: naming the file, if the state can't be written.
     """
     run = set_up(fabric, start, data, params, seed)
     key = _state_key(run, seed, data_key)
@@ -201,7 +209,7 @@ def _loss(data: TrainingSet, params: TrainParams) -> SegmentationLoss:
 
 def _restore(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str, Tensor]]:
     """Progress and best weights of an unfinished run, its weights put back; or a fresh start."""
-    state = resume.load(state_folder, key, run.optimiser)
+    state = resume.load(state_folder, key, run.optimiser, run.weights())
     if state is None:
         return Progress(), {}
     progress, weights = state

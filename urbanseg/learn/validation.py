@@ -17,6 +17,7 @@ from urbanseg.classes import IGNORE, iou_per_class
 from urbanseg.learn.batch_sampler import in_order
 from urbanseg.learn.data import Tile, TileDataset, TrainingSet
 from urbanseg.learn.fabric import total
+from urbanseg.model.limits import enough_memory
 
 
 @torch.no_grad()
@@ -83,6 +84,7 @@ def scores_by_city(
     return scores
 
 
+@enough_memory("to score the tiles", "lower train.batch_size or train.upsample in params.yaml")
 def gain_by_city(
     fabric: Fabric, start: nn.Module, trained: nn.Module, data: TrainingSet, batch_size: int
 ) -> dict[str, dict[str, float]]:

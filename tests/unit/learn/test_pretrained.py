@@ -160,3 +160,62 @@ def test_weights_from_the_hub_without_a_network_are_one_sentence(encoder, monkey
 def test_an_encoder_without_imagenet_weights_is_one_sentence():
     with pytest.raises(PipelineError, match="there are no imagenet weights of tu-lcnet_035"):
         create("tu-lcnet_035", "imagenet")
+
+
+SMALL = "tu-test_resnet"
+
+
+def foreign(**changes):
+    """The weights of the small encoder, its first tensor replaced or others added."""
+
+    def make(path):
+        state = dict(encoder_of(SMALL).state_dict())
+        first = next(iter(state))
+        for name, value in changes.items():
+            state[first if name == "first" else name] = value(state[first]) if callable(value) else value
+        torch.save(state, path)
+
+    return make
+
+
+FOREIGN = {
+    "keys that are numbers": (lambda path: torch.save({1: torch.ones(2)}, path), "more than tensors by name"),
+    "a list": (lambda path: torch.save([torch.ones(2)], path), "more than tensors by name"),
+    "a whole network": (lambda path: torch.save(torch.nn.Linear(2, 2), path), "cannot be read as weights"),
+    "nothing": (lambda path: torch.save({}, path), "holds no weights of this encoder"),
+    "a pickle of protocol 0": (
+        lambda path: path.write_bytes(b"cos\nsystem\n(S'ls'\ntR."),
+        "cannot be read as",
+    ),
+    "noise": (lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot be read as weights"),
+    "an empty file": (lambda path: path.write_bytes(b""), "cannot be read as weights"),
+    "NaN": (foreign(first=lambda t: t * float("nan")), "holds numbers that are not finite"),
+    "a scalar": (foreign(first=lambda t: t.sum()), "weights of another encoder"),
+    "whole numbers": (
+        foreign(first=lambda t: t.to(torch.uint8)),
+        "is torch.uint8 where",
+    ),
+    "complex numbers": (foreign(first=lambda t: t.to(torch.complex64)), "is no ordinary tensor"),
+    "a sparse tensor": (foreign(first=lambda t: t.to_sparse()), "no ordinary tensor|cannot be read"),
+    "a name twice": (foreign(**{"encoder.model.bn1.weight": torch.ones(3)}), "two tensors for one"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_weights_that_are_none_of_this_encoder_are_one_sentence(tmp_path, kind):
+    make, said = FOREIGN[kind]
+    make(tmp_path / "foreign.pth")
+    with pytest.raises(PipelineError, match=said) as caught:
+        create(SMALL, str(tmp_path / "foreign.pth"))
+    assert str(caught.value).isprintable()
+    assert "foreign.pth" in str(caught.value)
+
+
+def test_the_encoder_of_a_merged_model_is_asked_of_its_members(tmp_path):
+    for name in ("road", "water"):
+        spec = Spec(RGB, [0.0] * 3, [1.0] * 3, ["other", name], "Unet", SMALL)
+        segmenter.save(tmp_path / name, Segmenter(create(SMALL, None), 1), spec, Card(cities=["x"]))
+    (tmp_path / "m").mkdir()
+    segmenter.merge(tmp_path / "m", [tmp_path / "road", tmp_path / "water"], ["other", "road", "water"])
+    with pytest.raises(PipelineError, match=r"is a merged model; set train\.encoder_weights"):
+        create(SMALL, str(tmp_path / "m"))

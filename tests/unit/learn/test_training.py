@@ -259,3 +259,18 @@ def test_training_that_starts_from_a_model_shows_what_it_brought(data, tmp_path)
     assert set(gain) == {"x"}
     assert gain["x"]["before"] < 0.6
     assert gain["x"]["after"] > 0.8
+
+
+def test_memory_that_is_full_in_training_says_what_to_lower(data, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(training, "train_epoch", full)
+    with pytest.raises(PipelineError, match=r"not enough memory to train; lower train\.batch_size"):
+        run(data, tmp_path / "a", recipe())
+
+
+def test_a_network_too_large_for_the_memory_says_what_to_lower(data):
+    fabric.launch(recipe(), 7)
+    with pytest.raises(PipelineError, match=r"not enough memory for the network; take a smaller"):
+        training.create(recipe(decoder_channels=[2**24] * 5), data.spec)
