@@ -14,6 +14,7 @@ import cv2
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 
 from urbanseg.config.train import TrainParams
@@ -71,7 +72,8 @@ def share_batch_statistics(network: Segmenter, fabric: Fabric) -> Segmenter:
     normalises by its own part, as with `accumulate`.
     """
     if fabric.world_size > 1 and fabric.device.type == "cuda":
-        synchronised: Segmenter = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        # timm's, because torch's drops the activation that timm's layers hold
+        synchronised: Segmenter = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return synchronised
     return network
 

@@ -6,10 +6,12 @@ its docstring names.
 """
 
 import math
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from urbanseg.config.train import TrainParams
 
@@ -151,7 +153,9 @@ def update_ema(ema: nn.Module, network: nn.Module, decay: float, step: int) -> N
 
     Parameters and running statistics are averaged alike; counters are copied. At first
     the average forgets faster, ``min(decay, (1 + step) / (10 + step))``, as TensorFlow's
-    `ExponentialMovingAverage` has it: otherwise a short training would keep its start.
+    `ExponentialMovingAverage` has it: otherwise a short training would keep its start. So the
+    function of `torch.optim.swa_utils` is used and not its `AveragedModel`, which takes the first
+    step's weights as they are, and averages counters.
 
     Args:
         ema: the average, changed in place.
@@ -160,9 +164,10 @@ def update_ema(ema: nn.Module, network: nn.Module, decay: float, step: int) -> N
         step: number of the step, from 0.
     """
     decay = min(decay, (1 + step) / (10 + step))
-    current = network.state_dict()
-    for name, slow in ema.state_dict().items():
-        if slow.is_floating_point():
-            slow.lerp_(current[name], 1 - decay)
-        else:
-            slow.copy_(current[name])
+    tensors = (chain[Tensor](module.parameters(), module.buffers()) for module in (ema, network))
+    pairs = list(zip(*tensors, strict=True))
+    moving, now = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+    get_ema_multi_avg_fn(decay)(moving, now, None)  # type: ignore[no-untyped-call]
+    for counter, current in pairs:
+        if not counter.is_floating_point():
+            counter.copy_(current)

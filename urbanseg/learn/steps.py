@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from urbanseg.classes import IGNORE
@@ -121,9 +122,14 @@ def step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
 
 
 def _mass(target: Tensor, weights: Tensor | None) -> Tensor:
-    """How much the labelled pixels of a part weigh together, in float64 as they may be many."""
-    labelled = target[target != IGNORE]
-    return (labelled.new_ones(len(labelled)) if weights is None else weights[labelled]).double().sum()
+    """How much the labelled pixels of a part weigh together, in float64 as they may be many.
+
+    Without a shape that depends on the labels, for which a GPU would have to be waited for.
+    """
+    if weights is None:
+        return (target != IGNORE).sum(dtype=torch.float64)
+    by_value = F.pad(weights.double(), (0, IGNORE + 1 - len(weights)))
+    return by_value[target].sum()
 
 
 def _not_finite(value: float, run: Run, step: int) -> str:

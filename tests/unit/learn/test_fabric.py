@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,8 +10,12 @@ from safetensors.torch import load_file
 from tests.conftest import ROOT
 from tests.unit.learn import together
 from tests.unit.learn.recipes import recipe
+from tests.unit.learn.test_architectures import CHANNELS, ENCODERS
+from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
-from urbanseg.learn import fabric
+from urbanseg.learn import fabric, steps
+from urbanseg.learn.architectures import build
+from urbanseg.model.segmenter import Segmenter
 
 PARTS = {
     "arch": "FPN",  # with this encoder it has no batch statistics, of which each process has its own on a CPU
@@ -77,3 +82,30 @@ def test_more_gpus_than_there_are_is_one_sentence(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(PipelineError, match=r"train\.devices is 2, but this machine has 1 usable GPUs"):
         fabric.launch(recipe(device="cuda", devices=2), 7)
+
+
+TWO_GPUS = SimpleNamespace(world_size=2, device=torch.device("cuda"))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@torch.no_grad()
+def test_shared_batch_statistics_leave_the_network_what_it_is(encoder):
+    torch.manual_seed(0)
+    network = Segmenter(build("Unet", encoder, 4, 3, CHANNELS), 1).eval()
+    image = torch.randn(1, 4, 32, 32)
+    expected, names = network(image), list(network.state_dict())
+    converted = fabric.share_batch_statistics(network, TWO_GPUS)
+    assert torch.equal(converted(image), expected)
+    assert list(converted.state_dict()) == names
+    kinds = [type(module) for module in converted.modules()]
+    assert any(issubclass(kind, torch.nn.SyncBatchNorm) for kind in kinds)
+    assert not any(issubclass(kind, torch.nn.BatchNorm2d) for kind in kinds)
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 0.0])])
+def test_the_mass_of_a_part_is_that_of_its_labelled_pixels_and_waits_for_no_gpu(weights):
+    target = torch.tensor([[0, 1, IGNORE], [2, 1, IGNORE]])[None]
+    assert steps._mass(target, weights) == (4 if weights is None else 4.5)
+    assert steps._mass(target, weights).dtype == torch.float64
+    # on this device a shape that depends on values can't be known, as on a GPU without waiting for it
+    steps._mass(target.to("meta"), weights if weights is None else weights.to("meta"))

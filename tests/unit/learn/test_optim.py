@@ -127,6 +127,20 @@ def test_an_average_follows_weights_and_statistics_by_the_decay_and_copies_count
         torch.testing.assert_close(value, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_an_average_moves_as_each_tensor_by_itself_would_without_a_state_dict(monkeypatch):
+    torch.manual_seed(0)
+    network, average = Small(), Small()
+    expected = {name: value.clone() for name, value in average.state_dict().items()}
+    for name, value in network.state_dict().items():
+        slow = expected[name]
+        slow.lerp_(value, 1 - 0.1) if slow.is_floating_point() else slow.copy_(value)
+    monkeypatch.setattr(Small, "state_dict", None)
+    optim.update_ema(average, network, 0.9, 0)
+    monkeypatch.undo()
+    for name, value in average.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+
+
 def test_a_frozen_encoder_keeps_its_statistics_and_can_be_freed():
     network = Small().train()
     before = copy.deepcopy(network.encoder.state_dict())
