@@ -171,7 +171,8 @@ def _torch(model: Path, _: Path, options: PredictParams) -> tuple[Predictor, Spe
 
 
 def _exported(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
-    predict, spec = EXPORTED[folder.name](exported_file(folder, model), options), read_spec(model)
+    spec = read_spec(model)
+    predict = EXPORTED[folder.name](exported_file(folder, model), options)
     return _tried(predict, spec, folder), spec
 
 

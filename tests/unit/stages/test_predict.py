@@ -1,0 +1,99 @@
+"""The predict stage matches the model's classes with those of params.yaml by name."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from affine import Affine
+from pyproj import CRS
+from ruamel.yaml import YAML
+
+from stages import predict
+from tests.conftest import ROOT
+from urbanseg import paths
+from urbanseg.grid import Grid
+from urbanseg.io import cog, raster
+from urbanseg.learn import architectures
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.spec import FILE, Spec
+
+GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 64, 96)
+BANDS = ["B02", "B03", "B04", "B08"]
+CLASSES = ["other", "building", "road", "vegetation", "water", "bare_soil"]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["predict", "demo"])
+    write_params(CLASSES)
+    pixels = np.random.default_rng(0).integers(1, 4000, (4, *GRID.shape)).astype(np.uint16)
+    paths.scene_dir("demo").mkdir(parents=True)
+    with cog.writing(
+        paths.scene("demo"), GRID, dtype="uint16", count=4, nodata=0, descriptions=BANDS
+    ) as file:
+        file.write(pixels)
+    save(CLASSES)
+
+
+def write_params(classes):
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    known = dict(params["classes"])
+    params["classes"] = {name: {**known[name], "id": i} for i, name in enumerate(classes)}
+    params["predict"] |= {"threads": 1, "size": 64, "overlap": 32, "device": "cpu"}
+    with paths.PARAMS.open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
+
+
+def save(classes, sure_of=None):
+    torch.manual_seed(0)
+    network = architectures.build("Unet", "tu-test_resnet", 4, len(classes), [16, 16, 8, 8, 8]).eval()
+    if sure_of:
+        network.segmentation_head[0].bias.data[classes.index(sure_of)] = 100
+    spec = Spec(BANDS, [2000.0] * 4, [1000.0] * 4, classes, "Unet", "tu-test_resnet")
+    segmenter.save(paths.MODEL, segmenter.Segmenter(network, 1), spec, Card(cities=["x"]))
+
+
+def names():
+    """Name of the class of each pixel, as a reader of the file sees it."""
+    predict.main()
+    with raster.reading(paths.prediction("demo")) as found:
+        listed = dict(enumerate(YAML(typ="safe").load(paths.PARAMS.read_text())["classes"]))
+        return np.vectorize(listed.get)(found.read_band())
+
+
+def test_another_order_of_classes_is_another_value_of_the_same_class():
+    expected = names()
+    assert len(set(expected.flat)) > 1
+    write_params([CLASSES[i] for i in (0, 4, 2, 1, 5, 3)])
+    np.testing.assert_array_equal(names(), expected)
+
+
+def test_a_model_of_one_class_gets_the_value_of_that_class():
+    save(["other", "water"], sure_of="water")
+    assert set(names().flat) == {"water"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda: save([*CLASSES[:-1], "forest"]), r"segmenter tells apart .* without forest; name them"),
+        (lambda: reorder(CLASSES[::-1]), r"segmenter\.json is damaged, or was changed since it was saved"),
+        (lambda: (paths.MODEL / "model.safetensors").write_bytes(b""), "holds no complete model"),
+    ],
+)
+def test_a_model_of_other_classes_or_a_damaged_one_is_one_sentence(damage, said):
+    damage()
+    with pytest.raises(SystemExit, match=said) as caught:
+        predict.main()
+    assert str(caught.value).isprintable()
+    assert not paths.prediction_dir("demo").exists()
+
+
+def reorder(classes):
+    spec = json.loads((paths.MODEL / FILE).read_text())
+    (paths.MODEL / FILE).write_text(json.dumps(spec | {"classes": classes}))
