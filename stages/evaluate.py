@@ -4,8 +4,10 @@ import logging
 
 from stages._cli import city_stage
 from urbanseg import paths
+from urbanseg.config.evaluate import MAX_TOLERANCE_PX
 from urbanseg.config.params import Params
 from urbanseg.dataset import tiles
+from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import files, raster
 from urbanseg.metrics import block_tables, plots
@@ -48,10 +50,20 @@ def main(city: str, params: Params) -> None:
 
 
 def plan(params: Params, grid: Grid) -> Plan:
-    """What is counted, by the parameters."""
+    """What is counted, by the parameters.
+
+    Raises:
+        PipelineError: if a tolerance is too many pixels of this grid.
+    """
     ids = {name: params.class_table.id_of(name) for name in params.classes}
     settings = params.evaluate
     height_m, width_m = grid.pixel_m
+    largest = max([settings.boundary_tolerance_m, *settings.boundary_tolerances_m])
+    if largest > MAX_TOLERANCE_PX * min(height_m, width_m):
+        raise PipelineError(
+            f"params.yaml: evaluate: a boundary tolerance of {largest:g} m is more than {MAX_TOLERANCE_PX} "
+            f"pixels of {min(height_m, width_m):g} m; choose smaller ones"
+        )
     return Plan(
         n=len(params.classes),
         tolerance_m=settings.boundary_tolerance_m,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from urbanseg import paths
+from urbanseg.config import yaml_text
 from urbanseg.config.params import Params, load, parse
-from urbanseg.errors import PipelineError
 from urbanseg.io import files
 from urbanseg.io.locks import locked
 from urbanseg.workflows import city_pipelines
@@ -63,7 +63,4 @@ def text_of(path: Path) -> str:
     Raises:
         PipelineError: if it is not in UTF-8.
     """
-    try:
-        return path.read_bytes().decode()
-    except UnicodeDecodeError:
-        raise PipelineError(f"{path} is not valid YAML: it is not in UTF-8; save it so") from None
+    return yaml_text.decoded(path.read_bytes(), str(path))

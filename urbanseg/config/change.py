@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from urbanseg.config.base import Metres, Model
+from urbanseg.config.base import Area, Model, Share, Whole
 
 
 class ChangeParams(Model):
-    min_confidence: Annotated[float, Field(ge=0, le=1)]
-    shift_px: Annotated[int, Field(ge=0, le=32)]
-    min_area_m2: Metres
+    min_confidence: Share
+    shift_px: Annotated[Whole, Field(ge=0, le=32)]
+    min_area_m2: Area

@@ -4,9 +4,9 @@ from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from urbanseg.config import yaml_text
 from urbanseg.errors import PipelineError
 
 
@@ -74,10 +74,7 @@ def removed(text: str, city: str, name: str = "params.yaml") -> str:
 
 
 def _cities(text: str, name: str) -> MappingNode:
-    try:
-        whole = YAML(pure=True).compose(text)
-    except YAMLError:
-        raise PipelineError(f"{name} is not valid YAML") from None
+    whole = yaml_text.compose(text, name)
     found = {key.value: value for key, value in whole.value} if isinstance(whole, MappingNode) else {}
     cities = found.get("cities")
     if not isinstance(cities, MappingNode) or cities.flow_style or not cities.value:

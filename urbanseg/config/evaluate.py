@@ -1,10 +1,13 @@
 """The `evaluate` section of params.yaml."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from urbanseg.config.base import Metres, Model, Positive, Share
+from urbanseg.config.base import Metres, Model, Number, Processes, Share, Tolerance, Unique, Whole
+
+MAX_TOLERANCE_PX = 256
+"""Outlines are compared within a disc, at a cost that grows faster than its radius."""
 
 
 class Target(Model):
@@ -19,23 +22,23 @@ class Target(Model):
 
 
 class RoadScoreParams(Model):
-    connectivity_snap_m: Positive
-    buffer_m: Positive
-    apls_snap_m: Positive
-    apls_spacing_m: Positive
+    connectivity_snap_m: Tolerance
+    buffer_m: Tolerance
+    apls_snap_m: Tolerance
+    apls_spacing_m: Annotated[Number, Field(ge=1, le=10_000)]
     apls_min_path_m: Metres
 
 
 class BootstrapParams(Model):
-    cell_m: Positive
-    samples: int = Field(ge=100)
+    cell_m: Number = Field(ge=1, le=1e6)
+    samples: Whole = Field(ge=100, le=100_000)
 
 
 class EvaluateParams(Model):
-    boundary_tolerance_m: Positive
-    boundary_tolerances_px: list[Positive]
-    boundary_tolerances_m: list[Positive]
+    boundary_tolerance_m: Tolerance
+    boundary_tolerances_px: Unique[Annotated[Number, Field(gt=0, le=MAX_TOLERANCE_PX)]]
+    boundary_tolerances_m: Unique[Tolerance]
     roads: RoadScoreParams
     bootstrap: BootstrapParams
-    workers: int = Field(ge=1)
+    workers: Processes
     targets: dict[str, Target]

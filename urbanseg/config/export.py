@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from urbanseg.config.base import Model, Share
+from urbanseg.config.base import Model, Share, Unique, Whole
 
 
 class ExportParams(Model):
-    formats: list[Literal["torch_export", "onnx", "openvino", "openvino_int8"]]
-    check_tiles: int = Field(ge=1)
-    calibration_tiles: int = Field(ge=1)
+    formats: Unique[Literal["torch_export", "onnx", "openvino", "openvino_int8"]]
+    check_tiles: Whole = Field(ge=1, le=1_000_000)
+    calibration_tiles: Whole = Field(ge=1, le=1_000_000)
     min_equal: Share
     max_miou_loss: Share

@@ -5,7 +5,6 @@
 """
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,8 +17,21 @@ from pydantic import (
     model_validator,
 )
 
-from urbanseg.config.base import Metres, Model, Positive, Share, Url, parse_time, to_utc_text
-from urbanseg.config.names import LayerName
+from urbanseg.config.base import (
+    BandNumber,
+    FilePath,
+    Metres,
+    Model,
+    Number,
+    Resolution,
+    Share,
+    Unique,
+    Url,
+    Whole,
+    parse_time,
+    to_utc_text,
+)
+from urbanseg.config.names import BandName, LayerName
 from urbanseg.config.remaps import TABLES
 
 IGNORE_NAME = "ignore"
@@ -54,9 +66,13 @@ def _one_kind(table: dict[int | str, ClassName]) -> dict[int | str, ClassName]:
     return table
 
 
-ValueTable = Annotated[dict[int, ClassName], BeforeValidator(_table), Field(min_length=1)]
+PixelValue = Annotated[Whole, Field(ge=-(2**31), lt=2**32)]
+Width = Annotated[Number, Field(gt=0, le=1000)]
+"""Width of a line in metres."""
+
+ValueTable = Annotated[dict[PixelValue, ClassName], BeforeValidator(_table), Field(min_length=1)]
 MaskTable = Annotated[
-    dict[int | str, ClassName], BeforeValidator(_table), Field(min_length=1), AfterValidator(_one_kind)
+    dict[PixelValue | str, ClassName], BeforeValidator(_table), Field(min_length=1), AfterValidator(_one_kind)
 ]
 
 
@@ -84,14 +100,14 @@ class TagRule(Model):
     """
 
     geometry: Literal["area", "line", "coast"]
-    tags: dict[str, Literal["*"] | list[str]] = Field(min_length=1)
+    tags: dict[str, Literal["*"] | Unique[str]] = Field(min_length=1)
 
 
 class OsmParams(Model):
     rules: dict[ClassName, list[TagRule]]
-    skip: list[dict[str, Literal["*"] | list[str]]] = Field(default_factory=list)
-    keep_tags: list[str] = Field(default_factory=list)
-    max_gap_months: Positive = 6
+    skip: list[dict[str, Literal["*"] | Unique[str]]] = Field(default_factory=list)
+    keep_tags: Unique[str] = Field(default_factory=list)
+    max_gap_months: Number = Field(default=6, gt=0, le=12_000)
     fail_on_gap: bool = False
 
 
@@ -100,14 +116,14 @@ class S2Cloudless(Model):
 
 
 class LabelParams(Model):
-    supersample: int = Field(ge=1, le=20)
-    priority: list[ClassName] = Field(min_length=1)
-    min_share: dict[ClassName, Annotated[float, Field(gt=0, le=1)]]
-    line_width_m: dict[str, Positive]
-    default_line_width_m: Positive
-    lane_width_m: Positive
+    supersample: Whole = Field(ge=1, le=20)
+    priority: Unique[ClassName] = Field(min_length=1)
+    min_share: dict[ClassName, Annotated[Number, Field(gt=0, le=1)]]
+    line_width_m: dict[str, Width]
+    default_line_width_m: Width
+    lane_width_m: Width
     unmapped_cell_m: Metres
-    ignore_scl: list[Annotated[int, Field(ge=0, le=11)]]
+    ignore_scl: Unique[Annotated[Whole, Field(ge=0, le=11)]]
     cloud_dilation_m: Metres
     s2cloudless: S2Cloudless | None = None
 
@@ -118,9 +134,9 @@ class OverpassOsm(Model):
     provider: Literal["overpass"]
     address: Url = "https://overpass-api.de/api"
     date: SceneOrTime | None = None
-    max_query_km2: float = Field(default=100, gt=0, le=2000)
-    timeout_s: int = Field(default=180, ge=1, le=3600)
-    attempts: int = Field(default=6, ge=1, le=20)
+    max_query_km2: Number = Field(default=100, gt=0, le=2000)
+    timeout_s: Whole = Field(default=180, ge=1, le=3600)
+    attempts: Whole = Field(default=6, ge=1, le=20)
     rate_limit: bool = True
 
 
@@ -128,7 +144,7 @@ class PbfOsm(Model):
     """An OpenStreetMap extract on this machine (.osm.pbf, .osm, .osm.bz2)."""
 
     provider: Literal["pbf"]
-    path: Path
+    path: FilePath
     date: UtcTime | None = None
 
 
@@ -152,7 +168,7 @@ class RasterLabels(Model):
     """Labels from a classified raster: its values to our class names, or a table by name."""
 
     source: Literal["raster"]
-    path: Path
+    path: FilePath
     remap: ValueTable
     same_grid: bool = False
 
@@ -165,7 +181,7 @@ class VectorLabels(Model):
     """
 
     source: Literal["vector"]
-    path: Path
+    path: FilePath
     format: Literal["ogr", "labelme", "cvat"] = "ogr"
     layer: str | None = None
     image: str | None = None
@@ -198,9 +214,9 @@ class SplitLists(Model):
     list is an empty split, as a holdout city has for `train` and `val`.
     """
 
-    train: list[str] | Path | None = None
-    val: list[str] | Path
-    test: list[str] | Path
+    train: Unique[str] | FilePath | None = None
+    val: Unique[str] | FilePath
+    test: Unique[str] | FilePath
 
 
 class FolderScene(Model):
@@ -212,8 +228,8 @@ class FolderScene(Model):
 
     provider: Literal["folder"]
     images: str = Field(pattern=r"\{\w+\}")
-    bands: dict[str, Annotated[int, Field(ge=1)]] = Field(min_length=1)
-    resolution_m: Positive
+    bands: dict[BandName, BandNumber] = Field(min_length=1)
+    resolution_m: Resolution
     splits: SplitLists
 
 
@@ -231,7 +247,7 @@ class MaskLabels(Model):
 
 def _kind(value: Any) -> str:
     if isinstance(value, LayeredLabels) or (isinstance(value, dict) and "layers" in value):
-        return "layers"
+        return "layered"
     return str(value.get("source") if isinstance(value, dict) else getattr(value, "source", None))
 
 
@@ -241,12 +257,12 @@ LayerSource = Annotated[OsmLabels | RasterLabels | VectorLabels, Field(discrimin
 class LayeredLabels(Model):
     """Several sources: a pixel has the class of the first layer that labels it."""
 
-    layers: list[str] = Field(min_length=1)
+    layers: Unique[str] = Field(min_length=1)
     sources: dict[LayerName, LayerSource]
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        if set(self.layers) != set(self.sources) or len(set(self.layers)) != len(self.layers):
+        if set(self.layers) != set(self.sources):
             raise ValueError(f"layers must name each of sources once: {', '.join(self.sources)}")
         return self
 
@@ -261,7 +277,7 @@ CityLabels = Annotated[
     | Annotated[RasterLabels, Tag("raster")]
     | Annotated[VectorLabels, Tag("vector")]
     | Annotated[MaskLabels, Tag("masks")]
-    | Annotated[LayeredLabels, Tag("layers")],
+    | Annotated[LayeredLabels, Tag("layered")],
     Discriminator(
         _kind,
         custom_error_type="unknown_source",

@@ -76,3 +76,5 @@ CityName = Annotated[str, AfterValidator(partial(check_name, what="city"))]
 ClassName = Annotated[str, AfterValidator(partial(check_name, what="class"))]
 LayerName = Annotated[str, AfterValidator(partial(check_form, what="layer"))]
 Title = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(check_title)]
+BandName = Title
+"""A band as its file describes it, or as others call it."""

@@ -7,10 +7,9 @@ but the cities of an overlay, if it has any, are all the cities.
 import re
 from collections.abc import Iterator
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node
 
+from urbanseg.config import yaml_text
 from urbanseg.errors import PipelineError
 
 WHOLE = "cities"
@@ -30,10 +29,7 @@ def overlaid(text: str, overlay: str, name: str = "the overlay") -> str:
     Raises:
         PipelineError: if the overlay is no YAML, or has a key that params.yaml has not.
     """
-    try:
-        values, changes = YAML(pure=True).compose(text), YAML(pure=True).compose(overlay)
-    except YAMLError:
-        raise PipelineError(f"{name}, or params.yaml, is not valid YAML") from None
+    values, changes = yaml_text.compose(text, "params.yaml"), yaml_text.compose(overlay, name)
     if not (isinstance(values, MappingNode) and isinstance(changes, MappingNode)):
         raise PipelineError(f"{name} has no keys; it takes the form of params.yaml")
     for first, last, new in sorted(_edits(values, changes, overlay, name), reverse=True):

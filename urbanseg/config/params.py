@@ -5,18 +5,25 @@ Checks that need more than one knob (overlap below the tile size) are validators
 """
 
 import logging
-import re
 from collections.abc import Collection
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from urbanseg.classes import ClassTable, LandClass
-from urbanseg.config.base import ENCODER_STRIDE, NO_SECRET, NOT_SHOWN, Model, Share, check_window
+from urbanseg.config import yaml_text
+from urbanseg.config.base import (
+    ENCODER_STRIDE,
+    NO_SECRET,
+    FilePath,
+    Model,
+    Pixels,
+    Seed,
+    Share,
+    Whole,
+    check_window,
+)
 from urbanseg.config.change import ChangeParams
 from urbanseg.config.evaluate import EvaluateParams
 from urbanseg.config.export import ExportParams
@@ -33,19 +40,16 @@ from urbanseg.config.names import CityName, ClassName, Title
 from urbanseg.config.predict import PredictParams
 from urbanseg.config.sampling import SamplingParams
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
+from urbanseg.config.sentences import first_wrong, place_of_secret
 from urbanseg.config.train import TrainParams
 from urbanseg.config.vectorize import VectorizeParams
 from urbanseg.errors import PipelineError
-from urbanseg.redact import HIDDEN, holds_secret
 
 log = logging.getLogger(__name__)
 
-OWN_WORDS = re.compile(r"""(?:[^"'\n]|(["'])(?:.{1,2}|<[a-z ]+>)\1)*""")
-"""The beginning of what a YAML parser says, until it quotes more of a file than a character or a token."""
-
 
 class ClassParams(Model):
-    id: int = Field(ge=0, le=254)
+    id: Whole = Field(ge=0, le=254)
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
     title: Title | None = Field(default=None, exclude_if=lambda title: title is None)
 
@@ -68,9 +72,9 @@ class SplitShares(Model):
 
 
 class TileParams(Model):
-    size: int = Field(ge=ENCODER_STRIDE, le=2048)
-    overlap: int = Field(ge=0)
-    block: int = Field(gt=0)
+    size: Whole = Field(ge=ENCODER_STRIDE, le=2048)
+    overlap: Pixels
+    block: Annotated[Pixels, Field(gt=0)]
     split: SplitShares
     min_valid_share: Share
 
@@ -90,7 +94,7 @@ Scene = Annotated[
 class CityParams(Model):
     title: Title
     role: Literal["train", "holdout"]
-    inputs: Path
+    inputs: FilePath
     scene: Scene
     osm: Osm
     labels: CityLabels
@@ -122,7 +126,7 @@ class CityParams(Model):
 class Params(Model):
     """All of params.yaml."""
 
-    seed: int = Field(ge=0)
+    seed: Seed
     classes: dict[ClassName, ClassParams] = Field(min_length=2, max_length=64)
     cities: dict[CityName, CityParams] = Field(min_length=1)
     osm: OsmParams
@@ -162,6 +166,8 @@ class Params(Model):
             "labels.min_share": self.labels.min_share,
             "train.only_class": [self.train.only_class] if self.train.only_class else [],
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
+            "predict.classes": self.predict.classes or [],
+            "predict.min_confidence": self.predict.min_confidence,
         }
         for key, used in self.vectorize.named_classes().items():
             named[f"vectorize.{key}"] = used
@@ -179,6 +185,14 @@ class Params(Model):
             raise ValueError(f"labels.priority lacks {', '.join(sorted(unranked))}")
         if unshared := set(self.osm.rules) - set(self.labels.min_share):
             raise ValueError(f"labels.min_share lacks {', '.join(sorted(unshared))}")
+        return self
+
+    @model_validator(mode="after")
+    def _crop_of_a_tile(self) -> Self:
+        if self.train.crop > self.tiles.size:
+            raise ValueError(
+                f"train.crop {self.train.crop} must not be above the tile size {self.tiles.size} (tiles.size)"
+            )
         return self
 
     @model_validator(mode="after")
@@ -212,20 +226,15 @@ class Params(Model):
 def load(path: Path) -> Params:
     """Read and validate params.yaml.
 
-    It is YAML 1.2, where ``yes`` is a word and no boolean: so DVC reads it, and so writes it
-    (without quotes) when an experiment sets a parameter.
-
     Raises:
         PipelineError: naming the first wrong key and what is wrong with it. No error repeats or
             chains a value that may hold a secret.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run from the project's folder") from error
-    except UnicodeDecodeError:
-        raise PipelineError(f"{path} is not valid YAML: it is not in UTF-8; save it so") from None
-    return parse(text, str(path))
+    return parse(yaml_text.decoded(content, str(path)), str(path))
 
 
 def parse(text: str, name: str) -> Params:
@@ -234,73 +243,14 @@ def parse(text: str, name: str) -> Params:
     Raises:
         PipelineError: as `load`.
     """
-    try:
-        raw = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError) as error:
-        raise PipelineError(f"{name} is not valid YAML{_place(error)}") from None
-    if key := _secret(raw):
+    raw = yaml_text.read(text, name)
+    if not isinstance(raw, dict):
+        raise PipelineError(
+            f"{name} holds no parameters, which are lines such as seed: 7; restore it from git"
+        )
+    if key := place_of_secret(raw):
         raise PipelineError(f"{name}: {key}: {NO_SECRET}")
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise PipelineError(f"{name}: {_sentence(error)}") from None
-
-
-def _place(error: Exception) -> str:
-    """What is wrong with a YAML file and where, without what stands there."""
-    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
-    own = OWN_WORDS.match(problem or "")
-    said = f": {own[0].strip()}" if own and own[0] else ""
-    return said + (f", line {mark.line + 1}, column {mark.column + 1}" if mark else "")
-
-
-def _secret(value: Any, key: str = "") -> str | None:
-    """The key of the first text that holds a secret, in any section; None if there is none."""
-    if isinstance(value, str | bytes):
-        text = value if isinstance(value, str) else value.decode(errors="replace")
-        return key if holds_secret(text) else None
-    if isinstance(value, dict):
-        parts = [(part, _joined(key, name)) for name, inner in value.items() for part in (name, inner)]
-    elif isinstance(value, list | tuple | set):
-        parts = [(part, key) for part in value]
-    else:
-        return None
-    return next((found for part, name in parts if (found := _secret(part, name))), None)
-
-
-def _joined(key: str, name: object) -> str:
-    part = str(name) if _is_shown(name) else HIDDEN
-    return f"{key}.{part}" if key else part
-
-
-def _is_shown(value: object) -> bool:
-    """Whether an error may repeat a value: a number or a date, or a text that is no address."""
-    if isinstance(value, str):
-        return not re.search(r"[@?=&]|//", value)
-    return isinstance(value, bool | int | float | date | None)
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first error as ``key: what is wrong``, and how many more there are."""
-    first, *rest = error.errors()
-    parts = [str(part) if _is_shown(part) else HIDDEN for part in first["loc"]]
-    names_key = parts[-1:] == ["[key]"] and first["type"] == "value_error"  # of `names`: says which
-    if parts[-1:] == ["[key]"]:
-        del parts[-2 if names_key else -1 :]
-    if parts[:1] == ["cities"]:
-        del parts[3:4]  # the provider or source, by which pydantic chose the model
-        if parts[2:4] == ["labels", "sources"]:
-            del parts[5:6]
-    key = ".".join(part if part.isprintable() else repr(part) for part in parts) or "the file"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if first["type"] == "missing":
-        message = "is missing; add it"
-    elif first["type"] == "extra_forbidden":
-        message = "is not a parameter; remove it or correct its spelling"
-    elif not _is_shown(tag := first.get("ctx", {}).get("tag")):
-        message = message.replace(str(tag), HIDDEN)
-    elif first["type"] != NOT_SHOWN and _is_shown(first["input"]) and not names_key:
-        message += f", got {first['input']!r}"
-    more = f" (and {len(rest)} more)" if rest else ""
-    return f"{key}: {message}{more}"
+        raise PipelineError(f"{name}: {first_wrong(error, raw)}") from None

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from urbanseg.config.base import Model
+from urbanseg.config.base import Model, Whole
 
 
 class SamplingParams(Model):
     area: Literal["map", "test"]
-    points: int = Field(ge=1)
-    min_points: int = Field(ge=2)
+    points: Whole = Field(ge=1, le=1_000_000)
+    min_points: Whole = Field(ge=2, le=1_000_000)

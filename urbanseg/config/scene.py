@@ -13,7 +13,23 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from urbanseg.config.addresses import address, plain_host
-from urbanseg.config.base import Model, Positive, Share, Time, Url, check_bbox, check_url
+from urbanseg.config.base import (
+    BandNumber,
+    Bbox,
+    FilePath,
+    Model,
+    Number,
+    Resolution,
+    Seed,
+    Share,
+    Time,
+    Unique,
+    Url,
+    Whole,
+    check_bbox,
+    check_url,
+)
+from urbanseg.config.names import BandName
 from urbanseg.grid import BLOCK_PX
 
 SENTINEL2_BANDS = (
@@ -24,16 +40,22 @@ SENTINEL2_BANDS = (
 PROCESS_LIMIT_PX = 2500
 """Largest side of an image that one Process API request may ask for."""
 
+MAX_FACTOR = 50
+"""Fine pixels in a scene pixel of a simulation, along a side."""
+
+MAX_FINE_PX = 60_000
+"""Fine pixels of a simulated scene, along a side."""
+
 
 class LayoutParams(Model):
     """The embedded city: what its street plan looks like. Lengths in metres."""
 
-    seed: int
+    seed: Seed
     style: Literal["river", "oasis"]
-    longitude: float = Field(ge=-180, le=180)
-    latitude: float = Field(ge=-80, le=80)
-    width_m: float = Field(ge=640, le=50_000)
-    height_m: float = Field(ge=640, le=50_000)
+    longitude: Number = Field(ge=-180, le=180)
+    latitude: Number = Field(ge=-80, le=80)
+    width_m: Number = Field(ge=640, le=50_000)
+    height_m: Number = Field(ge=640, le=50_000)
 
 
 class SimulatedScene(Model):
@@ -41,15 +63,15 @@ class SimulatedScene(Model):
 
     provider: Literal["simulated"]
     layout: LayoutParams | None = None
-    osm_path: Path | None = None
+    osm_path: FilePath | None = None
     climate: Literal["temperate", "arid"] = "temperate"
-    resolution_m: Positive = 10.0
-    render_m: Positive = 2.0
+    resolution_m: Resolution = 10.0
+    render_m: Resolution = 2.0
     datetime: Time
-    sun_azimuth: float = Field(ge=0, le=360)
-    sun_elevation: float = Field(ge=8, le=90)
-    noise: float = Field(ge=0, le=0.1)
-    haze: float = Field(ge=0, le=0.2)
+    sun_azimuth: Number = Field(ge=0, le=360)
+    sun_elevation: Number = Field(ge=8, le=90)
+    noise: Number = Field(ge=0, le=0.1)
+    haze: Number = Field(ge=0, le=0.2)
     cloud_share: Share
 
     @model_validator(mode="after")
@@ -61,20 +83,46 @@ class SimulatedScene(Model):
     @model_validator(mode="after")
     def _whole_factor(self) -> Self:
         factor = self.resolution_m / self.render_m
+        if factor > MAX_FACTOR:
+            sides = f"resolution_m {self.resolution_m:g} must be {MAX_FACTOR} × render_m {self.render_m:g}"
+            raise ValueError(f"{sides} at most")
         if factor < 1 or abs(factor - round(factor)) > 1e-9:
             raise ValueError(
                 f"resolution_m {self.resolution_m:g} must be a whole multiple of render_m {self.render_m:g}"
             )
         return self
 
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        if self.layout is not None:
+            check_fine_px(max(self.layout.width_m, self.layout.height_m), self.render_m)
+        return self
+
+
+def check_fine_px(side_m: float, render_m: float) -> None:
+    """Refuse a simulated scene of more fine pixels than there is memory for a strip of.
+
+    Args:
+        side_m: longest side of the scene in metres.
+        render_m: side of a fine pixel in metres.
+
+    Raises:
+        ValueError: naming the parameter.
+    """
+    if side_m / render_m > MAX_FINE_PX:
+        raise ValueError(
+            f"render_m {render_m:g} makes {side_m / render_m:.0f} fine pixels of {side_m:g} m, more than "
+            f"{MAX_FINE_PX} on a side; choose larger ones"
+        )
+
 
 class MaskParams(Model):
     """A raster whose values mark the cloudy or the valid pixels of a local scene."""
 
-    path: Path
+    path: FilePath
     kind: Literal["scl", "cloud", "valid"]
-    band: int = Field(default=1, ge=1)
-    values: list[int] | None = None
+    band: BandNumber = 1
+    values: Unique[Annotated[Whole, Field(ge=-(2**31), lt=2**32)]] | None = None
 
     @field_validator("path")
     @classmethod
@@ -92,18 +140,18 @@ class LocalScene(Model):
     """A raster on this machine, or at an address of http or https."""
 
     provider: Literal["local"]
-    path: Path
-    bands: dict[str, Annotated[int, Field(ge=1)] | str] = Field(min_length=1)
-    nodata: float | None = None
-    scale: float | None = None
-    offset: float | None = None
+    path: FilePath
+    bands: dict[BandName, BandNumber | BandName] = Field(min_length=1)
+    nodata: Number | None = None
+    scale: Number | None = Field(default=None, gt=0, le=1e9)
+    offset: Number | None = Field(default=None, ge=-1e9, le=1e9)
     crs: str | None = None
-    resolution_m: Positive | None = None
-    like: Path | None = None
+    resolution_m: Resolution | None = None
+    like: FilePath | None = None
     resampling: Literal["nearest", "bilinear", "cubic", "average"] = "nearest"
     mask: MaskParams | None = None
     datetime: Time | None = None
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: Bbox | None = None
 
     @field_validator("path", "like")
     @classmethod
@@ -130,8 +178,8 @@ class LocalScene(Model):
 class AreaParams(Model):
     """An area of interest: exactly one of a bounding box, a file with polygons, and a place's name."""
 
-    bbox: tuple[float, float, float, float] | None = None
-    file: Path | None = None
+    bbox: Bbox | None = None
+    file: FilePath | None = None
     place: str | None = None
     geocoder: Url = "https://nominatim.openstreetmap.org"
 
@@ -157,15 +205,15 @@ class Median(Model):
     """Take, pixel by pixel, the median of the clear observations of the clearest acquisitions."""
 
     rule: Literal["median"]
-    dates: int = Field(ge=2, le=20)
+    dates: Whole = Field(ge=2, le=20)
 
 
 class Retry(Model):
     """Attempts of a request, the wait before the second one, and the time-out of each."""
 
-    attempts: int = Field(default=5, ge=1, le=20)
-    wait_s: float = Field(default=5, ge=0, le=300)
-    timeout_s: Positive = 120.0
+    attempts: Whole = Field(default=5, ge=1, le=20)
+    wait_s: Number = Field(default=5, ge=0, le=300)
+    timeout_s: Number = Field(default=120, gt=0, le=3600)
 
 
 class SatelliteScene(Model):
@@ -173,12 +221,12 @@ class SatelliteScene(Model):
 
     area: AreaParams
     dates: str
-    bands: list[Literal[SENTINEL2_BANDS]] = Field(default=["B02", "B03", "B04", "B08"], min_length=1)  # type: ignore[valid-type]
+    bands: Unique[Literal[SENTINEL2_BANDS]] = Field(default=["B02", "B03", "B04", "B08"], min_length=1)  # type: ignore[valid-type]
     crs: str | None = None
-    resolution_m: Positive = 10.0
+    resolution_m: Resolution = 10.0
     choose: Annotated[LeastCloud | Median, Field(discriminator="rule")] = LeastCloud(rule="least_cloud")
     min_clear: Share = 0.8
-    request_px: int = Field(
+    request_px: Whole = Field(
         default=PROCESS_LIMIT_PX // BLOCK_PX * BLOCK_PX, gt=0, le=PROCESS_LIMIT_PX, multiple_of=BLOCK_PX
     )
     patience: Retry = Retry()
@@ -199,13 +247,6 @@ class SatelliteScene(Model):
         """First and last day. They are one text in params.yaml, because DVC takes no dates there."""
         first, last = (date.fromisoformat(day) for day in self.dates.split("/"))
         return first, last
-
-    @field_validator("bands")
-    @classmethod
-    def _unique(cls, bands: list[str]) -> list[str]:
-        if len(set(bands)) < len(bands):
-            raise ValueError(f"each band may be named once, got {', '.join(bands)}")
-        return bands
 
     @field_validator("crs")
     @classmethod
@@ -229,14 +270,14 @@ class StacScene(SatelliteScene):
     profile: Literal["earth_search", "planetary_computer"] | None = None
     url: Url | None = None
     collection: str | None = None
-    assets: dict[str, str] | None = None
+    assets: dict[Literal[(*SENTINEL2_BANDS, "SCL")], str] | None = None  # type: ignore[valid-type]
     scaling: Literal["earth_search", "baseline", "metadata"] | None = None
     sas_url: Url | None = None
-    hosts: list[str] = Field(default_factory=list)
+    hosts: Unique[str] = Field(default_factory=list)
 
     @field_validator("hosts")
     @classmethod
-    def _plain_hosts(cls, hosts: list[str]) -> list[str]:
+    def _plain_hosts(cls, hosts: Unique[str]) -> list[str]:
         return [plain_host(name) for name in hosts]
 
     @model_validator(mode="after")

@@ -5,13 +5,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from urbanseg.config.base import ENCODER_STRIDE, Model, Positive, Share
+from urbanseg.config.base import ENCODER_STRIDE, FilePath, Model, Number, Processes, Share, Whole
 
 NO_MODEL = Path("data/none")
 """What `init_from` says where training starts anew: a path that DVC can watch."""
 REST = "other"
 """What a network that learns `only_class` calls all the rest."""
-Weight = Annotated[float, Field(ge=0)]
+Weight = Annotated[Number, Field(ge=0, le=1000)]
+Epochs = Annotated[Whole, Field(ge=1, le=100_000)]
+Factor = Annotated[Number, Field(gt=0, le=1000)]
+MAX_NETWORK_PX = 8192
+"""Largest side of an image that the network sees in training, after `upsample`."""
 
 
 class LossParams(Model):
@@ -24,9 +28,9 @@ class LossParams(Model):
     tversky_alpha: Weight
     tversky_beta: Weight
     class_weights: Literal["none", "inverse_frequency", "effective_number", "median_frequency"]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     boundary_weight: Weight
-    boundary_sigma_px: Positive
+    boundary_sigma_px: Factor
 
     @property
     def terms(self) -> dict[str, float]:
@@ -43,51 +47,51 @@ class LossParams(Model):
 
 class AugmentParams(Model):
     flips: bool
-    brightness: float = Field(ge=0, le=1)
-    contrast: float = Field(ge=0, le=1)
-    gamma: float = Field(ge=0, lt=1)
-    bands: float = Field(ge=0, le=1)
-    noise: float = Field(ge=0, le=1)
-    scale: float = Field(ge=0, lt=1)
+    brightness: Number = Field(ge=0, le=1)
+    contrast: Number = Field(ge=0, le=1)
+    gamma: Number = Field(ge=0, lt=1)
+    bands: Number = Field(ge=0, le=1)
+    noise: Number = Field(ge=0, le=1)
+    scale: Number = Field(ge=0, lt=1)
 
 
 class TrainParams(Model):
     arch: str
     encoder: str
     encoder_weights: str | None
-    init_from: Path
-    fraction: Annotated[float, Field(gt=0, le=1)]
-    decoder_channels: list[Annotated[int, Field(gt=0)]] = Field(min_length=5, max_length=5)
-    upsample: int = Field(ge=1, le=8)
+    init_from: FilePath
+    fraction: Annotated[Number, Field(gt=0, le=1)]
+    decoder_channels: list[Annotated[Whole, Field(gt=0, le=4096)]] = Field(min_length=5, max_length=5)
+    upsample: Whole = Field(ge=1, le=8)
     only_class: str | None
-    crop: int = Field(ge=ENCODER_STRIDE, multiple_of=ENCODER_STRIDE)
-    epochs: int = Field(ge=1)
-    steps_per_epoch: int = Field(ge=1)
-    batch_size: int = Field(ge=2)
-    accumulate: int = Field(ge=1)
+    crop: Whole = Field(ge=ENCODER_STRIDE, le=2048, multiple_of=ENCODER_STRIDE)
+    epochs: Epochs
+    steps_per_epoch: Whole = Field(ge=1, le=1_000_000)
+    batch_size: Whole = Field(ge=2, le=65_536)
+    accumulate: Whole = Field(ge=1, le=65_536)
     balance: Share
     optimizer: Literal["adamw", "adam", "sgd"]
-    learning_rate: Positive
-    encoder_rate_factor: Positive
-    freeze_encoder_epochs: int = Field(ge=0)
-    weight_decay: float = Field(ge=0)
-    momentum: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Factor
+    encoder_rate_factor: Factor
+    freeze_encoder_epochs: Whole = Field(ge=0, le=100_000)
+    weight_decay: Number = Field(ge=0, le=1000)
+    momentum: Annotated[Number, Field(ge=0, lt=1)]
     schedule: Literal["cosine", "step", "poly", "one_cycle"]
-    warmup_epochs: int = Field(ge=0)
-    step_epochs: int = Field(ge=1)
-    step_factor: Annotated[float, Field(gt=0, le=1)]
-    poly_power: Positive
-    clip_norm: float = Field(ge=0)
-    ema_decay: Annotated[float, Field(ge=0, lt=1)]
-    patience: int = Field(ge=1)
+    warmup_epochs: Whole = Field(ge=0, le=100_000)
+    step_epochs: Epochs
+    step_factor: Annotated[Number, Field(gt=0, le=1)]
+    poly_power: Factor
+    clip_norm: Number = Field(ge=0, le=1e9)
+    ema_decay: Annotated[Number, Field(ge=0, lt=1)]
+    patience: Epochs
     loss: LossParams
     augment: AugmentParams
     device: Literal["auto", "cpu", "cuda"]
-    devices: int = Field(ge=1)
+    devices: Processes
     precision: Literal["auto", "32-true", "bf16-mixed"]
     compile: bool
-    workers: int = Field(ge=0)
-    threads: int = Field(ge=1)
+    workers: Whole = Field(ge=0, le=1024)
+    threads: Processes
 
     @field_validator("only_class")
     @classmethod
@@ -100,6 +104,14 @@ class TrainParams(Model):
     def start(self) -> Path | None:
         """The model to start from, if any."""
         return None if self.init_from == NO_MODEL else self.init_from
+
+    @model_validator(mode="after")
+    def _network_px(self) -> Self:
+        if self.crop * self.upsample > MAX_NETWORK_PX:
+            raise ValueError(
+                f"crop {self.crop} × upsample {self.upsample} must be {MAX_NETWORK_PX} pixels at most"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts(self) -> Self:

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from urbanseg.config.base import Metres, Model
+from urbanseg.config.base import Area, Metres, Model, Number, Unique
 
-ByClass = Metres | dict[str, Metres]
+ByClass = Area | dict[str, Area]
 """One value for all classes, or values by class; 0 for those not named."""
 
 Format = Literal["gpkg", "fgb", "geojson", "shapefile", "pmtiles"]
@@ -16,17 +16,17 @@ class RoadParams(Model):
     min_spur_m: Metres
     snap_m: Metres
     max_gap_m: Metres
-    max_angle_deg: Annotated[float, Field(ge=0, le=180)]
+    max_angle_deg: Annotated[Number, Field(ge=0, le=180)]
     min_length_m: Metres
 
 
 class VectorizeParams(Model):
     min_area_m2: ByClass
     min_hole_m2: ByClass
-    smooth: list[str]
-    square: list[str]
+    smooth: Unique[str]
+    square: Unique[str]
     simplify_m: Metres
-    formats: list[Format] = Field(min_length=1)
+    formats: Unique[Format] = Field(min_length=1)
     roads: RoadParams
 
     def named_classes(self) -> dict[str, list[str]]:

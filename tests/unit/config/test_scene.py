@@ -26,7 +26,7 @@ def checked(scene: dict[str, Any]) -> Any:
         (HUB | {"dates": "2023-07-31"}, "must be a first and a last day"),
         (HUB | {"dates": "2023-07-31/2023-05-01"}, "first day 2023-07-31 must not be after the last"),
         (HUB | {"bands": ["B10"]}, "B10"),
-        (HUB | {"bands": ["B02", "B02"]}, "each band may be named once"),
+        (HUB | {"bands": ["B02", "B02"]}, "names B02 twice"),
         (HUB | {"request_px": 2560}, "less than or equal to 2500"),
         (HUB | {"request_px": 1000}, "multiple of 256"),
         (HUB | {"crs": "EPSG:4326"}, "projected system with metres"),

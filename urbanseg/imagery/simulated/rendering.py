@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from tqdm import tqdm
 
-from urbanseg.config.scene import SimulatedScene
+from urbanseg.config.scene import SimulatedScene, check_fine_px
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
 from urbanseg.imagery.simulated import atmosphere, illumination, sensor
@@ -92,6 +92,9 @@ def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Gr
 
     Without a layout, `features` say the extent, by the header of their file (``attrs``)
     or by how far they reach.
+
+    Raises:
+        PipelineError: if the extract is too large for the pixels.
     """
     if (layout := params.layout) is not None:
         return utm_grid(
@@ -103,6 +106,10 @@ def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Gr
     longitude, latitude = (west + east) / 2, (south + north) / 2
     to_metres = Transformer.from_crs(4326, utm_crs(longitude, latitude), always_xy=True)
     left, bottom, right, top = to_metres.transform_bounds(west, south, east, north)
+    try:
+        check_fine_px(max(right - left, top - bottom), params.render_m)
+    except ValueError as error:
+        raise PipelineError(f"params.yaml: {error}, or a smaller extract than {params.osm_path}") from None
     return utm_grid(longitude, latitude, right - left, top - bottom, params.resolution_m)
 
 
