@@ -47,6 +47,7 @@ test-slow: setup        ## the long tests: every stage killed in every way, the 
 
 check: setup
 	ruff check
+	ruff check --preview --select PLW1514 urbanseg stages ci bench  # text has an encoding, whatever the locale
 	ruff format --check
 	mypy
 	actionlint

@@ -60,7 +60,7 @@ def prepare(folder: Path, settings: list[str]) -> None:
         for parent in parents:
             section = section[parent]
         section[last] = YAML(typ="safe").load(setting.partition("=")[2])
-    with (folder / "params.yaml").open("w") as file:
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
     subprocess.run(DVC[:-1], cwd=folder, check=True)  # the pipelines of the cities
     subprocess.run(["git", "add", "cities", "params.yaml"], cwd=folder, check=True)

@@ -85,7 +85,7 @@ def make_project(folder: Path, count: int) -> None:
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump(values, folder / "params.yaml")
     for name in ("dvc.yaml", "cities/template.yaml"):
-        text = Path(name).read_text()
+        text = Path(name).read_text(encoding="utf-8")
         for stage, entry in yaml.load(text)["stages"].items():
             if stage != "params":
                 text = text.replace(
@@ -118,7 +118,7 @@ def repro(folder: Path) -> tuple[float, int]:
     if running.returncode:
         raise SystemExit("dvc repro failed")
     wall = time.perf_counter() - began
-    return wall - sum(map(float, log.read_text().split())), stages
+    return wall - sum(map(float, log.read_text(encoding="utf-8").split())), stages
 
 
 def git(folder: Path, *words: str) -> None:

@@ -156,7 +156,7 @@ def own_peak_mb() -> float:
 
     Not getrusage's ru_maxrss: Linux hands a parent's peak down to what it starts.
     """
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 

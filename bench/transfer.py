@@ -51,7 +51,7 @@ def prepare(folder: Path, params: Any, cities: list[str]) -> None:
     chosen = {name: params["cities"][name] for name in cities}
     for city in chosen.values():
         city["role"] = "train"
-    with (folder / "params.yaml").open("w") as file:
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump({**params, "cities": chosen}, file)
 
 

@@ -115,7 +115,9 @@ def run(way: str, source: Path, target: Path) -> None:
     started, worked = time.perf_counter(), time.process_time()
     WAYS[way](source, target)
     seconds, cpu = time.perf_counter() - started, time.process_time() - worked
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    status = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    )
     print(seconds, cpu, status["VmHWM"].split()[0])
 
 

@@ -196,14 +196,16 @@ def _output(*command: str) -> str:
     Raises:
         PipelineError: if it fails.
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise PipelineError(f"{' '.join(command)} failed: {' '.join(done.stderr.split())}")
     return done.stdout.strip()
 
 
 def _succeeds(*command: str) -> bool:
-    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8"
+    )
     sys.stderr.write(redact(done.stderr))
     return done.returncode == 0
 
@@ -216,7 +218,9 @@ def _run(*command: str) -> str:
     """
     log.info("$ %s", " ".join(command))
     lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as running:
         try:
             errors = threading.Thread(target=_show, args=(running.stderr, sys.stderr, []))
             errors.start()

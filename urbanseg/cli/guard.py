@@ -1,6 +1,6 @@
 """What every program does around its work: set up the log, say errors in one sentence, end when told to."""
 
-import errno
+import io
 import logging
 import os
 import select
@@ -9,29 +9,18 @@ import sys
 from collections.abc import Callable
 
 from urbanseg import redact
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, of_system
 from urbanseg.io import files, locks, processes
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-REFUSED = {
-    errno.EACCES: "it may not be read or written by this user; change its permissions, or name another",
-    errno.EPERM: "the system does not allow it; change its permissions, or name another",
-    errno.EROFS: "its file system can only be read; name another place",
-    errno.EISDIR: "it is a folder, where a file is expected; name a file",
-    errno.ENOTDIR: "a part of the path is a file, where a folder is expected; correct the path",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
-    errno.ELOOP: "its links lead back to themselves; correct them",
-}
-"""What the system says of paths that a user names."""
 
 
 def guarded(work: Callable[[], None]) -> None:
-    """Do the work; our errors are one sentence and exit code 1, and so is a full disk.
+    """Do the work; our errors are one sentence and exit code 1, and so is what the system refuses.
 
     A signal is one line, and exit code 130 (Ctrl-C), 143 (SIGTERM) or 129 (the terminal is gone). Where
     nobody reads the output any more (``| head``), the exit code is 141, without a word.
     """
     redact.install()
+    _print_any_character()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     logging.getLogger("onnx_ir").setLevel(logging.WARNING)  # it logs each constant that it folds
@@ -44,15 +33,19 @@ def guarded(work: Callable[[], None]) -> None:
         processes.leave(stopped)
     except PipelineError as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
+    except Exception as error:
         if isinstance(error, BrokenPipeError) and _is_unread():
             sys.exit(128 + signal.SIGPIPE)
-        if error.errno in REFUSED and error.filename:
-            sys.exit(redact.redact(f"error: {error.filename}: {REFUSED[error.errno]}"))
-        if error.errno not in FULL:
+        if (sentence := of_system(error)) is None:
             raise
-        name = error.filename or "an output"
-        sys.exit(f"error: {name} cannot be written: the disk is full; free some space, or raise the quota")
+        sys.exit(f"error: {sentence}")
+
+
+def _print_any_character() -> None:
+    """Print what the terminal's encoding lacks as its code, instead of ending."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _abandon() -> None:

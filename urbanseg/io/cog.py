@@ -106,7 +106,9 @@ def writing_all(grid: Grid, layers: Mapping[Path, RasterProfile]) -> Iterator[di
                 _write_category_names(path, layer["classes"])
     except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
         names = ", ".join(map(str, layers))
-        raise PipelineError(f"{names} cannot be written ({error}); is the disk full?") from error
+        raise PipelineError(
+            f"{names} cannot be written ({error}); check the disk and its permissions"
+        ) from error
 
 
 def _draft(path: Path, layer: RasterProfile, grid: Grid) -> Any:

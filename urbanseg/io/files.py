@@ -21,7 +21,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, quoted_number
 from urbanseg.io.locks import locked
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.part(\.|$)|^\..*\.part\.lock$")
@@ -68,6 +68,7 @@ def temporary(path: Path) -> Iterator[Path]:
 
     Raises:
         PipelineError: if another process is writing `path`.
+        OSError: naming `path`, if the disk is full or no file can be opened, whichever library says so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
@@ -76,6 +77,14 @@ def temporary(path: Path) -> Iterator[Path]:
         _active.add(made)
         try:
             yield made
+        except PipelineError:
+            raise
+        except Exception as error:
+            if number := quoted_number(error):
+                raise OSError(number, os.strerror(number), str(path)) from error
+            if isinstance(error, OSError) and str(error.filename).startswith(str(made)):
+                error.filename = str(path) + str(error.filename).removeprefix(str(made))
+            raise
         finally:
             _discard(made)
 
@@ -169,7 +178,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run the stage that makes it") from error
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise PipelineError(
             f"{path} is not valid JSON ({error}); run the stage that makes it again"
         ) from error

@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 
 from urbanseg.config.addresses import address
 from urbanseg.config.base import check_url
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, require_readable
 from urbanseg.io import references
 from urbanseg.io.drivers import REMOTE, SINGLE_FILE, open_with
 from urbanseg.io.references import UnreadableError
@@ -52,6 +52,7 @@ def _local(path: Path, trusted: Sequence[Path]) -> DatasetReader:
     try:
         dataset = open_with(name, ("VRT",) if references.is_vrt(path) else SINGLE_FILE)
     except RasterioIOError as error:
+        require_readable(path)
         raise UnreadableError(f"{path} is not a raster that GDAL can open; it may be damaged") from error
     allowed = references.places(path, trusted)
     for file in dataset.files:

@@ -16,7 +16,8 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
-from urbanseg.errors import PipelineError
+from urbanseg.config.addresses import address
+from urbanseg.errors import PipelineError, require_readable
 from urbanseg.grid import Grid, Window
 from urbanseg.io import gdal_access
 
@@ -106,6 +107,8 @@ class Reader:
         try:
             return read()
         except RasterioIOError as error:
+            if address(self.path) is None:
+                require_readable(self.path)
             raise PipelineError(
                 f"{self.path} cannot be read to its end: the file is truncated or damaged; "
                 "fetch or copy it again"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, require_readable
 from urbanseg.io.files import atomic
 
 
@@ -19,10 +19,12 @@ def read(path: Path) -> pd.DataFrame:
 
     Raises:
         PipelineError: if the file is missing or damaged.
+        OSError: if the system refuses it.
     """
     try:
+        require_readable(path)
         return pd.read_parquet(path)
     except FileNotFoundError as error:
         raise PipelineError(f"{path} does not exist; run the stage that makes it") from error
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise PipelineError(f"{path} is damaged ({error}); delete it and run the stage again") from error

@@ -174,6 +174,8 @@ def reproducible_writing(target: Path) -> Iterator[None]:
     try:
         yield
     except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
-        raise PipelineError(f"{target} cannot be written ({error}); is the disk full?") from error
+        raise PipelineError(
+            f"{target} cannot be written ({error}); check the disk and its permissions"
+        ) from error
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

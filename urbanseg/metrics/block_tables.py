@@ -34,7 +34,7 @@ def read(folder: Path) -> CountsByBlock:
     """
     try:
         tables = {name: pd.read_csv(folder / name) for name in FILES}
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise PipelineError(
             f"{folder} lacks the tables of its test blocks ({error}); run evaluate again"
         ) from error

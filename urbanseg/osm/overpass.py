@@ -93,7 +93,7 @@ def tiles(bbox: Bounds, max_km2: float) -> list[Bounds]:
 
 def _add_response(response: Path, collector: FeatureCollector) -> str:
     """Add the elements of a response; returns the date of its state."""
-    content = json.loads(response.read_text())
+    content = json.loads(response.read_text(encoding="utf-8"))
     with atomic(response.with_suffix(".osm.pbf")) as extract:
         _write(content["elements"], extract)
         collect(extract, collector)

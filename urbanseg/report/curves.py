@@ -41,7 +41,7 @@ def read_curves(folder: Path, wording: Wording = humanize) -> dict[str, dict[str
     root = folder / "plots" / "metrics"
     curves: dict[str, dict[str, Series]] = defaultdict(dict)
     for path in sorted(root.rglob("*.tsv")):
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         points = [(float(row["step"]) + 1, float(row[path.stem] or "nan")) for row in rows]
         if finite := [point for point in points if math.isfinite(point[1])]:

@@ -73,10 +73,10 @@ def _series(path: Path, x: str, y: str, key: str | None = None, wording: Wording
     """Points of a table, by the value of the column `key`, in words."""
     found: dict[str, list[tuple[float, float]]] = {}
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 name = wording(row[key]) if key else ""
                 found.setdefault(name, []).append((float(row[x]), float(row[y])))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
         raise PipelineError(f"{path} is no table of {x} and {y}; run the evaluate stage again") from error
     return dict(found)

@@ -132,7 +132,7 @@ def read_confusion(path: Path, wording: Wording = humanize) -> Confusion:
         PipelineError: if the file is no such table.
     """
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             cells = {(row["actual"], row["predicted"]): row for row in csv.DictReader(file)}
         names = list(dict.fromkeys(actual for actual, _ in cells))
         rows = [[(int(cells[a, p]["pixels"]), float(cells[a, p]["share"])) for p in names] for a in names]

@@ -175,5 +175,5 @@ def test_an_unquoted_time_is_taken_as_a_quoted_one(tmp_path: Path, time: str) ->
 def test_a_tolerance_of_too_many_pixels_of_the_grid_is_refused() -> None:
     params = load(ROOT / "params.yaml")
     grid = Grid(CRS(32632), Affine(0.15, 0, 500000, 0, -0.15, 5400000), 64, 64)
-    with pytest.raises(PipelineError, match="a boundary tolerance of 50 m is more than 256 pixels of 0.15 m"):
+    with pytest.raises(PipelineError, match=r"a boundary tolerance of 50 m is more than 256 pixels of 0\.15"):
         evaluate.plan(params, grid)

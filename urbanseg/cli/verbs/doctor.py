@@ -181,7 +181,7 @@ def _machine() -> Iterator[Row]:
     import psutil
 
     free, memory = shutil.disk_usage(Path.cwd()).free / 1e9, psutil.virtual_memory().total / 1e9
-    limit = MEMORY_LIMIT.read_text().strip() if MEMORY_LIMIT.is_file() else ""
+    limit = MEMORY_LIMIT.read_text(encoding="utf-8").strip() if MEMORY_LIMIT.is_file() else ""
     memory = min(memory, int(limit) / 1e9) if limit.isdecimal() else memory
     yield Row("disk", "ok" if free >= DISK_GB else "low", f"{free:.0f} GB free here; {DISK_GB} GB are enough")
     yield Row("memory", "ok" if memory >= MEMORY_GB else "low", f"{memory:.0f} GB; {MEMORY_GB} GB are enough")
