@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -24,7 +24,6 @@ from pyproj import CRS, Transformer
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
-from urbanseg.config.addresses import host, require_allowed
 from urbanseg.config.scene import AreaParams, Retry
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, utm_crs
@@ -140,26 +139,28 @@ def _outline(place: str, address: str, retry: Retry) -> BaseGeometry:
     return _areal(shape, place)
 
 
-class _SameHost(HTTPRedirectHandler):
-    """Follows redirects to the geocoder's own host alone, for no other is told the place."""
+class _NoRedirects(HTTPRedirectHandler):
+    """Follows no redirect: the place is told to the geocoder of params.yaml and to no other."""
 
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def redirect_request(self, *request: Any) -> Request | None:
-        """Raises PipelineError unless the target, the last of the arguments, is on the host."""
-        schemes = ("https",) if urlsplit(self.address).scheme == "https" else ("https", "http")
-        require_allowed(
-            request[-1], {host(self.address)}, schemes, f"a redirect of the geocoder {self.address}"
+    def redirect_request(
+        self, _request: Request, answer: IO[bytes], _code: int, _message: str, _headers: Any, target: str
+    ) -> Request | None:
+        """Raises PipelineError, with the host of the target."""
+        answer.close()
+        raise PipelineError(
+            f"the geocoder {self.address} redirects to {urlsplit(target).hostname}; "
+            "set area.geocoder to the address that answers"
         )
-        return super().redirect_request(*request)
 
 
 def _request(address: str, place: str, timeout_s: float) -> Callable[[], dict[str, Any] | None]:
     """Nominatim's search: https://nominatim.org/release-docs/latest/api/Search/."""
     query = urlencode({"q": place, "format": "json", "limit": 1, "polygon_geojson": 1})
     asked = Request(f"{address}/search?{query}", headers={"User-Agent": "urbanseg"})  # noqa: S310, a checked Url
-    opener = build_opener(_SameHost(address))
+    opener = build_opener(_NoRedirects(address))
 
     def request() -> dict[str, Any] | None:
         try:
