@@ -4,6 +4,8 @@ Also the area of interest of a scene, in which features are read.
 """
 
 import json
+import logging
+from collections import Counter
 
 import geopandas as gpd
 import numpy as np
@@ -13,12 +15,14 @@ from pyproj import CRS, Proj, Transformer
 from urbanseg.config.labels import LabelParams
 from urbanseg.grid import Grid, is_in_metres
 from urbanseg.osm.features import Bounds
-from urbanseg.osm.widths import line_width
+from urbanseg.osm.widths import line_width, parse_width
+
+log = logging.getLogger(__name__)
 
 ARC_SEGMENTS = 4
 """Segments of a quarter circle in buffers: 2 % of the radius off at most."""
 MARGIN_M = 200.0
-"""Lines this far outside a scene may reach into it; more than half of any plausible width."""
+"""Lines this far outside a scene may reach into it; half as wide as all but a few rivers."""
 EQUATOR_DEGREE_M = 111_320.0
 
 
@@ -43,10 +47,18 @@ def polygons(features: gpd.GeoDataFrame, crs: CRS, params: LabelParams) -> gpd.G
         return gpd.GeoDataFrame({"class": []}, geometry=[], crs=crs)
     projected = features[["class", "geometry"]].to_crs(_buffer_crs(features, crs))
     is_line = shapely.get_dimensions(projected.geometry.to_numpy()) == 1
+    tags = [json.loads(text) for text in features.loc[is_line, "tags"]]
     widths = [
-        line_width(json.loads(tags), params.line_width_m, params.default_line_width_m, params.lane_width_m)
-        for tags in features.loc[is_line, "tags"]
+        line_width(each, params.line_width_m, params.default_line_width_m, params.lane_width_m)
+        for each in tags
     ]
+    unread = Counter(text for each in tags if (text := each.get("width")) and parse_width(text) is None)
+    if unread:
+        some = ", ".join(f"{text!r}" for text, _ in unread.most_common(5))
+        log.warning(
+            "%d of %d lines have a width that says none (%s); they get that of their lanes or kind",
+            unread.total(), len(tags), some,
+        )  # fmt: skip
     lines = projected.geometry.to_numpy()[is_line]
     shapes = np.array(projected.geometry.to_numpy(), dtype=object)
     shapes[is_line] = shapely.buffer(lines, np.array(widths) / 2, quad_segs=ARC_SEGMENTS)

@@ -16,10 +16,10 @@ TagSet = Mapping[str, Literal["*"] | list[str]]
 Rules = Mapping[str, Sequence[TagRule]]
 Shape = Literal["area", "line", "coast"]
 
-STATES = frozenset(
-    "proposed planned construction disused abandoned ruins collapsed "
-    "demolished razed removed destroyed dismantled was".split()
-)
+STATES = frozenset({
+    "proposed", "planned", "construction", "disused", "abandoned", "ruins", "collapsed", "demolished",
+    "razed", "removed", "destroyed", "dismantled", "was",
+})  # fmt: skip
 """States of what is not yet, or no longer: https://wiki.openstreetmap.org/wiki/Lifecycle_prefix."""
 STANDING = frozenset({"disused", "abandoned"})
 """States whose tag ``<state>=yes`` says that nobody uses a thing, which is still there."""
@@ -60,7 +60,7 @@ def is_seen(tags: Tags, rule: TagRule) -> bool:
 
 
 def _is_same(former: str | None, now: str | None) -> bool:
-    """Whether a key with the prefix of a state is about the same thing as the key itself, not its successor."""
+    """Whether a key with the prefix of a state means the same thing as the key itself, no successor."""
     return former is not None and former != "no" and (former == now or "yes" in (former, now))
 
 

@@ -1,37 +1,83 @@
 """Width of lines of OpenStreetMap on the ground, from free-text tags.
 
-The `width` tag counts if it can be parsed (https://wiki.openstreetmap.org/wiki/Key:width),
-else the number of `lanes`, else what is typical for the line's kind.
+The `width` tag counts if it can be parsed (https://wiki.openstreetmap.org/wiki/Key:width,
+https://wiki.openstreetmap.org/wiki/Map_features/Units), else the number of `lanes`, else
+what is typical for the line's kind.
 """
 
 import re
 from collections.abc import Mapping
 
-FOOT_M = 0.3048
-PLAUSIBLE_WIDTH_M = (0.5, 200.0)
+INCH_M, FOOT_M = 0.0254, 0.3048
+UNITS_M = {
+    1.0: "m metre metres meter meters mtr",
+    0.01: "cm",
+    0.001: "mm",
+    1000.0: "km",
+    INCH_M: "\" '' in inch inches",
+    FOOT_M: "' ft feet foot",
+    3 * FOOT_M: "yd yard yards",
+    1609.344: "mi mile miles",
+    1852.0: "nmi",
+}
+"""Metres of each unit, by its spellings."""
+PLAUSIBLE_WIDTH_M = (0.5, 1000.0)
 PLAUSIBLE_LANES = (1.0, 16.0)
 DESCRIPTIVE = ("name", "width", "lanes", "layer", "bridge")
 """Keys whose values never name the kind of a line."""
 
-_WIDTH = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>m|metres?|meters?|ft|feet|foot|')?", re.IGNORECASE)
-_FEET_AND_INCHES = re.compile(r"(?P<feet>\d+)'\s*(?P<inches>\d+(\.\d+)?)(\"|'')")
+_UNITS = {spelling: metres for metres, spellings in UNITS_M.items() for spelling in spellings.split()}
+_NUMBER = (
+    r"(?:\d*\.\d+|\d+,\d{1,2}(?!\d)|\d+,\d{4,}|\d+)"  # a comma before three digits may be one of thousands
+)
+_UNIT = "|".join(re.escape(spelling) for spelling in sorted(_UNITS, key=len, reverse=True))
+_LENGTH = re.compile(rf"({_NUMBER})\s*({_UNIT})?")
+_FEET_AND_INCHES = re.compile(
+    rf"({_NUMBER})\s*(?:'|ft|feet|foot)\s*(?:({_NUMBER})|-?\s*({_NUMBER})\s*(?:\"|''|in|inch|inches))"
+)
+_ABOUT = re.compile(r"(~|≈|ca\.?|c\.|circa|about|approx\.?|approximately)\s*")
+_RANGE = re.compile(r"\s*(?:-|–|—|\.\.|\bto\b)\s*")
+_QUOTES = str.maketrans({"′": "'", "’": "'", "″": '"', "”": '"'})
 
 
 def parse_width(text: str) -> float | None:
     """The width in metres of a `width` tag, or None if it is not plausible.
 
-    >>> [parse_width(text) for text in ("12", "12.5 m", "40 ft", "narrow", "1200")]
-    [12.0, 12.5, 12.192, None, None]
+    Of a range it is the middle, and what is only about right counts as it is.
+
+    >>> [parse_width(text) for text in ("12", "12,5 m", "40 ft", "~20", "6-8", "narrow", "1200")]
+    [12.0, 12.5, 12.192, 20.0, 7.0, None, None]
     """
-    text = text.strip()
-    if match := _FEET_AND_INCHES.fullmatch(text):
-        metres = (float(match["feet"]) + float(match["inches"]) / 12) * FOOT_M
-    elif match := _WIDTH.fullmatch(text):
-        unit = (match["unit"] or "m").lower()
-        metres = float(match["number"]) * (1.0 if unit.startswith("m") else FOOT_M)
-    else:
+    plain = text.strip().lower().translate(_QUOTES)
+    if about := _ABOUT.match(plain):
+        plain = plain[about.end() :]
+    ends = [plain] if _FEET_AND_INCHES.fullmatch(plain) else _RANGE.split(plain)
+    if len(ends) > 2:
         return None
-    return metres if PLAUSIBLE_WIDTH_M[0] <= metres <= PLAUSIBLE_WIDTH_M[1] else None
+    if len(ends) == 2 and (unit := _LENGTH.fullmatch(ends[1])) and unit[2] and _is_number(ends[0]):
+        ends[0] += unit[2]  # 6-8 ft
+    metres = [_length(end) for end in ends]
+    if None in metres:
+        return None
+    width = sum(length for length in metres if length is not None) / len(metres)
+    return width if PLAUSIBLE_WIDTH_M[0] <= width <= PLAUSIBLE_WIDTH_M[1] else None
+
+
+def _length(text: str) -> float | None:
+    """The metres of one length such as ``12'6"``, whether plausible or not."""
+    if match := _FEET_AND_INCHES.fullmatch(text):
+        return _number(match[1]) * FOOT_M + _number(match[2] or match[3]) * INCH_M
+    if match := _LENGTH.fullmatch(text):
+        return _number(match[1]) * _UNITS[match[2] or "m"]
+    return None
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(_NUMBER, text) is not None
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def parse_lanes(text: str) -> float | None:

@@ -1,5 +1,7 @@
 """Lines cover ground by their width in metres, whatever the CRS."""
 
+import json
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -51,6 +53,16 @@ def test_round_ends_leave_no_notch_where_two_ways_meet_at_an_angle() -> None:
     covered = osm.polygons(frame, UTM, PARAMS).union_all()
     outer_corner = shapely.Point(386_100 + 7 * np.sin(0.5), 6_672_000 - 7 * np.cos(0.5))
     assert covered.contains(outer_corner)
+
+
+def test_widths_that_cannot_be_read_are_counted_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    texts = ["narrow", "narrow", "20,5", ""]
+    tags = [json.dumps({"highway": "primary", "width": text}) for text in texts]
+    lines = [shapely.LineString([(386_000, y), (387_000, y)]) for y in (0, 1000, 2000, 3000)]
+    frame = gpd.GeoDataFrame({"class": ["road"] * 4, "tags": tags}, geometry=lines, crs=UTM)
+    made = osm.polygons(frame, UTM, PARAMS)
+    assert np.round(made.area / 1000, 1).tolist() == [16.2, 16.2, 20.8, 16.2]
+    assert "2 of 4 lines have a width that says none ('narrow')" in caplog.text
 
 
 def test_the_area_of_interest_is_the_scene_with_a_margin() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.conftest import ROOT
 from urbanseg.config import params
+from urbanseg.osm import rules
 from urbanseg.osm.rules import classify, matches
 
 OSM = params.load(ROOT / "params.yaml").osm
@@ -17,10 +18,7 @@ def classes(tags: dict[str, str]) -> list[str]:
     return list(classify(tags, ["area", "line"], OSM.rules))
 
 
-STATES = (
-    "proposed planned construction disused abandoned ruins collapsed demolished razed removed destroyed "
-    "dismantled"
-).split()
+STATES = sorted(rules.STATES)
 
 
 @pytest.mark.parametrize(

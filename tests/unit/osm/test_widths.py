@@ -20,6 +20,25 @@ from urbanseg.osm.widths import FOOT_M, PLAUSIBLE_WIDTH_M, line_width, parse_lan
         ("12 Feet", 12 * FOOT_M),
         ("8'6\"", 8.5 * FOOT_M),
         ("16' 3\"", 16.25 * FOOT_M),
+        ("12′6″", 12.5 * FOOT_M),
+        ("12'6", 12.5 * FOOT_M),
+        ("12'-6\"", 12.5 * FOOT_M),
+        ("12 ft 6 in", 12.5 * FOOT_M),
+        ("30 in", 2.5 * FOOT_M),
+        ("20,5", 20.5),
+        ("20,5 m", 20.5),
+        (".75", 0.75),
+        ("~20", 20),
+        ("ca. 20 m", 20),
+        ("6-8", 7),
+        ("6 – 8 m", 7),
+        ("6 m - 8 m", 7),
+        ("~6,5-8", 7.25),
+        ("10-20 ft", 15 * FOOT_M),
+        ("10'-20'", 15 * FOOT_M),
+        ("550 cm", 5.5),
+        ("0.5 mi", 804.672),
+        ("0.1 km", 100),
     ],
 )
 def test_a_width_is_understood_with_its_unit(text: str, metres: float) -> None:
@@ -27,7 +46,25 @@ def test_a_width_is_understood_with_its_unit(text: str, metres: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "narrow", "2;3", "1-2", "~5", "0", "0.01", "1200", "-4", "5 km", "nan", "inf", "1e2"]
+    "text",
+    [
+        "",
+        "narrow",
+        "2;3",
+        "0",
+        "0.01",
+        "1200",
+        "1,200",
+        "-4",
+        "5 km",
+        "nan",
+        "inf",
+        "1e2",
+        "1-2-3",
+        "6-",
+        "~",
+        "1.2.3",
+    ],
 )
 def test_a_width_that_says_nothing_plausible_is_ignored(text: str) -> None:
     assert parse_width(text) is None
