@@ -184,16 +184,16 @@ def labeller(
     grid: Grid,
     classes: ClassTable,
     params: LabelParams,
-    extent: Sequence[float] | None = None,
+    extent: Sequence[float] | Sequence[Sequence[float]] | None = None,
     *,
     background: str = "other",
     ignored: int = IGNORE,
 ) -> Labeller:
     """The function that labels a window; see `rasterize_scene`.
 
-    Pixels outside the `extent` of the extract (west, south, east, north in degrees), and
-    cells of ``params.unmapped_cell_m`` that no polygon meets, are `IGNORE`: there, the
-    absence of features says nothing.
+    Pixels outside the `extent` of the extract (west, south, east, north in degrees, or
+    several such boxes), and cells of ``params.unmapped_cell_m`` that no polygon meets, are
+    `IGNORE`: there, the absence of features says nothing.
 
     Args:
         polygons: `class` (a class, or ``ignore``) and `geometry` in the grid's CRS.
@@ -263,15 +263,14 @@ def unmapped(polygons: PixelPolygons, window: Window, cell: int) -> Mask:
     return whole[row : row + window.height, col : col + window.width]
 
 
-def covered(extent: Sequence[float], grid: Grid) -> Masker:
+def covered(extent: Sequence[float] | Sequence[Sequence[float]], grid: Grid) -> Masker:
     """The function that says which pixels of a window an extract covers.
 
     Args:
-        extent: west, south, east, north of the extract in degrees.
+        extent: west, south, east, north of the extract in degrees, or several such boxes.
         grid: the scene's grid.
     """
-    west, south, east, north = extent
-    box = shapely.segmentize(shapely.box(west, south, east, north), 0.01)
-    outline = gpd.GeoSeries([box], crs=4326).to_crs(grid.crs)
-    polygons = to_pixel_polygons(outline.to_numpy(), np.ones(1, np.uint8), grid, 1)
+    boxes = [shapely.segmentize(shapely.box(*box), 0.01) for box in np.reshape(extent, (-1, 4)).tolist()]
+    outlines = gpd.GeoSeries(boxes, crs=4326).to_crs(grid.crs)
+    polygons = to_pixel_polygons(outlines.to_numpy(), np.ones(len(boxes), np.uint8), grid, 1)
     return lambda window: rasterize_window(polygons, window) > 0

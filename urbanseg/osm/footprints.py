@@ -14,6 +14,7 @@ from pyproj import CRS, Proj, Transformer
 
 from urbanseg.config.labels import LabelParams
 from urbanseg.grid import Grid, is_in_metres
+from urbanseg.osm.extents import TURN
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.widths import line_width, parse_width
 
@@ -79,9 +80,13 @@ def _buffer_crs(features: gpd.GeoDataFrame, crs: CRS) -> CRS:
 
 
 def area_of_interest(grid: Grid) -> Bounds:
-    """West, south, east, north in degrees of a scene with `MARGIN_M` around it."""
+    """West, south, east, north in degrees of a scene with `MARGIN_M` around it.
+
+    East is above 180 if the scene crosses the antimeridian.
+    """
     to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
     west, south, east, north = to_degrees.transform_bounds(*grid.bounds)
+    east += TURN if east < west else 0.0  # across the antimeridian
     tall = MARGIN_M / EQUATOR_DEGREE_M
     wide = tall / np.cos(np.radians(max(abs(south), abs(north))))
     return float(west - wide), float(south - tall), float(east + wide), float(north + tall)

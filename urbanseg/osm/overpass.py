@@ -19,7 +19,9 @@ from urbanseg.config.labels import OverpassOsm
 from urbanseg.errors import PipelineError
 from urbanseg.io.files import atomic, remove
 from urbanseg.osm.collect import COAST_REACH_DEGREES, FeatureCollector
+from urbanseg.osm.extents import halves
 from urbanseg.osm.features import Bounds
+from urbanseg.osm.files import writing
 from urbanseg.osm.overpass_client import connected
 from urbanseg.osm.pbf import collect
 from urbanseg.osm.rules import Rules, Shape, TagSet
@@ -60,12 +62,14 @@ def fetch_features(
     """
     collector = FeatureCollector(rules, skip, keep_tags, bbox)
     with connected(server, moment, cache) as client:
-        progress = tqdm(tiles(bbox, server.max_query_km2), desc="Overpass", unit="query")
+        wanted = [half for tile in tiles(bbox, server.max_query_km2) for half in halves(tile)]
+        progress = tqdm(wanted, desc="Overpass", unit="query")
         states = [_add_response(client.query(tile, _query(rules)), collector) for tile in progress]
         coasts = _query(rules, ["coast"])
         if coasts and not collector.coasts:
-            _add_response(client.query(_grown(bbox, COAST_REACH_DEGREES), coasts), collector)
-    features = collector.features(bbox)
+            for half in halves(_grown(bbox, COAST_REACH_DEGREES)):
+                _add_response(client.query(half, coasts), collector)
+    features = collector.features([bbox])
     features.attrs = {"snapshot": moment or min(states)}
     log.info("%s: %s", server.address, collector.summary(features))
     if features.empty:
@@ -104,7 +108,7 @@ def _add_response(response: Path, collector: FeatureCollector) -> str:
 def _write(elements: Sequence[dict[str, Any]], extract: Path) -> None:
     """Write the elements of a response as an OpenStreetMap file, ordered: nodes, ways, relations."""
     kinds = {"node": 0, "way": 1, "relation": 2}
-    with osmium.SimpleWriter(extract) as writer:
+    with writing(extract) as writer:
         for element in sorted(elements, key=lambda element: (kinds[element["type"]], element["id"])):
             about = {"id": element["id"], "version": 1, "tags": element.get("tags", {})}
             if element["type"] == "node":

@@ -232,6 +232,20 @@ def test_pixels_outside_the_extract_are_not_known() -> None:
     np.testing.assert_array_equal(known(Window(3, 1, 2, 4)), inside[3:5, 1:5])
 
 
+def test_an_extract_of_several_boxes_is_known_in_any_of_them() -> None:
+    grid = grid_of(6, 6, 1000.0)
+    left, bottom, right, top = grid.bounds
+    squares = [
+        shapely.box(left, bottom, left + 2500, top),
+        shapely.box(right - 2500, bottom, right, bottom + 2500),
+    ]
+    boxes = [gpd.GeoSeries([square], crs=UTM).to_crs(4326).total_bounds for square in squares]
+    inside = rasterize.covered([list(box) for box in boxes], grid)(Window(0, 0, 6, 6))
+    assert inside[:, :2].all()
+    assert inside[4:, 4:].all()
+    assert not inside[:3, 3:].any()
+
+
 def rows_of(*rows: tuple[str, shapely.Geometry]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(list(rows), columns=["class", "geometry"], geometry="geometry", crs=UTM)
 

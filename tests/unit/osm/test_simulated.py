@@ -1,5 +1,7 @@
 """The embedded city is a valid town plan, and its file holds exactly that plan."""
 
+import errno
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +106,18 @@ def test_the_file_says_how_far_it_reaches_and_no_time(city: list[Feature], tmp_p
     west, south, east, north = features.attrs["extent"]
     assert "snapshot" not in features.attrs
     assert shapely.box(west, south, east, north).buffer(1e-6).contains(shapely.box(*features.total_bounds))
+
+
+@pytest.mark.parametrize("room", [0, 5000])
+def test_a_full_disk_is_an_error_that_names_the_file(city: list[Feature], tmp_path: Path, room: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(OSError, match=r"city\.osm\.pbf") as stop:
+            write(tmp_path / "city.osm.pbf", city, UTM)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert stop.value.errno == errno.EFBIG
 
 
 def test_a_lake_with_an_island_is_a_relation_and_comes_back_with_its_hole(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import rasterio
 import shapely
 import yaml
 from affine import Affine
-from pyproj import CRS
+from pyproj import CRS, Transformer
 
 import stages.labels
 import stages.osm
@@ -230,6 +230,66 @@ def test_where_a_broken_coast_leaves_open_what_is_sea_only_what_is_mapped_is_lab
     made = labelled()
     assert (made[:45] == IGNORE).all()
     assert (made[49, :] == 2).all()
+
+
+def write_xml(
+    path: str, grid: Grid, lines: list[tuple[list[tuple[float, float]], dict]], tail: str = ""
+) -> None:
+    """An OpenStreetMap file of ways through places in pixels (column, row) of a grid."""
+    to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    nodes, ways = "", ""
+    count = 0
+    for number, (places, tags) in enumerate(lines, start=1):
+        refs = ""
+        for place in places:
+            count += 1
+            lon, lat = to_degrees.transform(*(grid.transform @ place))
+            nodes += f"<node id='{count}' version='1' lat='{lat:.7f}' lon='{lon:.7f}'/>"
+            refs += f"<nd ref='{count}'/>"
+        tagged = "".join(f"<tag k='{key}' v='{value}'/>" for key, value in tags.items())
+        ways += f"<way id='{number}' version='1'>{refs}{tagged}</way>"
+    Path(path).write_text(f"<osm version='0.6'>{nodes}{ways}{tail}</osm>")
+
+
+def test_a_river_whose_relation_lacks_members_is_ignored_and_what_is_mapped_in_it_is_not() -> None:
+    write_params(osm={"provider": "pbf", "path": "town.osm"})
+    write_scene()
+    banks = [([(-5, 20), (85, 20)], {}), ([(-5, 40), (85, 40)], {})]
+    street = ([(40, -5), (40, 65)], {"highway": "motorway", "bridge": "yes"})
+    members = "".join(f"<member type='way' ref='{ref}' role='outer'/>" for ref in (1, 2, 98, 99))
+    tags = "<tag k='type' v='multipolygon'/><tag k='natural' v='water'/>"
+    write_xml("town.osm", GRID, [*banks, street], f"<relation id='9' version='1'>{members}{tags}</relation>")
+    stages.osm.main()
+    stages.labels.main()
+    made = labelled()
+    assert (made[21:39, :35] == IGNORE).all()
+    assert (made[:19, :35] == 0).all()
+    assert (made[41:, 45:] == 0).all()
+    assert (made[:, 40] == 2).all()
+
+
+def test_a_scene_across_the_antimeridian_is_labelled_on_both_sides() -> None:
+    write_params(osm={"provider": "pbf", "path": "town.osm"})
+    to_utm = Transformer.from_crs(4326, 32760, always_xy=True)
+    x, y = to_utm.transform(180, -17)
+    grid = Grid(CRS.from_epsg(32760), Affine(10, 0, x - 400, 0, -10, y + 300), 60, 80)
+    write_scene(grid)
+    park = {"leisure": "park"}
+    west, east = [(5, 5), (35, 5), (35, 55), (5, 55), (5, 5)], [(45, 5), (75, 5), (75, 55), (45, 55), (45, 5)]
+    write_xml("town.osm", grid, [(west, park), (east, park)])
+    bounds = "".join(
+        f"<bounds minlat='-18' maxlat='-16' minlon='{low}' maxlon='{high}'/>"
+        for low, high in ((179, 180), (-180, -179))
+    )
+    Path("town.osm").write_text(Path("town.osm").read_text().replace("<node", bounds + "<node", 1))
+    stages.osm.main()
+    stages.labels.main()
+    with raster.reading(paths.labels("town")) as file:
+        made = file.read_band()
+    expected = np.zeros(grid.shape, np.uint8)
+    expected[5:55, 5:35] = expected[5:55, 45:75] = 3
+    assert (made == expected).mean() > 0.97
+    assert not (made == IGNORE).any()
 
 
 def test_a_map_too_far_from_the_scene_in_time_stops_the_stage_if_told_to(

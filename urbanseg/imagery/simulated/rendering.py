@@ -102,7 +102,8 @@ def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Gr
         )
     if features is None:
         raise ValueError("without a layout, the area is that of the features")
-    west, south, east, north = features.attrs.get("extent") or features.total_bounds
+    boxes = np.reshape(features.attrs.get("extent") or features.total_bounds, (-1, 4))
+    (west, south), (east, north) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     longitude, latitude = (west + east) / 2, (south + north) / 2
     to_metres = Transformer.from_crs(4326, utm_crs(longitude, latitude), always_xy=True)
     left, bottom, right, top = to_metres.transform_bounds(west, south, east, north)

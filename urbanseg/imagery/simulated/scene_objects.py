@@ -70,7 +70,7 @@ def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> 
     """Turn features into scene objects.
 
     Args:
-        features: EPSG:4326, with `class` (name of a surface), `tags` (JSON) and geometry.
+        features: EPSG:4326, with `class`, `tags` (JSON) and geometry; only surfaces are drawn.
         grid: metric; its CRS is that of the shapes.
         climate: ``temperate`` or ``arid``.
         seed: of materials, shades and tints.
@@ -79,6 +79,7 @@ def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> 
         The objects, from the lowest to the topmost.
     """
     rng = np.random.default_rng([seed, 1])
+    features = features[features["class"].isin(SURFACES.keys())]
     projected = features.to_crs(grid.crs)
     tags = [json.loads(text) for text in features["tags"]]
     surfaces = features["class"].to_numpy()

@@ -17,17 +17,22 @@ from numpy.typing import NDArray
 from osmium.osm.mutable import Node, Relation, Way
 from shapely.geometry.base import BaseGeometry
 
+from urbanseg.osm.files import writing
+
 Feature = tuple[BaseGeometry, dict[str, str]]
 Members = list[tuple[str, int, str]]
 
 
 def write(path: Path, features: Sequence[Feature], crs: pyproj.CRS) -> None:
-    """Write features to `path`, in the format that its suffix names (``.osm.pbf``).
+    """Write features to `path`, in OpenStreetMap's PBF format.
 
     Args:
-        path: the file; it must not exist yet.
+        path: the file; one that exists is replaced.
         features: lines, polygons and multipolygons with tags, in `crs`.
         crs: of the features; the file holds WGS 84 degrees of 7 decimals.
+
+    Raises:
+        OSError: if the file cannot be written, with its name.
     """
     table = _Objects()
     for shape, tags in _in_degrees(features, crs):
@@ -35,7 +40,7 @@ def write(path: Path, features: Sequence[Feature], crs: pyproj.CRS) -> None:
     header = osmium.io.Header()
     header.set("generator", "urbanseg (simulated city)")
     header.add_box(table.extent())
-    with osmium.SimpleWriter(str(path), header=header) as writer:
+    with writing(path, header) as writer:
         for number, (lon, lat) in enumerate(table.nodes, start=1):
             writer.add_node(Node(id=number, location=(lon / 1e7, lat / 1e7), version=1))
         for number, (refs, tags) in enumerate(table.ways, start=1):
