@@ -11,6 +11,7 @@ from pyproj import Transformer
 from bench import helsinki
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
+from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.config.params import Params, load
 from urbanseg.grid import Grid
 
@@ -105,7 +106,8 @@ def test_rings_that_the_extract_cuts_open_are_dropped_and_counted(
         helsinki.label(params)
     assert "dropped 138 (138 nodes or members outside the extract)" in caplog.text
     cut_building, cut_relation = 19993762, 167264
-    assert not set(features["osm_id"]) & {cut_building, cut_relation}
+    cut = features[features["osm_id"].isin([cut_building, cut_relation])]
+    assert set(cut["class"]) == {IGNORE_NAME}, "where they may lie is ignored"
 
 
 def test_every_feature_is_valid_and_of_the_kind_its_rule_asks_for(features: gpd.GeoDataFrame) -> None:
@@ -117,8 +119,9 @@ def test_every_feature_is_valid_and_of_the_kind_its_rule_asks_for(features: gpd.
     assert features.set_index(["class", "osm_type", "osm_id"]).index.is_unique
 
 
-def test_pixels_outside_the_extract_are_ignored_and_all_others_labelled(city: City) -> None:
+def test_pixels_outside_the_extract_are_ignored_and_the_others_labelled(city: City) -> None:
     made = city[2]
     corners = made[[0, 0, -1, -1], [0, -1, 0, -1]]
     assert (corners == IGNORE).all()
-    assert (made[100:-100, 100:-100] != IGNORE).all()
+    # But for where the 90 areas that the extract cuts may lie.
+    assert (made[100:-100, 100:-100] != IGNORE).mean() > 0.96
