@@ -68,7 +68,7 @@ class Town:
             writer.write(pixels)
 
     def run(self, stage, *words, limit_bytes=None):
-        words = words or (() if stage in {"dataset", "train"} else ("town",))
+        words = words or (() if stage in {"dataset", "train", "export"} else ("town",))
         (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
 
         def limit():

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -186,6 +187,14 @@ def test_what_can_not_be_a_scheduler_is_said_at_once(town, address):
     with pytest.raises(PipelineError, match="no Dask scheduler answers at"):
         next(cluster.predict_strips(job(town, scheduler=address)))
     assert time.monotonic() - began < cluster.SCHEDULER_TIMEOUT_S
+
+
+def test_a_port_where_somebody_else_listens_is_said_in_time(town, monkeypatch):
+    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(PipelineError, match="no Dask scheduler answers at"):
+            next(cluster.predict_strips(job(town, scheduler=address)))
 
 
 @pytest.fixture(scope="module")

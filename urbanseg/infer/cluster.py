@@ -128,7 +128,7 @@ def _client(options: PredictParams) -> Iterator[Client]:
             )
             address = stack.enter_context(local).scheduler_address
         try:
-            _require_open_port(address)
+            _require_answer(address)
             client = stack.enter_context(Client(address, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False))
         except (OSError, TimeoutError, ValueError, ImportError) as error:
             raise PipelineError(
@@ -145,7 +145,13 @@ def _client(options: PredictParams) -> Iterator[Client]:
         yield client
 
 
-def _require_open_port(address: str) -> None:
-    """Raise an OSError at once where nothing listens, for which Dask would wait until its time is up."""
+def _require_answer(address: str) -> None:
+    """Raise an OSError at once where no scheduler answers, for which Dask would wait long, or for ever.
+
+    A scheduler greets whoever connects; one with TLS waits for the client to begin.
+    """
     at = urlsplit(address)
-    socket.create_connection((at.hostname, at.port), timeout=PORT_TIMEOUT_S).close()
+    with socket.create_connection((at.hostname, at.port), timeout=PORT_TIMEOUT_S) as connection:
+        connection.settimeout(SCHEDULER_TIMEOUT_S)
+        if at.scheme == "tcp" and not connection.recv(1):
+            raise ConnectionResetError
