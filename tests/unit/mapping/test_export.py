@@ -32,7 +32,9 @@ def layers(with_roads=True):
     classes = np.digitize(smooth, [0.49, 0.51] if with_roads else [0.5, 9]).astype(np.uint8)
     classes[:10, :10] = IGNORE
     confidence = rng.integers(0, 255, GRID.shape, dtype=np.uint8)
-    edges, nodes = road_layers(road_graph(classes == 2, GRID.transform), classes == 2, GRID)
+    edges, nodes = road_layers(
+        road_graph(classes == 2, GRID.transform), lambda window: classes[window.slices] == 2, GRID
+    )
     return {
         "land_cover": polygonise(classes, confidence, GRID, TABLE),
         "road_edges": edges,
