@@ -160,7 +160,7 @@ def has_known_neighbour(polygons):
     return np.bincount(first[shared & (first != second)], minlength=len(polygons)) > 0
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(
     shapes.flatmap(
         lambda shape: arrays.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 1, 2, 2, 255]))

@@ -34,7 +34,7 @@ def skeleton(mask, rows):
     return skeleton_pixels(lambda window: mask[window.slices], mask.shape, rows)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([noise, blobs, thick_lines]),
