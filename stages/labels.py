@@ -52,12 +52,21 @@ def _labelled(
         images = image_sheet.from_table(tables.read(paths.image_sheet(city)))
         files = image_sheet.find(sources[0].masks)
         yield from labels.masks(
-            tqdm(images, desc=city, unit="mask"), files, sources[0].remap, params.class_table, trusted
+            tqdm(images, desc=city, unit="mask"), files, sources[0], params.class_table, trusted
         )
         return
-    label = labels.stacked([_layer(city, source, params, scene, inputs) for source in sources])
+    tallies = [labels.Tally(source.remap if isinstance(source, RasterLabels) else {}) for source in sources]
+    label = labels.stacked(
+        [
+            _layer(city, source, params, scene, inputs, tally)
+            for source, tally in zip(sources, tallies, strict=True)
+        ]
+    )
     for window in tqdm(labels.windows(scene.grid.shape, params.labels), desc=city, unit="window"):
         yield window, label(window)
+    for source, tally in zip(sources, tallies, strict=True):
+        if isinstance(source, RasterLabels):
+            tally.check(source.max_unknown_share)
 
 
 def _layer(
@@ -66,8 +75,9 @@ def _layer(
     params: Params,
     scene: raster.Reader,
     inputs: ExitStack,
+    tally: labels.Tally,
 ) -> labels.Labeller:
-    """The labels of one source."""
+    """The labels of one source; `tally` counts the values of a raster."""
     grid, classes = scene.grid, params.class_table
     if isinstance(source, OsmLabels):
         features = osm.load_features(paths.osm(city))
@@ -83,7 +93,7 @@ def _layer(
     classified = inputs.enter_context(raster.reading(source.path, trusted=[params.city(city).inputs]))
     if source.same_grid:
         raster.require_same_grid(classified.path, classified.grid, scene.path, grid)
-    return inputs.enter_context(labels.classified(classified, grid, source.remap, classes))
+    return inputs.enter_context(labels.classified(classified, grid, source.remap, classes, tally))
 
 
 if __name__ == "__main__":

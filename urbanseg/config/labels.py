@@ -165,12 +165,16 @@ class OsmLabels(Model):
 
 
 class RasterLabels(Model):
-    """Labels from a classified raster: its values to our class names, or a table by name."""
+    """Labels from a classified raster: its values to our class names, or a table by name.
+
+    Values that `remap` lacks are ignored; more than `max_unknown_share` of them is an error.
+    """
 
     source: Literal["raster"]
     path: FilePath
     remap: ValueTable
     same_grid: bool = False
+    max_unknown_share: Share = 1.0
 
 
 class VectorLabels(Model):
@@ -237,12 +241,17 @@ class MaskLabels(Model):
     """Labels of a city whose scene is an image folder: a mask for each image.
 
     `masks` names the mask of an image by the fields of `scene.images`; `remap` has pixel
-    values or colours (``"#3c1098"``) as keys, or is the name of a table.
+    values or colours (``"#3c1098"``) as keys, or is the name of a table. Colours that it lacks
+    become the nearest one of it if none of red, green and blue differs by more than
+    `color_tolerance`. What is still without a class is ignored; more than `max_unknown_share`
+    of it is an error.
     """
 
     source: Literal["masks"]
     masks: str = Field(pattern=r"\{\w+\}")
     remap: MaskTable
+    color_tolerance: int = Field(default=0, ge=0, le=255)
+    max_unknown_share: Share = 0.1
 
 
 def _kind(value: Any) -> str:

@@ -4,7 +4,7 @@ from urbanseg.labels.cloud_masks import cloud_mask
 from urbanseg.labels.layers import HIDDEN, LabelArray, Labeller, Mask, Masker, shares, stacked
 from urbanseg.labels.mask_files import masks
 from urbanseg.labels.rasterize import labeller, rasterize_scene, windows
-from urbanseg.labels.rasters import classified
+from urbanseg.labels.rasters import Tally, classified
 from urbanseg.labels.vector import read_vector
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Labeller",
     "Mask",
     "Masker",
+    "Tally",
     "classified",
     "cloud_mask",
     "labeller",

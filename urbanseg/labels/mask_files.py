@@ -2,23 +2,29 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from urbanseg.classes import ClassTable
+from urbanseg.config.labels import MaskLabels
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io import image_sheet
 from urbanseg.io.image_sheet import SheetImage
 from urbanseg.labels.layers import LabelArray
-from urbanseg.labels.rasters import remap
+from urbanseg.labels.rasters import Tally, remap
+
+FAR = 1 << 24
+"""A squared distance above that of any two colours."""
 
 
 def masks(
     images: Iterable[SheetImage],
     files: Mapping[str, Path],
-    table: Mapping[int | str, str],
+    params: MaskLabels,
     classes: ClassTable,
     trusted: Sequence[Path] = (),
 ) -> Iterator[tuple[Window, LabelArray]]:
@@ -27,8 +33,8 @@ def masks(
     Args:
         images: the images.
         files: the mask of each, by its name.
-        table: class name, or ``ignore``, of each pixel value or colour (``#rrggbb``);
-            others are ignored.
+        params: class name, or ``ignore``, of each pixel value or colour (``#rrggbb``); what
+            differs from a colour by no more than a tolerance is that; others are ignored.
         classes: the class table.
         trusted: files and folders that the masks may name, besides their own folders.
 
@@ -37,10 +43,12 @@ def masks(
 
     Raises:
         PipelineError: if a mask is missing, damaged, of another size than its image, or
-            has one band where `table` has colours.
+            has one band where the table has colours, or colours where it has values; in the
+            end, if more than `params.max_unknown_share` of all pixels have no class.
     """
-    by_color = {int(key[1:], 16): name for key, name in table.items() if isinstance(key, str)}
-    by_value = {key: name for key, name in table.items() if isinstance(key, int)}
+    by_color = {int(key[1:], 16): name for key, name in params.remap.items() if isinstance(key, str)}
+    table = by_color or {key: name for key, name in params.remap.items() if isinstance(key, int)}
+    tally = Tally(table, "#{:06x}".format) if by_color else Tally(table)
     for image in images:
         if image.name not in files:
             raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
@@ -51,12 +59,50 @@ def masks(
                     f"{path} has {mask.width} × {mask.height} pixels, but its image has "
                     f"{image.window.width} × {image.window.height}"
                 )
-            values = _colors(mask, path) if by_color else mask.read(1)
-        yield image.window, remap(values, by_color or by_value, classes)
+            values = _colors(mask, path) if by_color else _values(mask, path)
+        if by_color and params.color_tolerance:
+            values = nearest(values, list(by_color), params.color_tolerance)
+        tally.add(values, path)
+        yield image.window, remap(values, table, classes)
+    tally.check(params.max_unknown_share, ", or raise color_tolerance" if by_color else "")
 
 
-def _colors(mask: DatasetReader, path: Path) -> np.ndarray:
+def nearest(colors: NDArray[np.uint32], known: Sequence[int], tolerance: int) -> NDArray[np.uint32]:
+    """Colours with each replaced by the nearest known one, if there is one within the tolerance.
+
+    Args:
+        colors: ``0xrrggbb``, any shape.
+        known: colours to replace others by; between equally near ones, the first wins.
+        tolerance: largest difference of red, of green and of blue (0–255).
+
+    Returns:
+        Colours in the shape of `colors`.
+    """
+    found, place = np.unique(colors, return_inverse=True)
+    apart = np.abs(_channels(found)[:, np.newaxis] - _channels(np.array(known))[np.newaxis])
+    distance = np.where((apart <= tolerance).all(axis=2), (apart**2).sum(axis=2), FAR)
+    replaced = np.where(distance.min(axis=1) < FAR, np.array(known)[distance.argmin(axis=1)], found)
+    return np.asarray(replaced[place].reshape(colors.shape), np.uint32)
+
+
+def _channels(colors: NDArray[Any]) -> NDArray[np.int32]:
+    return np.stack([colors >> 16 & 255, colors >> 8 & 255, colors & 255], axis=1).astype(np.int32)
+
+
+def _values(mask: DatasetReader, path: Path) -> NDArray[Any]:
+    """The class value of each pixel, also of a grey image that is stored in colour."""
+    if mask.count < 3:
+        return np.asarray(mask.read(1))
+    red, green, blue = mask.read([1, 2, 3])
+    if (red != green).any() or (red != blue).any():
+        raise PipelineError(f'{path} has colours; let remap have colours such as "#3c1098" as keys')
+    return np.asarray(red)
+
+
+def _colors(mask: DatasetReader, path: Path) -> NDArray[np.uint32]:
     """The colour of each pixel, also of an image with a palette."""
+    if mask.dtypes[0] != "uint8":
+        raise PipelineError(f"{path} is of {mask.dtypes[0]}, where colours are of uint8; convert it to PNG")
     if mask.count >= 3:
         return image_sheet.colors(mask.read([1, 2, 3]))
     try:

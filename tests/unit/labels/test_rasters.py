@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,51 @@ def test_values_above_a_byte_survive_the_warp(tmp_path: Path) -> None:
         rasters.classified(source, GRID, {12_210: "road", 50_000: "building"}, CLASSES) as label,
     ):
         assert label(Window(0, 0, 1, 50)).tolist() == [[2] * 25 + [1] * 25]
+
+
+def test_values_that_the_table_lacks_are_named_and_nodata_is_none_of_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = np.full(GRID.shape, 7, np.uint8)
+    values[:10], values[10:12], values[12:20] = 33, 66, 255
+    path = write(tmp_path / "lc.tif", values, GRID, nodata=255)
+    tally = rasters.Tally(TABLE)
+    with raster.reading(path) as source, rasters.classified(source, GRID, TABLE, CLASSES, tally) as label:
+        label(Window(0, 0, *GRID.shape))
+    tally.check(1.0)
+    assert (
+        "lc.tif: 37.50% of the label pixels have values that remap lacks: 33 (31.25%), 66 (6.25%)"
+        in caplog.text
+    )
+    with pytest.raises(PipelineError, match="add them to remap"):
+        tally.check(0.3)
+
+
+def test_a_raster_without_any_value_of_the_table_is_one_sentence(tmp_path: Path) -> None:
+    tally = rasters.Tally({1: "road"})
+    tally.add(np.array([0, 255]), tmp_path / "lc.tif")
+    with pytest.raises(PipelineError, match=r"lc.tif: 100.00% .* 0 \(50.00%\), 255 \(50.00%\)"):
+        tally.check(1.0)
+
+
+def test_a_picture_is_no_classified_raster(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, *GRID.shape), np.uint8)
+    with rasterio.open(
+        tmp_path / "rgb.tif", "w", height=GRID.height, width=GRID.width, count=3, dtype="uint8",
+        crs=GRID.crs.to_wkt(), transform=GRID.transform, photometric="RGB",
+    ) as file:  # fmt: skip
+        file.write(pixels)
+    with pytest.raises(PipelineError, match=r"rgb.tif is a picture in red, green and blue"):
+        labelled(tmp_path / "rgb.tif", GRID)
+
+
+def test_a_raster_beside_the_antimeridian_overlaps_a_scene_across_it(tmp_path: Path) -> None:
+    x, y = Transformer.from_crs(4326, 32760, always_xy=True).transform(180, -17)
+    grid = Grid(CRS.from_epsg(32760), Affine(10, 0, x - 250, 0, -10, y + 200), 40, 50)
+    east = Grid(CRS.from_epsg(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16.9), 200, 100)
+    made = labelled(write(tmp_path / "lc.tif", np.full(east.shape, 7, np.uint8), east), grid)
+    assert (made[:, :24] == 1).all()
+    assert (made[:, 26:] == IGNORE).all()
 
 
 def test_a_raster_of_another_place_is_one_sentence(tmp_path: Path) -> None:
