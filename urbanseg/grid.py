@@ -8,7 +8,7 @@ hierarchical, or phylogenetic structure"). Nothing here reads a file.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,18 +19,19 @@ from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
+WGS84 = Geod(ellps="WGS84")
+
 SPLITS = ("train", "val", "test")
 """Names of the splits; the position is the pixel value of a split raster."""
 
 BLOCK_PX = 256
 """Side of a block (TIFF's tile) of the GeoTIFFs that are written here; files are read in rows of blocks."""
 
+METRE_TOLERANCE = 0.01
+"""How far a metre of a CRS may be from one on the ground where areas and lengths are measured in it."""
 
 DRAWN_AT_ONCE = 1 << 22
 """Blocks of all the assignments that `assign_blocks` holds at once."""
-
-SCALE_ERROR = 0.01
-"""By how much lengths on a metric grid may differ from those on the ground."""
 
 
 class Window(NamedTuple):
@@ -78,19 +79,18 @@ class Grid:
 
     @cached_property
     def is_metric(self) -> bool:
-        """Whether coordinates are metres on the ground: within 1 % at the centre and the corners.
+        """Whether units are metres on the ground, at the centre and the corners; see `is_metric_at`.
 
         That the unit is a metre is not enough: Web Mercator's (EPSG:3857) is half of one at 60° north.
         """
-        if not is_in_metres(self.crs):
-            return False
-        drawn = self._drawn_m
-        places = [(0.5, 0.5), *((down, across) for down in (0, 1) for across in (0, 1))]
-        try:
-            sizes = [self._measured_m(down * self.height, across * self.width) for down, across in places]
-        except ProjError:
-            return False  # the grid lies where the projection has no inverse, or on another body
-        return bool(np.allclose(sizes, drawn, rtol=SCALE_ERROR, atol=0))
+        corners = [self.transform @ (col, row) for row in (0, self.height) for col in (0, self.width)]
+        return all(is_metric_at(self.crs, float(x), float(y)) for x, y in [self.centre, *corners])
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """``(x, y)`` of the grid's centre in its CRS."""
+        x, y = self.transform @ (self.width / 2, self.height / 2)
+        return float(x), float(y)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -111,23 +111,11 @@ class Grid:
         In a metric CRS they are those of the grid; otherwise they are measured on the
         ellipsoid at the grid's centre, which is true to 1 % over a city.
         """
-        return self._drawn_m if self.is_metric else self._measured_m(self.height / 2, self.width / 2)
-
-    @property
-    def _drawn_m(self) -> tuple[float, float]:
-        """Height and width of a pixel in units of the CRS."""
         a, b, _, d, e, _ = self.transform[:6]
-        return float(np.hypot(b, e)), float(np.hypot(a, d))
-
-    def _measured_m(self, row: float, col: float) -> tuple[float, float]:
-        """Height and width in metres, on the ellipsoid, of the pixel that begins at a place."""
-        to_degrees = Transformer.from_crs(self.crs, 4326, always_xy=True).transform
-        here, below, right = (
-            to_degrees(*(self.transform @ point), errcheck=True)
-            for point in ((col, row), (col, row + 1), (col + 1, row))
-        )
-        geod = Geod(ellps="WGS84")
-        return geod.inv(*here, *below)[2], geod.inv(*here, *right)[2]
+        if self.is_metric:
+            return float(np.hypot(b, e)), float(np.hypot(a, d))
+        x, y = self.centre
+        return _lengths(self.crs, ((x, y), (x + b, y + e), (x + a, y + d)))
 
     def same_as(self, other: "Grid") -> bool:
         """Whether both grids have the same pixels (transform within 1/1000 pixel)."""
@@ -157,9 +145,34 @@ class Grid:
         return Grid(self.crs, scaled, height, width)
 
 
-def is_in_metres(crs: CRS) -> bool:
-    """Whether a CRS is projected and its unit is the metre, however long that is on the ground."""
-    return bool(crs.is_projected) and all(axis.unit_conversion_factor == 1.0 for axis in crs.axis_info[:2])
+@lru_cache(maxsize=256)
+def ground_scale(crs: CRS, x: float, y: float) -> tuple[float, float]:
+    """Metres on the ground, on the ellipsoid, of a unit of `crs` along its x and its y axis at a place.
+
+    Web Mercator's metre is half a metre at 60° north, for instance. NaN where the CRS tells no
+    place on Earth, as local and engineering ones don't.
+    """
+    return _lengths(crs, ((x, y), (x + 1, y), (x, y + 1)))
+
+
+def is_metric_at(crs: CRS, x: float, y: float) -> bool:
+    """Whether the units of a CRS are metres on the ground within `METRE_TOLERANCE`, at coordinates of it."""
+    return all(abs(metres - 1) <= METRE_TOLERANCE for metres in ground_scale(crs, x, y))
+
+
+def _lengths(crs: CRS, points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Metres on the ellipsoid from the first of three points to the other two; NaN if unknown."""
+    if not (crs.is_projected or crs.is_geographic):
+        return np.nan, np.nan
+    try:
+        to_degrees = Transformer.from_crs(crs, 4326, always_xy=True)
+        here, *others = [to_degrees.transform(*point) for point in points]
+    except ProjError:
+        return np.nan, np.nan
+    if not np.isfinite([here, *others]).all():
+        return np.nan, np.nan
+    first, second = (float(WGS84.inv(*here, *other)[2]) for other in others)
+    return first, second
 
 
 def utm_crs(longitude: float, latitude: float) -> CRS:

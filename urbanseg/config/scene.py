@@ -148,7 +148,7 @@ class LocalScene(Model):
     crs: str | None = None
     resolution_m: Resolution | None = None
     like: FilePath | None = None
-    resampling: Literal["nearest", "bilinear", "cubic", "average"] = "nearest"
+    resampling: Literal["auto", "nearest", "bilinear", "cubic", "average"] = "auto"
     mask: MaskParams | None = None
     datetime: Time | None = None
     bbox: Bbox | None = None

@@ -22,6 +22,7 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window
 from urbanseg.io.files import atomic, remove
+from urbanseg.io.georeference import UNKNOWN_CRS
 from urbanseg.io.raster import rasterio_window
 
 
@@ -120,7 +121,7 @@ def _draft(path: Path, layer: RasterProfile, grid: Grid) -> Any:
         "count": count,
         "height": grid.height,
         "width": grid.width,
-        "crs": grid.crs.to_wkt(),
+        "crs": None if grid.crs == UNKNOWN_CRS else grid.crs.to_wkt(),
         "transform": grid.transform,
         "nodata": layer.get("nodata"),
         "tiled": True,

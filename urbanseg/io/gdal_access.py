@@ -5,6 +5,7 @@ that one file, with the time-outs of `drivers`.
 """
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,10 +44,7 @@ def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
 
 
 def _local(path: Path, trusted: Sequence[Path]) -> DatasetReader:
-    if not path.exists():
-        raise UnreadableError(f"{path} does not exist; check the path, or run the stage that makes it")
-    if not path.is_file():
-        raise UnreadableError(f"{path} is not a raster that GDAL can open: name a file in the folder")
+    _require_file(path)
     checked = references.require_contained(path, trusted)
     name = os.path.abspath(path)  # noqa: PTH100, so that no driver takes the name for something else
     try:
@@ -54,6 +52,7 @@ def _local(path: Path, trusted: Sequence[Path]) -> DatasetReader:
     except RasterioIOError as error:
         require_readable(path)
         raise UnreadableError(f"{path} is not a raster that GDAL can open; it may be damaged") from error
+    _require_bands(path, dataset)
     allowed = references.places(path, trusted)
     for file in dataset.files:
         if os.path.abspath(file) not in checked and not references.contains(allowed, file):  # noqa: PTH100
@@ -63,6 +62,41 @@ def _local(path: Path, trusted: Sequence[Path]) -> DatasetReader:
                 "or into the inputs of the city"
             )
     return dataset
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is no regular file, before something waits for its content.
+
+    Raises:
+        UnreadableError: saying what it is instead.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnreadableError(
+            f"{path} does not exist; check the path, or run the stage that makes it"
+        ) from None
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be opened ({error.strerror}); correct the path") from error
+    if stat.S_ISDIR(mode):
+        raise UnreadableError(
+            f"{path} is not a raster that GDAL can open but a folder: name a file in the folder"
+        )
+    if not stat.S_ISREG(mode):
+        raise UnreadableError(
+            f"{path} is not a raster that GDAL can open: it is a pipe or a device; name a file"
+        )
+    references.require_plain_neighbours(path)
+
+
+def _require_bands(path: Path | str, dataset: DatasetReader) -> None:
+    if not dataset.count:
+        within = ", ".join(name.rpartition(":")[2] for name in dataset.subdatasets[:5]) or "none"
+        dataset.close()
+        raise UnreadableError(
+            f"{path} is not a raster that GDAL can open as one: it has no bands of its own (rasters within: "
+            f"{within}); write the one that is meant to a file of its own, with gdal_translate"
+        )
 
 
 def _remote(url: str) -> DatasetReader:
@@ -79,6 +113,7 @@ def _remote(url: str) -> DatasetReader:
             f"{url} does not answer with a raster ({', '.join(REMOTE)}); check the address and the network, "
             "or download the file"
         ) from error
+    _require_bands(url, dataset)
     if any(dataset.tags(ns=domain) for domain in references.NAMING_METADATA.values()):
         dataset.close()
         raise PipelineError(f"{url} names other files in its metadata; download it and convert it to GeoTIFF")

@@ -1,6 +1,16 @@
-"""Reading rasters by window; errors of GDAL become messages that name the file. `cog` writes them."""
+"""Reading rasters by window; errors of GDAL become messages that name the file. `cog` writes them.
 
-from collections.abc import Callable, Iterator, Sequence
+Here is the one rule for missing pixels, of scenes and of any image. A pixel is missing if
+
+- the alpha band or the mask says so, or
+- all bands that are read, of those with a nodata value, hold it: water that is 0 in one band is data, or
+- a band holds no measurement: NaN, an infinity, or a number beyond `NO_MEASUREMENT`, which only
+  stands for nodata.
+
+Nodata values are compared within the rounding of six digits, as text keeps them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
-from rasterio.enums import MaskFlags, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
@@ -19,10 +28,16 @@ from rasterio.windows import Window as RasterioWindow
 from urbanseg.config.addresses import address
 from urbanseg.errors import PipelineError, require_readable
 from urbanseg.grid import Grid, Window
-from urbanseg.io import gdal_access
+from urbanseg.io import gdal_access, georeference
 
 CACHE_BYTES = 64 << 20
 """GDAL's cache under `small_cache`: a row of blocks of several rasters, 50,000 pixels wide."""
+
+NO_MEASUREMENT = 1e30
+"""Floating-point values of this size are nodata by themselves, such as the type's lowest."""
+
+ROUNDING = 2e-6
+"""Relative difference of a floating-point value and a nodata value that are the same."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +46,33 @@ class RasterInfo:
 
     grid: Grid
     count: int
-    dtype: str
-    nodata: float | None
+    dtypes: tuple[str, ...]
+    """Of each band."""
+    nodatavals: tuple[float | None, ...]
+    """Nodata value of each band, if it has one and its type can hold it."""
     descriptions: tuple[str, ...]
+
+    @property
+    def dtype(self) -> str:
+        """The type that holds all bands."""
+        return common_dtype(self.dtypes)
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the first band."""
+        return self.nodatavals[0]
 
 
 class Reader:
     """An open raster that is read by `Window`."""
 
-    def __init__(self, path: Path, dataset: DatasetReader, fallback_crs: CRS | None = None) -> None:
+    def __init__(self, path: Path, dataset: DatasetReader, grid: Grid | None = None) -> None:
         self.path = path
         self.dataset = dataset
-        self.info = _info(path, dataset, fallback_crs)
+        self.info = _info(dataset, grid or georeference.find(path, dataset))
+        colors = dataset.colorinterp
+        self.alpha = colors.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colors else None
+        """Number of the alpha band, if there is one."""
 
     @property
     def grid(self) -> Grid:
@@ -50,26 +80,59 @@ class Reader:
         return self.info.grid
 
     def read(self, window: Window | None = None, bands: Sequence[int] | None = None) -> NDArray[Any]:
-        """Pixels of `window` (all, if None) as ``(bands, height, width)``, in the file's dtype.
+        """Pixels of `window` (all, if None) as ``(bands, height, width)``, in the type that holds them.
 
         The window must lie inside the raster; `bands` are 1-based.
 
         Raises:
             PipelineError: if the file is truncated or damaged.
         """
-        return self._read(self.dataset.read, window, list(bands) if bands else None)
+        numbers = list(bands) if bands else list(self.dataset.indexes)
+        dtypes = {self.info.dtypes[number - 1] for number in numbers}
+        if len(dtypes) == 1:
+            return self._read(self.dataset.read, window, numbers)
+        dtype = common_dtype(dtypes)  # rasterio reads no bands of different types at once
+        return np.stack([self.read_band(window, number).astype(dtype) for number in numbers])
 
     def read_band(self, window: Window | None = None, band: int = 1) -> NDArray[Any]:
         """Pixels of one band as ``(height, width)``; see `read`."""
         return self._read(self.dataset.read, window, band)
 
-    def valid(self, window: Window | None = None) -> NDArray[np.bool_]:
-        """Which pixels hold data in every band, by nodata value or alpha: ``(height, width)``."""
-        if all(MaskFlags.all_valid in flags for flags in self.dataset.mask_flag_enums):
-            shape = self.grid.shape if window is None else (window.height, window.width)
-            return np.ones(shape, bool)
-        masks = self._read(self.dataset.read_masks, window, list(range(1, self.info.count + 1)))
-        return np.asarray((masks > 0).all(axis=0))
+    def valid(self, window: Window | None = None, bands: Sequence[int] | None = None) -> NDArray[np.bool_]:
+        """Which pixels hold data, by the rule of this module: ``(height, width)``.
+
+        Args:
+            window: which must lie inside the raster; all of it if None.
+            bands: 1-based numbers of the bands that count; all but alpha if None.
+        """
+        numbers = list(bands or [n for n in self.dataset.indexes if n != self.alpha])
+        nodata = [self.info.nodatavals[number - 1] for number in numbers]
+        kinds = {np.dtype(self.info.dtypes[number - 1]).kind for number in numbers}
+        if kinds <= {"u", "i"} and set(nodata) == {None}:
+            return self.unmasked(window, numbers)
+        return present(self.read(window, numbers), nodata) & self.unmasked(window, numbers)
+
+    def unmasked(self, window: Window | None, bands: Sequence[int]) -> NDArray[np.bool_]:
+        """Which pixels the alpha band, of any depth, or the mask leaves; all if there is neither.
+
+        Args:
+            window: which must lie inside the raster; all of it if None.
+            bands: that are read; an alpha band among them is data.
+
+        Returns:
+            ``(height, width)``.
+        """
+        if not self.has_mask(bands):
+            return np.ones(self.grid.shape if window is None else (window.height, window.width), bool)
+        if self.alpha is not None:  # GDAL's own mask is of alpha of 8 and 16 bits only
+            return np.asarray(self.read_band(window, self.alpha) > 0)
+        return np.asarray(self._read(self.dataset.read_masks, window, 1) > 0)
+
+    def has_mask(self, bands: Sequence[int]) -> bool:
+        """Whether a mask says what is missing, or an alpha band that is not among `bands`."""
+        if self.alpha is not None:
+            return self.alpha not in bands
+        return MaskFlags.per_dataset in self.dataset.mask_flag_enums[0]
 
     def decimated(
         self, max_side: int, bands: Sequence[int] | None = None, resampling: str = "nearest"
@@ -91,11 +154,10 @@ class Reader:
             PipelineError: if the file is truncated or damaged.
         """
         shape = self.grid.shrunk(max_side).shape
-        wanted = list(bands) if bands else list(range(1, self.info.count + 1))
+        options = {"out_shape": shape, "resampling": Resampling[resampling], "masked": True}
+        numbers = list(bands or self.dataset.indexes)
         values: np.ma.MaskedArray[Any, Any] = self._attempt(
-            lambda: self.dataset.read(
-                wanted, out_shape=(len(wanted), *shape), resampling=Resampling[resampling], masked=True
-            )
+            lambda: np.ma.stack([self.dataset.read(number, **options) for number in numbers])
         )
         return values
 
@@ -116,22 +178,26 @@ class Reader:
 
 
 @contextmanager
-def reading(path: Path, fallback_crs: CRS | None = None, trusted: Sequence[Path] = ()) -> Iterator[Reader]:
+def reading(
+    path: Path, fallback_crs: CRS | None = None, trusted: Sequence[Path] = (), *, gcps: bool = False
+) -> Iterator[Reader]:
     """Open a raster.
 
     Args:
         path: a file, or an address of http or https.
-        fallback_crs: CRS of a raster without one, with pixels of 1 m; None if that is an error.
+        fallback_crs: of a raster that doesn't say where it lies; see `georeference.find`.
         trusted: files and folders that the raster may name, besides its own folder.
+        gcps: whether the raster may be placed by ground control points; it is not warped here.
 
     Yields:
         The open raster.
 
     Raises:
-        PipelineError: if it is missing, is no raster, has no CRS, or names files outside `trusted`.
+        PipelineError: if it is missing, is no raster, doesn't say where it lies, or names files
+            outside `trusted`.
     """
     with gdal_access.opened(path, trusted) as dataset:
-        yield Reader(path, dataset, fallback_crs)
+        yield Reader(path, dataset, georeference.find(path, dataset, fallback_crs, gcps=gcps))
 
 
 def describe(path: Path, trusted: Sequence[Path] = ()) -> RasterInfo:
@@ -166,21 +232,62 @@ def small_cache() -> Iterator[None]:
         yield
 
 
-def _info(path: Path, dataset: DatasetReader, fallback_crs: CRS | None) -> RasterInfo:
-    if dataset.crs is not None:
-        grid = Grid(CRS.from_wkt(dataset.crs.to_wkt()), dataset.transform, dataset.height, dataset.width)
-    elif fallback_crs is not None:
-        grid = Grid(fallback_crs, Affine(1, 0, 0, 0, -1, dataset.height), dataset.height, dataset.width)
-    else:
-        raise PipelineError(
-            f"{path} has no coordinate reference system; assign one, "
-            f"for example with gdal_edit.py -a_srs EPSG:32640 {path}"
-        )
+def common_dtype(dtypes: Iterable[str]) -> str:
+    """The smallest type that holds all values of some types."""
+    different = set(dtypes)
+    if len(different) == 1:
+        return different.pop()
+    held = np.result_type(*different)
+    return "float64" if held.kind in "ui" and held.itemsize > 4 else held.name
+
+
+def present(pixels: NDArray[Any], nodata: Sequence[float | None]) -> NDArray[np.bool_]:
+    """Which pixels hold data by their values; see the module.
+
+    Args:
+        pixels: ``(bands, height, width)`` of any real dtype.
+        nodata: value of each band, None if it has none.
+
+    Returns:
+        ``(height, width)``.
+    """
+    held = np.ones(pixels.shape[1:], bool)
+    with np.errstate(over="ignore", invalid="ignore"):
+        marked = [
+            _equal(band, value) for band, value in zip(pixels, nodata, strict=True) if value is not None
+        ]
+        if marked:
+            held &= ~np.logical_and.reduce(marked)
+        if pixels.dtype.kind == "f":
+            held &= (np.abs(pixels) < NO_MEASUREMENT).all(axis=0)  # NaN is not
+    return held
+
+
+def fits(value: float, dtype: str) -> bool:
+    """Whether a type can hold a nodata value."""
+    kind = np.dtype(dtype)
+    if kind.kind not in "ui":
+        return bool(np.isnan(value) or abs(value) <= float(np.finfo(kind).max) * (1 + ROUNDING))
+    limits = np.iinfo(kind)
+    return limits.min <= value <= limits.max and value == int(value)
+
+
+def _equal(band: NDArray[Any], value: float) -> NDArray[np.bool_]:
+    if band.dtype.kind != "f":
+        return np.asarray(band == value)
+    return np.asarray(np.abs(band - band.dtype.type(value)) <= ROUNDING * abs(value))
+
+
+def _info(dataset: DatasetReader, grid: Grid) -> RasterInfo:
+    nodata = [
+        value if value is not None and dtype in np.sctypeDict and fits(value, dtype) else None
+        for value, dtype in zip(dataset.nodatavals, dataset.dtypes, strict=True)
+    ]
     return RasterInfo(
         grid=grid,
         count=dataset.count,
-        dtype=dataset.dtypes[0],
-        nodata=dataset.nodata,
+        dtypes=tuple(dataset.dtypes),
+        nodatavals=tuple(nodata),
         descriptions=tuple(text or "" for text in dataset.descriptions),
     )
 

@@ -21,6 +21,9 @@ from urbanseg.io.drivers import SINGLE_FILE, open_with
 BESIDE = (".ovr", ".OVR", ".msk", ".MSK", ".aux.xml", ".AUX.XML")
 """Endings that GDAL adds to the name of a raster."""
 
+WORLD_FILES = (".wld", ".tfw", ".jgw", ".pgw", ".prj", ".hdr", ".tab")
+"""Endings with which GDAL replaces that of a raster."""
+
 NETWORK = re.compile(r"\s*(/vsi|\\\\|//|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 SYNTAX = re.compile(r"\s*(<|[a-z][a-z0-9_+.-]+:)", re.IGNORECASE)
 """Names that a driver does not take for that of a file, such as ``GTIFF_DIR:1:``."""
@@ -52,6 +55,18 @@ def require_contained(path: Path, trusted: Sequence[Path] = ()) -> set[str]:
     check = _Check(path, trusted)
     check.file(path)
     return check.seen
+
+
+def require_plain_neighbours(path: Path) -> None:
+    """Refuse a raster beside which a pipe or a device has a name that GDAL would open.
+
+    Raises:
+        PipelineError: naming it.
+    """
+    for ending in BESIDE + WORLD_FILES:
+        for beside in (path.with_name(path.name + ending), path.with_suffix(ending)):
+            if beside.exists() and not (beside.is_file() or beside.is_dir()):
+                raise PipelineError(f"{beside}, beside {path}, is a pipe or a device; move it elsewhere")
 
 
 def contains(places: Sequence[str], path: str | Path) -> bool:

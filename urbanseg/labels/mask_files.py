@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
 from urbanseg.classes import ClassTable
@@ -90,13 +91,17 @@ def _channels(colors: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _values(mask: DatasetReader, path: Path) -> NDArray[Any]:
-    """The class value of each pixel, also of a grey image that is stored in colour."""
-    if mask.count < 3:
-        return np.asarray(mask.read(1))
-    red, green, blue = mask.read([1, 2, 3])
-    if (red != green).any() or (red != blue).any():
-        raise PipelineError(f'{path} has colours; let remap have colours such as "#3c1098" as keys')
-    return np.asarray(red)
+    """The values of the only band, beside alpha; or of bands that are all alike, as grey ones are."""
+    numbers = [
+        n for n, color in zip(mask.indexes, mask.colorinterp, strict=True) if color != ColorInterp.alpha
+    ]
+    first: NDArray[Any] = mask.read(numbers[0])
+    if any((mask.read(number) != first).any() for number in numbers[1:]):
+        raise PipelineError(
+            f"{path} has {len(numbers)} bands, which are colours, but remap has pixel values as keys; "
+            'let its keys be colours, such as "#3c1098"'
+        )
+    return first
 
 
 def _colors(mask: DatasetReader, path: Path) -> NDArray[np.uint32]:

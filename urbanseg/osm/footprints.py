@@ -10,10 +10,10 @@ from collections import Counter
 import geopandas as gpd
 import numpy as np
 import shapely
-from pyproj import CRS, Proj, Transformer
+from pyproj import CRS, Transformer
 
 from urbanseg.config.labels import LabelParams
-from urbanseg.grid import Grid, is_in_metres
+from urbanseg.grid import Grid, is_metric_at
 from urbanseg.osm.extents import TURN
 from urbanseg.osm.features import Bounds
 from urbanseg.osm.widths import line_width, parse_width
@@ -70,11 +70,10 @@ def polygons(features: gpd.GeoDataFrame, crs: CRS, params: LabelParams) -> gpd.G
 
 def _buffer_crs(features: gpd.GeoDataFrame, crs: CRS) -> CRS:
     """`crs` if its units are metres on the ground within 1 % at the features, else UTM."""
-    if is_in_metres(crs):
-        west, south, east, north = features.to_crs(4326).total_bounds
-        factors = Proj(crs).get_factors((west + east) / 2, (south + north) / 2)
-        if abs(factors.areal_scale - 1) < 0.02:
-            return crs
+    west, south, east, north = features.to_crs(4326).total_bounds
+    to_crs = Transformer.from_crs(4326, crs, always_xy=True)
+    if is_metric_at(crs, *to_crs.transform((west + east) / 2, (south + north) / 2)):
+        return crs
     utm: CRS = features.estimate_utm_crs()
     return utm
 

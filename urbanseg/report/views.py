@@ -76,7 +76,7 @@ def read_views(files: RasterFiles, table: ClassTable, max_side: int = MAX_SIDE) 
         bands = rgb_bands(scene.info.descriptions)
         values = scene.decimated(max_side, bands, "average")
         full, small = scene.grid, scene.grid.shrunk(max_side)
-    valid = np.asarray(~np.ma.getmaskarray(values).any(axis=0))
+    valid = np.asarray(~np.ma.getmaskarray(values).all(axis=0))
     labels, split, prediction, confidence = (
         _read_codes(path, files.scene, full, max_side) for path in files[1:]
     )

@@ -18,7 +18,7 @@ from urbanseg.config.change import ChangeParams
 from urbanseg.config.scene import LocalScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window, strips
-from urbanseg.imagery.local.warping import onto_metric_grid, warped
+from urbanseg.imagery.local import warping
 from urbanseg.io import cog, raster
 from urbanseg.io.class_raster import require_classes, require_confidence
 from urbanseg.mapping import change
@@ -69,9 +69,8 @@ def metric_grid(path: Path) -> Grid:
         require_classes(reader)
         if reader.grid.is_metric:
             return reader.grid
-        same = LocalScene(provider="local", path=path, bands={"classes": 1}, resampling="nearest")
-        with onto_metric_grid(reader, same) as view:
-            grid = view.grid
+        same = LocalScene(provider="local", path=path, bands={"classes": 1})
+        grid = warping.target(reader, same) or reader.grid
     if not grid.is_metric:
         raise PipelineError(
             f"{path} is too large for metres to be metres in one UTM zone; cut it, or warp it to another CRS"
@@ -99,7 +98,7 @@ def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
         def on_grid(reader: raster.Reader, src_nodata: float | None) -> raster.Reader:
             if reader.grid.same_as(grid):
                 return reader
-            return stack.enter_context(warped(reader, grid, src_nodata=src_nodata, nodata=IGNORE))
+            return stack.enter_context(warping.warped(reader, grid, src_nodata=src_nodata, nodata=IGNORE))
 
         classes = stack.enter_context(raster.reading(folder / "classes.tif"))
         require_classes(classes)

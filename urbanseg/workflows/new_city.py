@@ -100,21 +100,22 @@ def of_image(
     if not image.is_file():
         raise PipelineError(f"{image} is no file; name a raster file with --image")
     inputs = _inputs([image, *labels], project)
-    with raster.reading(image, trusted=[project / inputs]) as opened:
+    with raster.reading(image, trusted=[project / inputs], gcps=True) as opened:
         info, colors = opened.info, [color.name for color in opened.dataset.colorinterp]
         bands = _band_names(info.descriptions, colors)
-        if info.dtype not in DTYPES or not bands:
+        strange = sorted({info.dtypes[number - 1] for number in bands.values()} - set(DTYPES))
+        if strange or not bands:
             raise PipelineError(
-                f"{image} holds {info.dtype} values in {len(bands)} bands; a scene has bands of "
-                f"{', '.join(DTYPES)}: convert it, for example with gdal_translate -ot"
+                f"{image} holds {', '.join(strange or info.dtypes)} values in {len(bands)} bands; a scene "
+                f"has bands of {', '.join(DTYPES)}: convert it, for example with gdal_translate -ot"
             )
         scene = {"provider": "local", "path": str(_from(project, image)), "bands": bands}
-        with warping.onto_metric_grid(opened, LocalScene.model_validate(scene)) as warped:
-            grid = warped.grid
+        grid = warping.target(opened, LocalScene.model_validate(scene)) or opened.grid
+        dtype = raster.common_dtype(info.dtypes[number - 1] for number in bands.values())
         new_grid = "" if grid.same_as(opened.grid) else f", warped from {_crs(opened.grid)}"
-    megabytes = grid.width * grid.height * len(bands) * np.dtype(info.dtype).itemsize / 1e6
+    megabytes = grid.width * grid.height * len(bands) * np.dtype(dtype).itemsize / 1e6
     told = [
-        f"scene: {image}, {len(bands)} bands ({', '.join(bands)}), {info.dtype}, {_crs(grid)}{new_grid}",
+        f"scene: {image}, {len(bands)} bands ({', '.join(bands)}), {dtype}, {_crs(grid)}{new_grid}",
         f"size: {grid.width} × {grid.height} pixels of {grid.resolution:g} m, {megabytes:.0f} MB",
     ]
     reference, osm, more = _labels(labels, attribute, classes, project)

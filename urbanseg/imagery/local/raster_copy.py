@@ -1,77 +1,67 @@
 """Any raster that GDAL opens as a scene: chosen bands, on a metric grid, with one rule for missing pixels.
 
-Nodata is defined by the first of: the nodata value of the parameters, that of the file,
-the file's alpha band or mask; NaN is always nodata. Where only a mask defines it, nodata
-becomes 0 and valid pixels at least 1 (whole numbers), or NaN (floating point). A pixel is
-nodata if any chosen band is.
+The rule is that of `io.raster`, over the chosen bands: alpha or mask, the nodata value in all of
+them, no number in one. The nodata value of the parameters replaces those of the file. Missing pixels
+get one value in all bands: the nodata value, if the bands have but one, else 0 (whole numbers) or
+NaN (floating point); where that value is new, valid pixels are moved off it, by 1.
+
+A raster that must be warped is first copied in its own grid, in the type of the scene and with a
+mask by this rule, because GDAL warps each band by a rule of its own.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from pyproj import Transformer
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
 from tqdm import tqdm
 
 from urbanseg.config.scene import LocalScene
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, Window, blocks
+from urbanseg.grid import BLOCK_PX, Grid, Window, blocks
 from urbanseg.imagery.local import masks, warping
-from urbanseg.io import cog, raster
+from urbanseg.io import cog, files, georeference, raster
 
 log = logging.getLogger(__name__)
 
 WINDOW = 1024
 """Side of the windows that are copied at a time, in pixels."""
 
-DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-
-
-@dataclass(frozen=True)
-class Missing:
-    """The value of nodata pixels (None: there are none), and what defines them."""
-
-    value: float | None
-    by: Literal["value", "mask", "nothing"]
+FLOATS = ("float32", "float64")
+DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", *FLOATS)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A raster on the scene's grid: its bands, its nodata rule, its window, and a mask of valid pixels."""
+    """The chosen bands of a raster, the rule for missing pixels, and the value that they get."""
 
     image: raster.Reader
     bands: list[int]
-    missing: Missing
-    window: Window
-    valid: Callable[[Window], NDArray[np.bool_]] | None
+    nodata: list[float | None]
+    """Of each chosen band, in the raster."""
+    value: float | None
+    """Of missing pixels in the scene; None if there are none."""
+    is_new: bool
+    """Whether valid pixels may hold `value`, so that they are moved off it."""
 
-    def read(self, piece: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Pixels ``(bands, height, width)`` of a window of the scene, and which of them are valid."""
-        there = piece._replace(row=piece.row + self.window.row, col=piece.col + self.window.col)
-        pixels = self.image.read(there, self.bands)
-        present = np.ones(pixels.shape[1:], bool)
-        if self.missing.by == "mask":
-            present &= _unmasked(self.image, there)
-        elif self.missing.by == "value":
-            present &= ~(pixels == self.missing.value).any(axis=0)
-        if pixels.dtype.kind == "f":
-            present &= ~np.isnan(pixels).any(axis=0)
-        if self.valid is not None:
-            present &= self.valid(piece)
-        return pixels, present
+    def read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Pixels ``(bands, height, width)`` of a window of the raster, and which of them are valid."""
+        pixels = self.image.read(window, self.bands)
+        return pixels, raster.present(pixels, self.nodata) & self.image.unmasked(window, self.bands)
 
 
 def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = ()) -> Grid:
     """Copy the chosen bands and area of a raster, window by window.
 
-    The dtype stays, unless `params.scale` or `params.offset` turn the numbers into
-    reflectance × 10000 (uint16, nodata 0). The grid stays, unless another is asked for or
+    The type is that which holds all chosen bands, unless `params.scale` or `params.offset` turn the
+    numbers into reflectance × 10000 (uint16, nodata 0). The grid stays, unless another is asked for or
     the raster's is not metric and north-up.
 
     Args:
@@ -89,19 +79,19 @@ def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = (
             it may not, if the area lies outside it, or if all of it is nodata.
     """
     with ExitStack() as inputs:
-        opened = inputs.enter_context(raster.reading(params.path, trusted=trusted))
-        bands = _bands(opened, params)
-        missing = _missing(opened, params)
-        image = inputs.enter_context(warping.onto_metric_grid(opened, params, trusted))
-        if image is not opened and missing.by == "nothing":  # warping leaves corners without data
-            missing = Missing(missing.value or 0.0, by="mask")
-        window = _area(image.grid, params)
-        grid = image.grid.window(window)
+        opened = inputs.enter_context(raster.reading(params.path, trusted=trusted, gcps=True))
+        source = _source(opened, params)
+        target = warping.target(opened, params, trusted)
+        window = _area(target or opened.grid, params)
+        grid = (target or opened.grid).window(window)
+        if target is not None:
+            source = inputs.enter_context(_warped(source, grid, params, scene))
+            window = Window(0, 0, *grid.shape)
         mask = inputs.enter_context(masks.opened(params.mask, grid, trusted)) if params.mask else None
-        if mask and mask.kind == "valid" and missing.value is None:
-            missing = Missing(0.0, missing.by)
-        source = _Source(image, bands, missing, window, mask.valid if mask and mask.kind == "valid" else None)
-        share = _write(source, params, grid, scene)
+        valid = mask if mask and mask.kind == "valid" else None
+        if valid and source.value is None:
+            source = replace(source, value=0.0, is_new=True)
+        share = _write(source, window, valid, params, grid, scene)
         if mask and mask.kind != "valid":
             masks.write_classes(mask, grid, scl, WINDOW)
     log.info(
@@ -110,26 +100,32 @@ def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = (
     return grid
 
 
-def _write(source: _Source, params: LocalScene, grid: Grid, scene: Path) -> float:
-    """Write the scene; returns the share of its pixels that hold data."""
+def _write(
+    source: _Source, window: Window, mask: masks.Mask | None, params: LocalScene, grid: Grid, scene: Path
+) -> float:
+    """Write a window of the source as the scene; returns the share of its pixels that hold data."""
     scaled = params.scale is not None or params.offset is not None
-    value = 0.0 if scaled else source.missing.value
+    value = 0.0 if scaled else source.value
     valid = 0
     with cog.writing(
         scene,
         grid,
-        dtype="uint16" if scaled else source.image.info.dtype,
+        dtype="uint16" if scaled else _dtype(source),
         count=len(source.bands),
         nodata=value,
         descriptions=list(params.bands),
         resampling="average",
     ) as out:
         for piece in tqdm(blocks(grid.shape, WINDOW), desc="copy", unit="window"):
-            pixels, present = source.read(piece)
+            pixels, present = source.read(
+                piece._replace(row=piece.row + window.row, col=piece.col + window.col)
+            )
+            if mask is not None:
+                present &= mask.valid(piece)
             if scaled:
                 pixels = _reflectance(pixels, params)
-            elif source.missing.by != "value" and value == 0 and pixels.dtype.kind != "f":
-                pixels = np.maximum(pixels, 1)
+            elif source.is_new and value is not None:
+                pixels[pixels == value] += 1 if raster.fits(value + 1, pixels.dtype.name) else -1
             if value is not None:
                 pixels[:, ~present] = value
             out.write(pixels, piece)
@@ -142,6 +138,65 @@ def _write(source: _Source, params: LocalScene, grid: Grid, scene: Path) -> floa
     return valid / (grid.width * grid.height)
 
 
+@contextmanager
+def _warped(source: _Source, grid: Grid, params: LocalScene, scene: Path) -> Iterator[_Source]:
+    """The source on another grid, its missing pixels by an alpha band."""
+    image, path = source.image, scene.with_name(f"{scene.name}.unwarped.tif")
+    by_gcps = georeference.is_placed_by_gcps(image.dataset)
+    window = Window(0, 0, *image.grid.shape) if by_gcps else warping.needed(image.grid, grid)
+    part, count = image.grid.window(window), len(source.bands)
+    try:
+        _flatten(source, window, part, path)
+        with raster.reading(path, gcps=True) as flat:
+            options = {"add_alpha": True, "resampling": warping.rule(params, part, grid)}
+            with warping.warped(flat, grid, **options) as view:
+                value = (
+                    (np.nan if _dtype(source) in FLOATS else 0.0) if source.value is None else source.value
+                )
+                bands = list(range(1, count + 1))
+                yield _Source(view, bands, [None] * count, value, is_new=True)
+    finally:
+        files.remove(path)
+
+
+def _flatten(source: _Source, window: Window, grid: Grid, path: Path) -> None:
+    """Write a window of the source as a plain GeoTIFF with a mask."""
+    dataset = source.image.dataset
+    place = {"crs": grid.crs.to_wkt(), "transform": grid.transform}
+    if georeference.is_placed_by_gcps(dataset):
+        place = dict(zip(("gcps", "crs"), dataset.gcps, strict=True))
+    size = {"count": len(source.bands), "height": grid.height, "width": grid.width, "dtype": _dtype(source)}
+    tiles = {
+        "tiled": True,
+        "blockxsize": BLOCK_PX,
+        "blockysize": BLOCK_PX,
+        "compress": "zstd",
+        "zstd_level": 1,
+    }
+    try:
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+            rasterio.open(
+                path,
+                "w",
+                driver="GTiff",
+                photometric="minisblack",
+                bigtiff="if_safer",
+                **place,
+                **size,
+                **tiles,
+            ) as out,
+        ):
+            for piece in tqdm(blocks(grid.shape, WINDOW), desc="copy before warping", unit="window"):
+                there = piece._replace(row=piece.row + window.row, col=piece.col + window.col)
+                pixels, present = source.read(there)
+                pixels[:, ~present] = 0
+                out.write(pixels, window=raster.rasterio_window(piece))
+                out.write_mask(present, window=raster.rasterio_window(piece))
+    except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
+        raise PipelineError(f"{path} cannot be written ({error}); is the disk full?") from error
+
+
 def _reflectance(pixels: NDArray[Any], params: LocalScene) -> NDArray[np.uint16]:
     """Numbers × scale + offset, rounded, 1–65535."""
     scale = 1.0 if params.scale is None else params.scale
@@ -149,14 +204,14 @@ def _reflectance(pixels: NDArray[Any], params: LocalScene) -> NDArray[np.uint16]
     return np.clip(np.round(exact), 1, 65535).astype(np.uint16)
 
 
+def _dtype(source: _Source) -> str:
+    """The type that holds the chosen bands."""
+    return raster.common_dtype(source.image.info.dtypes[number - 1] for number in source.bands)
+
+
 def _bands(source: raster.Reader, params: LocalScene) -> list[int]:
     """Numbers of the chosen bands."""
     info = source.info
-    if info.dtype not in DTYPES:
-        raise PipelineError(
-            f"{params.path} holds {info.dtype} values; convert it to one of {', '.join(DTYPES)} "
-            "with gdal_translate -ot"
-        )
     known = {text.lower(): number for number, text in enumerate(info.descriptions, start=1) if text}
     numbers = []
     for name, band in params.bands.items():
@@ -171,38 +226,32 @@ def _bands(source: raster.Reader, params: LocalScene) -> list[int]:
                 f"{params.path} has {info.count} bands, but bands.{name} asks for band {number}; "
                 "correct the number"
             )
+        if (dtype := info.dtypes[number - 1]) not in DTYPES:
+            raise PipelineError(
+                f"{params.path} holds {dtype} values; convert it to one of {', '.join(DTYPES)} "
+                "with gdal_translate -ot"
+            )
         numbers.append(number)
     return numbers
 
 
-def _missing(source: raster.Reader, params: LocalScene) -> Missing:
-    """The nodata rule of this file; see the module."""
-    dtype = np.dtype(source.info.dtype)
+def _source(image: raster.Reader, params: LocalScene) -> _Source:
+    """The chosen bands of a raster with the rule for its missing pixels; see the module."""
+    bands = _bands(image, params)
+    source = _Source(image, bands, [image.info.nodatavals[number - 1] for number in bands], None, is_new=True)
+    dtype = _dtype(source)
     if params.nodata is not None:
-        if dtype.kind != "f" and not _fits(params.nodata, dtype):
+        if not raster.fits(params.nodata, dtype):
             raise PipelineError(
                 f"nodata {params.nodata:g} is no {dtype} value, which {params.path} holds; correct nodata"
             )
-        return Missing(params.nodata, by="value")
-    if source.info.nodata is not None:
-        return Missing(source.info.nodata, by="value")
-    flags = [flag for band in source.dataset.mask_flag_enums for flag in band]
-    masked = MaskFlags.per_dataset in flags or ColorInterp.alpha in source.dataset.colorinterp
-    absent = float("nan") if dtype.kind == "f" else 0.0 if masked else None
-    return Missing(absent, by="mask" if masked else "nothing")
-
-
-def _unmasked(image: raster.Reader, window: Window) -> NDArray[np.bool_]:
-    """Valid pixels by the alpha band or the mask; GDAL itself supports alpha of 8 and 16 bits only."""
-    for number, meaning in enumerate(image.dataset.colorinterp, start=1):
-        if meaning == ColorInterp.alpha:
-            return np.asarray(image.read_band(window, number) > 0)
-    return image.valid(window)
-
-
-def _fits(value: float, dtype: np.dtype[Any]) -> bool:
-    limits = np.iinfo(dtype)
-    return value == int(value) and limits.min <= value <= limits.max
+        source = replace(source, nodata=[params.nodata] * len(bands))
+    values = {value for value in source.nodata if value is not None and abs(value) < raster.NO_MEASUREMENT}
+    if len(values) == 1:
+        return replace(source, value=values.pop(), is_new=False)
+    if dtype in FLOATS:
+        return replace(source, value=np.nan)
+    return replace(source, value=0.0) if values or image.has_mask(bands) else source
 
 
 def _area(grid: Grid, params: LocalScene) -> Window:

@@ -1,7 +1,7 @@
 """A raster on another grid, warped window by window as it is read.
 
-A scene needs a metric, north-up grid. Rasters that have one are not warped unless the
-parameters ask for another grid; others are warped to the UTM zone of their centre.
+A scene needs a north-up grid whose metres are metres on the ground. Rasters that have one are not
+warped unless the parameters ask for another grid; others are warped to the UTM zone of their place.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,43 +11,49 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from rasterio.enums import ColorInterp, Resampling
+from pyproj.exceptions import ProjError
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 
 from urbanseg.config.scene import LocalScene
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, utm_crs
+from urbanseg.grid import Grid, Window, ground_scale, is_metric_at, utm_crs
 from urbanseg.io import raster
 
+_Axis = NDArray[np.float64]
 
-@contextmanager
-def onto_metric_grid(
-    source: raster.Reader, params: LocalScene, trusted: Sequence[Path] = ()
-) -> Iterator[raster.Reader]:
-    """The raster on the grid that the parameters ask for; itself, if it needs no warping.
+COARSER = 1.05
+"""Pixels larger than the source's by this factor are averages of it, so that nothing is left out."""
+
+MARGIN_PX = 16
+"""Pixels around an area that resampling may read besides, at least."""
+
+
+def target(source: raster.Reader, params: LocalScene, trusted: Sequence[Path] = ()) -> Grid | None:
+    """The grid to warp a raster to; None where it stays on its own.
 
     Args:
         source: the raster.
-        params: the grid, and how to resample.
+        params: the grid that is asked for.
         trusted: files and folders that ``like`` may name, besides its own folder.
 
-    Yields:
-        The raster, on its own grid or warped.
-
     Raises:
-        PipelineError: if the grid to take over (``like``) is not metric and north-up.
+        PipelineError: if the raster's coordinates are nowhere on Earth, or the grid that is
+            asked for is not metric and north-up.
     """
-    grid = _wanted(source, params, trusted)
-    if grid is None or grid.same_as(source.grid):
-        yield source
-        return
-    nodata = source.info.nodata if params.nodata is None else params.nodata
-    alpha = nodata is None and ColorInterp.alpha not in source.dataset.colorinterp
-    with warped(
-        source, grid, Resampling[params.resampling], src_nodata=nodata, nodata=nodata, add_alpha=alpha
-    ) as image:
-        yield image
+    if params.like is not None:
+        grid = raster.describe(params.like, trusted).grid
+        if not (grid.is_metric and _is_north_up(grid)):
+            raise PipelineError(
+                f"{params.like} is no metric, north-up raster: a unit of it is no metre on the ground, or it "
+                "is rotated; choose another file for like"
+            )
+    else:
+        grid = _wanted(source, params)
+    return None if grid.same_as(source.grid) and source.dataset.crs is not None else grid
 
 
 @contextmanager
@@ -67,6 +73,7 @@ def warped(
     """
     with WarpedVRT(
         source.dataset,
+        src_crs=_crs_of(source),
         crs=grid.crs.to_wkt(),
         transform=grid.transform,
         height=grid.height,
@@ -74,21 +81,101 @@ def warped(
         resampling=resampling,
         **options,
     ) as view:
-        yield raster.Reader(source.path, view)
+        yield raster.Reader(source.path, view, grid)
 
 
-def _wanted(source: raster.Reader, params: LocalScene, trusted: Sequence[Path]) -> Grid | None:
-    """The grid to warp to; None to stay on the raster's own."""
-    if params.like is not None:
-        grid = raster.describe(params.like, trusted).grid
-        if not (grid.is_metric and _is_north_up(grid)):
-            raise PipelineError(f"{params.like} is no metric, north-up raster; choose another file for like")
-        return grid
-    fit = source.grid.is_metric and _is_north_up(source.grid)
-    target = CRS.from_user_input(params.crs) if params.crs else source.grid.crs
-    if fit and target == source.grid.crs and params.resolution_m is None:
-        return None
-    return _suggested(source, target if params.crs or source.grid.is_metric else _zone(source.grid), params)
+def rule(params: LocalScene, source: Grid, grid: Grid) -> Resampling:
+    """How to resample: as the parameters say, else bilinear, or the average for larger pixels."""
+    if params.resampling != "auto":
+        return Resampling[params.resampling]
+    (height, width), (from_height, from_width) = grid.pixel_m, source.pixel_m
+    is_coarser = height * width > COARSER**2 * from_height * from_width
+    return Resampling.average if is_coarser else Resampling.bilinear
+
+
+def needed(source: Grid, grid: Grid) -> Window:
+    """The window of `source` from which the pixels of `grid` are resampled, with a margin.
+
+    Args:
+        source: grid of the raster.
+        grid: what is made of it.
+
+    Returns:
+        The window, clipped to the raster; of at least one pixel.
+    """
+    along = np.linspace(0, 1, 21)
+    side, zero = np.concatenate([along, along]), np.zeros(21)
+    cols = grid.width * np.concatenate([side, zero, zero + 1])
+    rows = grid.height * np.concatenate([zero, zero + 1, side])
+    to_source = Transformer.from_crs(grid.crs, source.crs, always_xy=True)
+    x, y = to_source.transform(*_applied(grid.transform, cols, rows))
+    places = _applied(~source.transform, x, y)
+    if not np.isfinite(places).all():
+        return Window(0, 0, *source.shape)
+    (left, right), (top, bottom) = ((min(values), max(values)) for values in places)
+    margin = MARGIN_PX + 2 * max((right - left) / grid.width, (bottom - top) / grid.height)
+    col, row = (
+        int(np.clip(left - margin, 0, source.width - 1)),
+        int(np.clip(top - margin, 0, source.height - 1)),
+    )
+    last_col = int(np.clip(np.ceil(right + margin), col + 1, source.width))
+    last_row = int(np.clip(np.ceil(bottom + margin), row + 1, source.height))
+    return Window(row, col, last_row - row, last_col - col)
+
+
+def _applied(transform: Affine, x: _Axis, y: _Axis) -> tuple[_Axis, _Axis]:
+    a, b, c, d, e, f = transform[:6]
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def _wanted(source: raster.Reader, params: LocalScene) -> Grid:
+    """The grid by the parameters `crs`, `resolution_m` and `bbox`; the source's own, if that will do."""
+    own = source.grid
+    longitude, latitude = _place(source, params)
+    crs = CRS.from_user_input(params.crs) if params.crs else own.crs
+    is_metric = _is_metric(crs, longitude, latitude)
+    if params.crs and not is_metric:
+        scale = max(
+            ground_scale(crs, *_projected(crs, longitude, latitude)), key=lambda metres: abs(metres - 1)
+        )
+        raise PipelineError(
+            f"crs {params.crs} is not metric at {params.path}: its metre is {scale:.3g} m on the ground "
+            "there; leave crs out for the UTM zone, or choose a local system"
+        )
+    has_grid = source.dataset.crs is not None  # and no GCPs
+    if has_grid and is_metric and crs == own.crs and _is_north_up(own) and params.resolution_m is None:
+        return own
+    return _suggested(source, crs if is_metric else utm_crs(longitude, latitude), params)
+
+
+def _place(source: raster.Reader, params: LocalScene) -> tuple[float, float]:
+    """Longitude and latitude of the raster's centre, or of the area's point nearest to it."""
+    try:
+        place = Transformer.from_crs(source.grid.crs, 4326, always_xy=True).transform(*source.grid.centre)
+    except ProjError:
+        place = np.nan, np.nan
+    if not np.isfinite(place).all() or abs(place[1]) > 90:
+        x, y = source.grid.centre
+        raise PipelineError(
+            f"{params.path} lies nowhere on Earth: its centre, ({x:g}, {y:g}), is no place in "
+            f"{source.grid.crs.name}; correct its CRS or its geotransform, with gdal_edit.py"
+        )
+    west, south, east, north = params.bbox or (-np.inf, -90, np.inf, 90)
+    return float(np.clip(place[0], west, east)), float(np.clip(place[1], south, north))
+
+
+def _crs_of(source: raster.Reader) -> Any:
+    """The CRS of a raster's coordinates, or of its GCPs."""
+    return source.dataset.crs or source.dataset.gcps[1]
+
+
+def _projected(crs: CRS, longitude: float, latitude: float) -> tuple[float, float]:
+    x, y = Transformer.from_crs(4326, crs, always_xy=True).transform(longitude, latitude)
+    return x, y
+
+
+def _is_metric(crs: CRS, longitude: float, latitude: float) -> bool:
+    return is_metric_at(crs, *_projected(crs, longitude, latitude))
 
 
 def _suggested(source: raster.Reader, crs: CRS, params: LocalScene) -> Grid:
@@ -96,19 +183,19 @@ def _suggested(source: raster.Reader, crs: CRS, params: LocalScene) -> Grid:
 
     Without `params.resolution_m`, pixels are as large as GDAL would make them, to three digits.
     """
-    with WarpedVRT(source.dataset, crs=crs.to_wkt()) as view:
-        around = Grid(crs, view.transform, view.height, view.width)
+    try:
+        with WarpedVRT(source.dataset, src_crs=_crs_of(source), crs=crs.to_wkt()) as view:
+            around = Grid(crs, view.transform, view.height, view.width)
+    except RasterioError as error:
+        raise PipelineError(
+            f"{params.path} cannot be warped to {crs.name} ({error}); cut the part out that is on Earth, "
+            "or warp it with gdalwarp"
+        ) from error
     pixel = params.resolution_m or float(f"{around.resolution:.3g}")
     left, bottom, right, top = (edge / pixel for edge in around.bounds)
     col, row = np.floor(left + 1e-6), np.ceil(top - 1e-6)
     width, height = int(np.ceil(right - 1e-6) - col), int(row - np.floor(bottom + 1e-6))
     return Grid(crs, Affine(pixel, 0, col * pixel, 0, -pixel, row * pixel), max(1, height), max(1, width))
-
-
-def _zone(grid: Grid) -> CRS:
-    """The UTM zone of a grid's centre."""
-    centre = grid.transform @ (grid.width / 2, grid.height / 2)
-    return utm_crs(*Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*centre))
 
 
 def _is_north_up(grid: Grid) -> bool:

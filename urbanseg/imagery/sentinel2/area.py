@@ -26,7 +26,7 @@ from shapely.geometry.base import BaseGeometry
 
 from urbanseg.config.scene import AreaParams, Retry
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid, utm_crs
+from urbanseg.grid import Grid, ground_scale, utm_crs
 from urbanseg.imagery.sentinel2.retry import MALFORMED, ResponseError, with_retries
 from urbanseg.io import vector_files
 
@@ -72,7 +72,8 @@ def grid(area: Area, crs: str | None, resolution: float) -> Grid:
         A north-up grid that covers the area.
 
     Raises:
-        PipelineError: if it would have more than `MAX_SIDE_PX` pixels on a side.
+        PipelineError: if it would have more than `MAX_SIDE_PX` pixels on a side, or the CRS's metres
+            are not metres on the ground there.
     """
     west, south, east, north = area.shape.bounds
     target = CRS.from_user_input(crs) if crs else utm_crs((west + east) / 2, (south + north) / 2)
@@ -87,7 +88,14 @@ def grid(area: Area, crs: str | None, resolution: float) -> Grid:
             "on a side; choose a smaller area, or larger pixels by resolution_m"
         )
     corner = Affine.translation(first_col * resolution, first_row * resolution)
-    return Grid(target, corner @ Affine.scale(resolution, -resolution), height, width)
+    found = Grid(target, corner @ Affine.scale(resolution, -resolution), height, width)
+    if not found.is_metric:
+        raise PipelineError(
+            f"crs {crs or target.name} is not metric at {area.name}: its metre is "
+            f"{ground_scale(target, *found.centre)[0]:.3g} m on the ground there; leave crs out for the UTM "
+            "zone, or choose a local system"
+        )
+    return found
 
 
 def inside(area: Area, target: Grid) -> NDArray[np.bool_]:

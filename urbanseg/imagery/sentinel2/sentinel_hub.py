@@ -227,6 +227,11 @@ def _configure(params: SentinelHubScene, base_url: str, token_url: str) -> SHCon
         config = SHConfig(use_defaults=not profile_file.exists())
     except KeyError as error:
         raise PipelineError(f"{profile_file}: {error.args[0]}; correct SH_PROFILE") from error
+    except (OSError, TypeError, ValueError, AttributeError) as error:  # a TOMLDecodeError is a ValueError
+        raise PipelineError(
+            f"{profile_file}, the profile file of the sentinelhub package, cannot be read "
+            f"({type(error).__name__}); correct or remove it, and set SH_CLIENT_ID and SH_CLIENT_SECRET"
+        ) from None
     config.sh_client_id = os.environ.get("SH_CLIENT_ID", config.sh_client_id)
     config.sh_client_secret = os.environ.get("SH_CLIENT_SECRET", config.sh_client_secret)
     if not (config.sh_client_id and config.sh_client_secret):

@@ -56,7 +56,9 @@ def test_scale_and_offset_give_reflectance(
 def test_a_raster_in_degrees_goes_to_its_utm_zone(tmp_path: Path) -> None:
     values = noise("uint8") + 1
     place = Affine(1e-5, 0, 55.001, 0, -1e-5, 25.001)
-    got, valid, info = copied(tmp_path, write(tmp_path / "in.tif", values, crs="EPSG:4326", transform=place))
+    got, valid, info = copied(
+        tmp_path, write(tmp_path / "in.tif", values, crs="EPSG:4326", transform=place), resampling="nearest"
+    )
     assert info.grid.crs == CRS.from_epsg(32640)
     assert info.grid.resolution == pytest.approx(1.06, abs=0.02)
     assert not valid.all()
@@ -205,7 +207,7 @@ def test_two_real_dates_whose_grids_differ_by_a_metre_come_onto_one_grid(
 ) -> None:
     old, new = sorted((shared / "naip").glob("*.tif"))
     first, _, grid = copied(tmp_path, old, bands=RGBN)
-    second, valid, other = copied(tmp_path, new, bands=RGBN, like=old)
+    second, valid, other = copied(tmp_path, new, bands=RGBN, like=old, resampling="nearest")
     assert grid.grid.same_as(other.grid)
     assert first.shape == second.shape == (4, 723, 934)
     assert other.dtype == "uint8"
