@@ -18,7 +18,7 @@ from tqdm import tqdm
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, SPLITS, strips
-from urbanseg.io.raster import Reader
+from urbanseg.io.raster import Reader, present
 
 DIGITS = 6
 """Decimals of a figure in the summary."""
@@ -70,7 +70,9 @@ def add_train_pixels(moments: BandMoments, scene: Reader, labels: Reader, split:
     for strip in tqdm(list(strips(scene.grid.shape, BLOCK_PX)), desc=name, unit="strip"):
         train = (split.read_band(strip) == TRAIN) & (labels.read_band(strip) != IGNORE)
         if train.any():
-            moments.add(scene.read(strip)[:, train])
+            pixels = scene.read(strip)
+            measured = train & present(pixels, [None] * len(pixels))  # labels may be older than the scene
+            moments.add(pixels[:, measured])
 
 
 def collect_tiles(tables: Mapping[str, pd.DataFrame], min_valid_share: float) -> tuple[pd.DataFrame, int]:

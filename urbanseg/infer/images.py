@@ -5,22 +5,36 @@ What a stage takes from params.yaml is found in the image here, or given on the 
 
 import colorsys
 import logging
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
-from urbanseg.io.raster import Reader
-from urbanseg.model.spec import Spec
+from urbanseg.io.raster import NO_MEASUREMENT, Reader
+from urbanseg.model.spec import CLIP, Spec
 
 log = logging.getLogger(__name__)
 
-COMMON_NAMES = {"b02": "blue", "b03": "green", "b04": "red", "b08": "nir"}
-"""Common names of STAC's extension for bands by the names of Sentinel-2's."""
+COMMON_NAMES = {
+    "b01": "coastal", "b02": "blue", "b03": "green", "b04": "red", "b05": "rededge071", "b06": "rededge075",
+    "b07": "rededge078", "b08": "nir", "b8a": "nir08", "b09": "nir09", "b11": "swir16", "b12": "swir22",
+    "near_infrared": "nir", "nearinfrared": "nir", "infrared": "nir",
+}  # fmt: skip
+"""Common names of STAC's extension for bands by the names of Sentinel-2's and by others."""
 
 SAMPLE_PX = 512
 """Side of the decimated image that is compared with what the model was trained on."""
+
+WARN_STD = 3
+"""Standard deviations from the training's mean from which the median of a single band is warned of."""
+
+DARKEST, BRIGHT = 0.35, 90
+"""An image whose bright pixels (this percentile) reach less than this share of the training's mean, in
+every band, is in other units. Open sea reaches 0.5 of a city's; 8 bit against reflectance × 10000 0.15."""
 
 
 def parse_bands(text: str) -> dict[str, int]:
@@ -37,7 +51,8 @@ def parse_bands(text: str) -> dict[str, int]:
 
 def common_name(name: str) -> str:
     """The name by which a band is known whatever its file calls it: ``B02`` and ``Blue`` are ``blue``."""
-    plain = name.strip().lower()
+    plain = re.sub(r"[\s_-]+", "_", name.strip().lower())
+    plain = re.sub(r"^b(\d)$", r"b0\1", plain)
     return COMMON_NAMES.get(plain, plain)
 
 
@@ -86,19 +101,31 @@ def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[
     """
     colors = [color.name for color in image.dataset.colorinterp]
     names = [text or color for text, color in zip(image.info.descriptions, colors, strict=True)]
-    given = named if named is not None else {name: i for i, name in reversed(list(enumerate(names, start=1)))}
-    found = {common_name(name): number for name, number in given.items()}
+    given = named.items() if named is not None else [*_numbered(colors), *_numbered(image.info.descriptions)]
+    found = {common_name(name): number for name, number in given}
     wanted = _wanted(spec)
     if missing := [own for own, name in wanted.items() if name not in found]:
         raise PipelineError(
             f"{image.path} has the bands {', '.join(names)}, but the model needs {', '.join(spec.bands)} "
             f"and {', '.join(missing)} is missing; say which is which with --bands, such as "
-            f"--bands {','.join(f'{band}={i}' for i, band in enumerate(spec.bands, start=1))}"
+            f"--bands {','.join(f'{band}={i}' for i, band in enumerate(spec.bands, start=1))}, or name a "
+            "model with --model that was trained on the bands that the image has"
         )
     numbers = [found[name] for name in wanted.values()]
     if not all(1 <= number <= image.info.count for number in numbers):
         raise PipelineError(f"{image.path} has {image.info.count} bands; --bands asks for {max(numbers)}")
+    if strange := {image.info.dtypes[number - 1] for number in numbers if _is_complex(image, number)}:
+        raise PipelineError(f"{image.path} holds {', '.join(strange)} values; convert them to real numbers")
     return numbers
+
+
+def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Names and 1-based numbers, the first of a name last, so that it wins."""
+    return [(name, number) for number, name in reversed(list(enumerate(names, start=1))) if name]
+
+
+def _is_complex(image: Reader, number: int) -> bool:
+    return image.info.dtypes[number - 1].startswith("complex")
 
 
 def _wanted(spec: Spec) -> dict[str, str]:
@@ -106,24 +133,77 @@ def _wanted(spec: Spec) -> dict[str, str]:
     return {band: common_name(band) for band in spec.bands}
 
 
-def warn_of_other_units(image: Reader, bands: Sequence[int], spec: Spec) -> None:
-    """Warn in the log if an image's values are far from those that the model was trained on.
+def require_units(image: Reader, bands: Sequence[int], spec: Spec, *, force: bool = False) -> None:
+    """Refuse an image in other units than those that the model was trained on; else warn of single bands.
 
     Args:
         image: the open image.
         bands: 1-based numbers of its bands, in the model's order.
         spec: of the model.
+        force: only warn.
+
+    Raises:
+        PipelineError: if the image is in other units, unless `force`.
     """
-    sample = image.decimated(SAMPLE_PX, bands)
-    for name, band, mean, std in zip(spec.bands, sample, spec.mean, spec.std, strict=True):
-        values = band.compressed()
-        middle = float(np.median(values)) if len(values) else mean
-        if abs(middle - mean) > 3 * std:
+    sample = [_measured(band) for band in image.decimated(SAMPLE_PX, bands)]
+    if not all(len(values) for values in sample):
+        return
+    problem = other_units(sample, spec)
+    if problem and not force:
+        raise PipelineError(
+            f"{image.path} {problem}; scale it to the units of the training, or add --force to predict "
+            "nevertheless"
+        )
+    for name, values, mean, std in zip(spec.bands, sample, spec.mean, spec.std, strict=True):
+        middle = float(np.median(values))
+        if problem or abs(middle - mean) > WARN_STD * std:
             log.warning(
                 "%s: the band %s is around %.4g, but the model was trained on %.4g ± %.4g; "
                 "scale the image to the same units, or the classes will be wrong",
                 image.path, name, middle, mean, std,
             )  # fmt: skip
+
+
+def other_units(sample: Sequence[NDArray[np.float64]], spec: Spec) -> str | None:
+    """How the values of an image show that they are in other units than the model's training; None if not.
+
+    Scenes of other cities and seasons differ in single bands, by several standard deviations, so all
+    bands must be off: too dark by `DARKEST`, or with most pixels beyond `CLIP`, where all values look
+    the same to the network.
+
+    Args:
+        sample: valid values of each band, none empty.
+        spec: of the model.
+
+    Returns:
+        The rest of a sentence.
+    """
+    mean, std = np.asarray(spec.mean), np.asarray(spec.std)
+    middle = np.array([np.median(values) for values in sample])
+    bright = np.array([np.percentile(np.abs(values), BRIGHT) for values in sample])
+    scores = [np.abs(v - m) / s for v, m, s in zip(sample, mean, std, strict=True)]
+    beyond = np.array([np.mean(score > CLIP) for score in scores])
+    if (bright < DARKEST * np.maximum(np.abs(mean), std / 5)).all():  # a mean may be about 0
+        size = "far smaller"
+    elif (beyond > 1 / 2).all():
+        size = "far larger" if (middle > mean).all() else "far"
+    else:
+        return None
+    values = ", ".join(
+        f"{name} {m:.4g} against {t:.4g} ± {s:.4g}"
+        for name, m, t, s in zip(spec.bands, middle, mean, std, strict=True)
+    )
+    than = "from" if size == "far" else "than"
+    return (
+        f"holds values {size} {than} those of the model's training (medians: {values}), so it is in other "
+        "units"
+    )
+
+
+def _measured(band: np.ma.MaskedArray[Any, Any]) -> NDArray[np.float64]:
+    """The values of a band that are measurements."""
+    values = band.compressed().astype(np.float64)
+    return values[np.abs(values) < NO_MEASUREMENT]
 
 
 def class_table(names: Sequence[str], known: ClassTable | None) -> ClassTable:

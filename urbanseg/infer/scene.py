@@ -43,7 +43,7 @@ def predict_scene(
     return predict_strips(
         window_grid(scene.grid.shape, options),
         read=lambda window: scene.read(window, bands),
-        valid=scene.valid,
+        valid=lambda window: scene.valid(window, bands),
         predict=restricted(with_tta(predict, options.augment), kept),
         classes=len(classes),
         batch_size=options.batch_size,

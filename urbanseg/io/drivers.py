@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import pyogrio
 import rasterio
 from pyogrio._ogr import _register_drivers  # makes GDAL apply GDAL_SKIP again
@@ -91,7 +92,8 @@ def restrict() -> None:
 @ensure_env  # type: ignore[untyped-decorator]
 def open_with(name: str, drivers: Sequence[str]) -> DatasetReader:
     """Open a raster by one of several drivers, of which `rasterio.open` takes only one."""
-    with warnings.catch_warnings():
+    # rasterio casts nodata values to the type of the bands, which may be smaller
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return DatasetReader(name, driver=list(drivers), sharing=False)
 

@@ -110,7 +110,10 @@ def of_image(
                 f"has bands of {', '.join(DTYPES)}: convert it, for example with gdal_translate -ot"
             )
         scene = {"provider": "local", "path": str(_from(project, image)), "bands": bands}
-        grid = warping.target(opened, LocalScene.model_validate(scene)) or opened.grid
+        if opened.dataset.crs is None:  # it is placed by ground control points
+            grid = warping.gcp_grid(opened)
+        else:
+            grid = warping.target(opened, LocalScene.model_validate(scene)) or opened.grid
         dtype = raster.common_dtype(info.dtypes[number - 1] for number in bands.values())
         new_grid = "" if grid.same_as(opened.grid) else f", warped from {_crs(opened.grid)}"
     megabytes = grid.width * grid.height * len(bands) * np.dtype(dtype).itemsize / 1e6

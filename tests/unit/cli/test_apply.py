@@ -6,6 +6,8 @@ import torch
 from affine import Affine
 from PIL import Image
 from pyproj import CRS
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
 
 from tests.conftest import ROOT
 from urbanseg import paths
@@ -13,11 +15,19 @@ from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import export
-from urbanseg.infer.images import class_table, parse_bands
+from urbanseg.infer.images import (
+    class_table,
+    find_bands,
+    other_units,
+    parse_bands,
+    require_units,
+    select_bands,
+)
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import cog, raster
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
+from urbanseg.model.spec import Spec
 
 NAMES = ["other", "building", "road"]
 HEIGHT, WIDTH = 70, 90
@@ -102,11 +112,185 @@ def test_a_missing_band_is_named_with_the_option_that_helps(model, pixels, tmp_p
         run("scene.tif", "out", "--model", model, "--bands", "red=1,green=2,blue=3")
 
 
-def test_an_image_in_other_units_is_warned_of(model, pixels, tmp_path, caplog):
-    write_geotiff(tmp_path / "scene.tif", pixels.astype(np.uint16) * 40, ["red", "green", "blue"])
-    run("scene.tif", "out", "--model", model)
+@pytest.mark.parametrize(
+    ("change", "size"),
+    [
+        (lambda p: p.astype(np.uint16) * 40, "far larger than"),
+        (lambda p: (p / 255).astype(np.float32), "far smaller than"),
+        (lambda p: (p * 0.2 - 500).astype(np.float32), "far from"),
+    ],
+)
+def test_an_image_in_other_units_is_refused_unless_forced(model, pixels, tmp_path, caplog, change, size):
+    write_geotiff(tmp_path / "scene.tif", change(pixels), ["red", "green", "blue"])
+    with pytest.raises(PipelineError, match=rf"scene\.tif holds values {size}.*against 120 ± 60.*--force"):
+        run("scene.tif", "out", "--model", model)
+    assert not (tmp_path / "out").exists()
+    if size == "far from":
+        run("scene.tif", "out", "--model", model, "--force")
+        assert "the band red is around" in caplog.text
+        assert "trained on 120 ± 60" in caplog.text
+
+
+def test_a_single_band_in_other_units_is_warned_of(model, pixels, tmp_path, caplog):
+    stack = pixels.astype(np.uint16)
+    stack[0] *= 40
+    write_geotiff(tmp_path / "scene.tif", stack, ["red", "green", "blue"])
+    with raster.reading(tmp_path / "scene.tif") as image:
+        require_units(image, [1, 2, 3], segmenter.load(model)[1])
     assert "the band red is around" in caplog.text
-    assert "trained on 120 ± 60" in caplog.text
+    assert "the band blue is around" not in caplog.text
+
+
+REFLECTANCE = Spec(
+    ["B02", "B03", "B04", "B08"],
+    [1105.1, 1278.8, 1289.1, 2552.4],
+    [588.6, 661.7, 848.8, 1140.7],
+    NAMES, "Unet", "resnet18",
+)  # fmt: skip
+"""Bands of the embedded city as it was trained on."""
+
+
+@pytest.mark.parametrize(
+    ("medians", "spread"),
+    [
+        ((909, 1077, 1076, 2552), 0.3),  # the embedded city
+        ((1615, 1796, 1970, 2726), 0.2),  # the oasis
+        ((430, 770, 410, 4940), 0.3),  # Aberystwyth
+        ((450, 300, 150, 80), 0.1),  # the open sea
+        ((2200, 2900, 3800, 4600), 0.1),  # sand
+        ((8200, 8000, 7900, 6500), 0.1),  # half of it snow
+    ],
+    ids=str,
+)
+def test_true_scenes_of_other_places_are_in_the_same_units(medians, spread):
+    rng = np.random.default_rng(0)
+    sample = [middle * rng.lognormal(0, spread, 4000) for middle in medians]
+    assert other_units(sample, REFLECTANCE) is None
+    for factor in (1e-4, 1e-1 if max(medians) < 5000 else 1e-2, 100):
+        assert "in other units" in (other_units([band * factor for band in sample], REFLECTANCE) or "")
+
+
+def test_the_real_scenes_are_told_from_their_scaled_copies(shared):
+    folder = shared / "s2_aberystwyth"
+    with raster.reading(folder / "sen2_20210527_aber.tif") as image:
+        sample = image.decimated(400, [1, 2, 3, 7]).data.reshape(4, -1).astype(float)
+        assert "far smaller" in other_units(list(sample), REFLECTANCE)
+        assert other_units(list(sample * 10), REFLECTANCE) is None
+        with pytest.raises(PipelineError, match="in other units"):
+            require_units(image, [1, 2, 3, 7], REFLECTANCE)
+    for path in (shared / "naip").glob("*.tif"):
+        with (
+            raster.reading(path) as image,
+            pytest.raises(PipelineError, match=r"far smaller than .* B02 .* against 1105 ± 588.6"),
+        ):
+            require_units(image, [3, 2, 1, 4], REFLECTANCE)
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, np.finfo(np.float32).min])
+def test_what_is_no_number_stays_unknown(model, pixels, tmp_path, missing):
+    stack = pixels.astype(np.float32)
+    stack[:, :30] = missing
+    stack[1, 30:40] = missing
+    write_geotiff(tmp_path / "scene.tif", stack, ["red", "green", "blue"])
+    run("scene.tif", "out", "--model", model)
+    with rasterio.open("out/classes.tif") as classes:
+        found = classes.read(1)
+    assert (found[:40] == 255).all()
+    assert (found[40:] < len(NAMES)).all()
+
+
+def test_water_that_is_nodata_in_one_band_gets_a_class(model, pixels, tmp_path):
+    stack = np.maximum(pixels, 1)
+    stack[0, :20] = 0
+    stack[:, 40:] = 0
+    write_geotiff(tmp_path / "scene.tif", stack, ["red", "green", "blue"], nodata=0)
+    run("scene.tif", "out", "--model", model)
+    with rasterio.open("out/classes.tif") as classes:
+        found = classes.read(1)
+    assert (found[:40] < len(NAMES)).all()
+    assert (found[40:] == 255).all()
+
+
+AFFINE = Affine(0.5, 0.1, 320000, 0.1, -0.5, 2780000)
+
+
+def test_an_affine_without_a_crs_is_kept(model, pixels, tmp_path, caplog):
+    image = pixels.transpose(1, 2, 0)
+    Image.fromarray(image).save("photo.jpg", quality=95)
+    a, b, _, d, e, _ = AFFINE[:6]
+    centre = AFFINE @ (0.5, 0.5)
+    (tmp_path / "photo.jgw").write_text("\n".join(map(str, (a, d, b, e, *centre))))
+    profile = {"count": 3, "height": HEIGHT, "width": WIDTH, "dtype": "uint8"}
+    with rasterio.open(
+        "scene.tif", "w", driver="GTiff", transform=AFFINE, photometric="RGB", **profile
+    ) as file:
+        file.write(pixels)
+    for name in ("photo.jpg", "scene.tif"):
+        run(name, name[:5], "--model", model)
+        with rasterio.open(f"{name[:5]}/classes.tif") as classes:
+            assert classes.transform.almost_equals(AFFINE, 1e-6)
+            assert classes.crs is None
+        assert f"{name} has no coordinate reference system; the result keeps its coordinates" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_ground_control_points_place_the_result(model, pixels, tmp_path, caplog):
+    corners = [(0, 0), (0, WIDTH), (HEIGHT, 0), (HEIGHT, WIDTH)]
+    points = [GroundControlPoint(row, col, *(AFFINE @ (col, row)), 0.0) for row, col in corners]
+    profile = {"count": 3, "height": HEIGHT, "width": WIDTH, "dtype": "uint8", "photometric": "RGB"}
+    with rasterio.open("photo.tif", "w", driver="GTiff", **profile) as file:
+        file.write(pixels)
+        file.gcps = points, rasterio.crs.CRS.from_epsg(32640)
+    caplog.set_level("INFO")
+    run("photo.tif", "out", "--model", model)
+    with raster.reading(tmp_path / "out/classes.tif") as classes:
+        assert classes.grid.crs.to_epsg() == 32640
+        assert classes.grid.centre == pytest.approx(AFFINE @ (WIDTH / 2, HEIGHT / 2), abs=1)
+        known = classes.read_band() != 255
+        area = known.sum() * classes.grid.resolution**2
+    assert area == pytest.approx(WIDTH * HEIGHT * abs(AFFINE.determinant), rel=0.05)
+    assert "warped by its ground control points to WGS 84 / UTM zone 40N" in caplog.text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        ".urbanseg.json", "classes.tif", "classes.tif.aux.xml", "confidence.tif", "preview.png",
+    }  # fmt: skip
+
+
+def test_a_placeholder_is_said_in_the_log(model, pixels, tmp_path, caplog):
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    run("photo.png", tmp_path / "out", "--model", model)
+    assert "photo.png has no coordinate reference system and no georeference: the result gets" in caplog.text
+    assert "EPSG:32631" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "names", [["Blue", "GREEN", "red"], ["B2", "b03", "B04"], ["b02", "B3", "Red"], ["blue ", "Green", "B4"]]
+)
+def test_bands_are_found_by_any_of_their_names(pixels, tmp_path, names):
+    write_geotiff(tmp_path / "scene.tif", pixels, names)
+    with raster.reading(tmp_path / "scene.tif") as image:
+        spec = Spec(["B04", "green", "BLUE"], [0] * 3, [1] * 3, NAMES, "Unet", "resnet18")
+        assert find_bands(image, spec, None) == [3, 2, 1]
+        assert select_bands(image.info.descriptions, spec, "scene") == [3, 2, 1]
+
+
+def test_colours_count_where_descriptions_say_nothing(model, tmp_path):
+    profile = {"count": 3, "height": HEIGHT, "width": WIDTH, "dtype": "uint8", "crs": CRS(32640)}
+    with rasterio.open("scene.tif", "w", driver="GTiff", transform=AFFINE, **profile) as file:
+        file.descriptions = ["Band_1", "Band_2", "Band_3"]
+        file.colorinterp = [ColorInterp.blue, ColorInterp.green, ColorInterp.red]
+    with raster.reading(tmp_path / "scene.tif") as image:
+        assert find_bands(image, segmenter.load(model)[1], None) == [3, 2, 1]
+
+
+def test_a_photo_for_a_model_of_four_bands_is_told_what_to_do(pixels, tmp_path):
+    Image.fromarray(pixels.transpose(1, 2, 0)).save("photo.png")
+    with (
+        raster.reading(tmp_path / "photo.png", CRS(32631)) as image,
+        pytest.raises(
+            PipelineError, match=r"red, green, blue, but .* B08 is missing; .* name a model with --model"
+        ),
+    ):
+        find_bands(image, REFLECTANCE, None)
 
 
 def test_it_runs_on_the_back_end_of_the_parameters(model, pixels, tmp_path, monkeypatch):

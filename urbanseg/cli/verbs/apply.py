@@ -28,6 +28,9 @@ def arguments(parser: ArgumentParser) -> None:
         help="what runs the model; by default as params.yaml says, else torch, or onnx without PyTorch",
     )
     parser.add_argument("--bands", help="red=1,green=2,blue=3; by default as the image names them")
+    parser.add_argument(
+        "--force", action="store_true", help="predict an image in other units than the training's"
+    )
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
 
 
@@ -44,6 +47,7 @@ def predict(asked: Namespace, folder: Path) -> None:
     """Predict the image into an existing folder."""
     from urbanseg.config.params import load
     from urbanseg.config.predict import PredictParams
+    from urbanseg.imagery.local import raster_copy
     from urbanseg.infer import backends, images, outputs
     from urbanseg.infer.scene import predict_scene
     from urbanseg.io import image_sheet, raster
@@ -61,11 +65,13 @@ def predict(asked: Namespace, folder: Path) -> None:
     if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
         run_model, spec = backends.for_classes(run_model, spec, list(params.classes), asked.model)
     classes = images.class_table(spec.classes, params.class_table if params else None)
-    with raster.small_cache(), raster.reading(asked.image, fallback_crs=image_sheet.PLACEHOLDER_CRS) as image:
+    nowhere = image_sheet.PLACEHOLDER_CRS
+    with raster.small_cache(), raster.reading(asked.image, nowhere, gcps=True) as image:
         bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)
-        images.warn_of_other_units(image, bands, spec)
-        strips = predict_scene(image, bands, run_model, spec.classes, options)
-        outputs.write(folder, image.grid, strips, classes, options)
-    with raster.reading(folder / "classes.tif") as prediction:
+        images.require_units(image, bands, spec, force=asked.force)
+        with raster_copy.placed(image, bands, folder / "warped.tif") as (placed, numbers):
+            strips = predict_scene(placed, numbers, run_model, spec.classes, options)
+            outputs.write(folder, placed.grid, strips, classes, options)
+    with raster.reading(folder / "classes.tif", nowhere) as prediction:
         small = prediction.decimated(PREVIEW_PX, resampling="mode")[0]
     (folder / "preview.png").write_bytes(png(colorize(small.data, classes)))

@@ -38,6 +38,13 @@ FLOATS = ("float32", "float64")
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", *FLOATS)
 
 
+FLAT = {
+    "photometric": "minisblack", "bigtiff": "if_safer", "tiled": True, "blockxsize": BLOCK_PX,
+    "blockysize": BLOCK_PX, "compress": "zstd", "zstd_level": 1,
+}  # fmt: skip
+"""Of the GeoTIFF that is warped."""
+
+
 @dataclass(frozen=True)
 class _Source:
     """The chosen bands of a raster, the rule for missing pixels, and the value that they get."""
@@ -80,12 +87,14 @@ def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = (
     """
     with ExitStack() as inputs:
         opened = inputs.enter_context(raster.reading(params.path, trusted=trusted, gcps=True))
-        source = _source(opened, params)
-        target = warping.target(opened, params, trusted)
-        window = _area(target or opened.grid, params)
-        grid = (target or opened.grid).window(window)
+        draft = scene.with_name(f"{scene.name}.unwarped.tif")
+        source = inputs.enter_context(_on_grid(_source(opened, params), params, draft))
+        target = warping.target(source.image, params, trusted)
+        window = _area(target or source.image.grid, params)
+        grid = (target or source.image.grid).window(window)
         if target is not None:
-            source = inputs.enter_context(_warped(source, grid, params, scene))
+            draft = draft.with_suffix(".2.tif")
+            source = inputs.enter_context(_warped(source, grid, params, draft))
             window = Window(0, 0, *grid.shape)
         mask = inputs.enter_context(masks.opened(params.mask, grid, trusted)) if params.mask else None
         valid = mask if mask and mask.kind == "valid" else None
@@ -98,6 +107,40 @@ def copy(params: LocalScene, scene: Path, scl: Path, trusted: Sequence[Path] = (
         "%s: %d × %d pixels, %.1f %% of them data", params.path.name, grid.width, grid.height, 100 * share
     )
     return grid
+
+
+@contextmanager
+def placed(image: raster.Reader, bands: list[int], draft: Path) -> Iterator[tuple[raster.Reader, list[int]]]:
+    """An image on a grid: warped by its ground control points, if they place it, else as it is.
+
+    Args:
+        image: the open image.
+        bands: 1-based numbers of the bands that are wanted.
+        draft: where to keep them meanwhile.
+
+    Yields:
+        The image, and the numbers of the bands in it.
+    """
+    chosen = {str(position): number for position, number in enumerate(bands)}
+    params = LocalScene(provider="local", path=image.path, bands=chosen)
+    with _on_grid(_source(image, params), params, draft) as source:
+        yield source.image, source.bands
+
+
+@contextmanager
+def _on_grid(source: _Source, params: LocalScene, draft: Path) -> Iterator[_Source]:
+    """The source, warped by its ground control points if they place it."""
+    image = source.image
+    if not georeference.is_placed_by_gcps(image.dataset):
+        yield source
+        return
+    grid = warping.gcp_grid(image)
+    name, size = grid.crs.name, grid.resolution
+    log.info("%s: warped by its ground control points to %s, %.3g m", image.path, name, size)
+    resampling = warping.rule(params, image.grid, grid)
+    whole = Window(0, 0, *image.grid.shape)
+    with _flat(source, whole, draft) as flat, warping.warped_by_gcps(flat, grid, resampling) as view:
+        yield _masked(source, view)
 
 
 def _write(
@@ -139,62 +182,47 @@ def _write(
 
 
 @contextmanager
-def _warped(source: _Source, grid: Grid, params: LocalScene, scene: Path) -> Iterator[_Source]:
-    """The source on another grid, its missing pixels by an alpha band."""
-    image, path = source.image, scene.with_name(f"{scene.name}.unwarped.tif")
-    by_gcps = georeference.is_placed_by_gcps(image.dataset)
-    window = Window(0, 0, *image.grid.shape) if by_gcps else warping.needed(image.grid, grid)
-    part, count = image.grid.window(window), len(source.bands)
-    try:
-        _flatten(source, window, part, path)
-        with raster.reading(path, gcps=True) as flat:
-            options = {"add_alpha": True, "resampling": warping.rule(params, part, grid)}
-            with warping.warped(flat, grid, **options) as view:
-                value = (
-                    (np.nan if _dtype(source) in FLOATS else 0.0) if source.value is None else source.value
-                )
-                bands = list(range(1, count + 1))
-                yield _Source(view, bands, [None] * count, value, is_new=True)
-    finally:
-        files.remove(path)
+def _warped(source: _Source, grid: Grid, params: LocalScene, draft: Path) -> Iterator[_Source]:
+    """The source on another grid."""
+    window = warping.needed(source.image.grid, grid)
+    resampling = warping.rule(params, source.image.grid.window(window), grid)
+    with _flat(source, window, draft) as flat, warping.warped(flat, grid, resampling, add_alpha=True) as view:
+        yield _masked(source, view)
 
 
-def _flatten(source: _Source, window: Window, grid: Grid, path: Path) -> None:
-    """Write a window of the source as a plain GeoTIFF with a mask."""
-    dataset = source.image.dataset
+def _masked(source: _Source, image: raster.Reader) -> _Source:
+    """A source that was warped: its missing pixels are by alpha, and interpolation may make any value."""
+    value = (np.nan if _dtype(source) in FLOATS else 0.0) if source.value is None else source.value
+    count = len(source.bands)
+    return _Source(image, list(range(1, count + 1)), [None] * count, value, is_new=True)
+
+
+@contextmanager
+def _flat(source: _Source, window: Window, path: Path) -> Iterator[raster.Reader]:
+    """A window of the source as a plain GeoTIFF with a mask, removed afterwards."""
+    dataset, grid = source.image.dataset, source.image.grid.window(window)
     place = {"crs": grid.crs.to_wkt(), "transform": grid.transform}
     if georeference.is_placed_by_gcps(dataset):
         place = dict(zip(("gcps", "crs"), dataset.gcps, strict=True))
     size = {"count": len(source.bands), "height": grid.height, "width": grid.width, "dtype": _dtype(source)}
-    tiles = {
-        "tiled": True,
-        "blockxsize": BLOCK_PX,
-        "blockysize": BLOCK_PX,
-        "compress": "zstd",
-        "zstd_level": 1,
-    }
     try:
-        with (
-            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-            rasterio.open(
-                path,
-                "w",
-                driver="GTiff",
-                photometric="minisblack",
-                bigtiff="if_safer",
-                **place,
-                **size,
-                **tiles,
-            ) as out,
-        ):
-            for piece in tqdm(blocks(grid.shape, WINDOW), desc="copy before warping", unit="window"):
-                there = piece._replace(row=piece.row + window.row, col=piece.col + window.col)
-                pixels, present = source.read(there)
-                pixels[:, ~present] = 0
-                out.write(pixels, window=raster.rasterio_window(piece))
-                out.write_mask(present, window=raster.rasterio_window(piece))
-    except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
-        raise PipelineError(f"{path} cannot be written ({error}); is the disk full?") from error
+        try:
+            with (
+                rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+                rasterio.open(path, "w", driver="GTiff", **place, **size, **FLAT) as out,
+            ):
+                for piece in tqdm(blocks(grid.shape, WINDOW), desc="copy before warping", unit="window"):
+                    there = piece._replace(row=piece.row + window.row, col=piece.col + window.col)
+                    pixels, present = source.read(there)
+                    pixels[:, ~present] = 0
+                    out.write(pixels, window=raster.rasterio_window(piece))
+                    out.write_mask(present, window=raster.rasterio_window(piece))
+        except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
+            raise PipelineError(f"{path} cannot be written ({error}); is the disk full?") from error
+        with raster.reading(path, gcps=True) as flat:
+            yield flat
+    finally:
+        files.remove(path)
 
 
 def _reflectance(pixels: NDArray[Any], params: LocalScene) -> NDArray[np.uint16]:

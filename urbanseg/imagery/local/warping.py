@@ -53,7 +53,7 @@ def target(source: raster.Reader, params: LocalScene, trusted: Sequence[Path] = 
             )
     else:
         grid = _wanted(source, params)
-    return None if grid.same_as(source.grid) and source.dataset.crs is not None else grid
+    return None if grid.same_as(source.grid) else grid
 
 
 @contextmanager
@@ -73,15 +73,47 @@ def warped(
     """
     with WarpedVRT(
         source.dataset,
-        src_crs=_crs_of(source),
         crs=grid.crs.to_wkt(),
         transform=grid.transform,
         height=grid.height,
         width=grid.width,
         resampling=resampling,
+        **_scales(source.grid, grid),
         **options,
     ) as view:
         yield raster.Reader(source.path, view, grid)
+
+
+def _scales(source: Grid, grid: Grid) -> dict[str, str]:
+    """Pixels of `grid` per pixel of `source`, by which GDAL widens its kernels.
+
+    It would guess them from the extent of each piece, and so blur what is rotated, each piece in a way
+    of its own.
+    """
+    ratios = (mine / theirs for mine, theirs in zip(source.pixel_m, grid.pixel_m, strict=True))
+    return {key: f"{min(1.0, ratio):.6f}" for key, ratio in zip(("YSCALE", "XSCALE"), ratios, strict=True)}
+
+
+def gcp_grid(source: raster.Reader) -> Grid:
+    """The metric grid, as GDAL suggests it, of a raster that is placed by ground control points.
+
+    Raises:
+        PipelineError: if the points are nowhere on Earth.
+    """
+    longitude, latitude = _place(source, None)
+    crs = source.grid.crs
+    return _around(source, crs if _is_metric(crs, longitude, latitude) else utm_crs(longitude, latitude))
+
+
+@contextmanager
+def warped_by_gcps(source: raster.Reader, grid: Grid, resampling: Resampling) -> Iterator[raster.Reader]:
+    """Open a raster that is placed by ground control points on its `gcp_grid`, with an alpha band.
+
+    GDAL does this on no other grid than that.
+    """
+    options = {"resampling": resampling, "add_alpha": True}
+    with WarpedVRT(source.dataset, src_crs=source.dataset.gcps[1], crs=grid.crs.to_wkt(), **options) as view:
+        yield raster.Reader(source.path, view)
 
 
 def rule(params: LocalScene, source: Grid, grid: Grid) -> Resampling:
@@ -131,7 +163,7 @@ def _applied(transform: Affine, x: _Axis, y: _Axis) -> tuple[_Axis, _Axis]:
 def _wanted(source: raster.Reader, params: LocalScene) -> Grid:
     """The grid by the parameters `crs`, `resolution_m` and `bbox`; the source's own, if that will do."""
     own = source.grid
-    longitude, latitude = _place(source, params)
+    longitude, latitude = _place(source, params.bbox)
     crs = CRS.from_user_input(params.crs) if params.crs else own.crs
     is_metric = _is_metric(crs, longitude, latitude)
     if params.crs and not is_metric:
@@ -142,13 +174,12 @@ def _wanted(source: raster.Reader, params: LocalScene) -> Grid:
             f"crs {params.crs} is not metric at {params.path}: its metre is {scale:.3g} m on the ground "
             "there; leave crs out for the UTM zone, or choose a local system"
         )
-    has_grid = source.dataset.crs is not None  # and no GCPs
-    if has_grid and is_metric and crs == own.crs and _is_north_up(own) and params.resolution_m is None:
+    if is_metric and crs == own.crs and _is_north_up(own) and params.resolution_m is None:
         return own
     return _suggested(source, crs if is_metric else utm_crs(longitude, latitude), params)
 
 
-def _place(source: raster.Reader, params: LocalScene) -> tuple[float, float]:
+def _place(source: raster.Reader, bbox: tuple[float, float, float, float] | None) -> tuple[float, float]:
     """Longitude and latitude of the raster's centre, or of the area's point nearest to it."""
     try:
         place = Transformer.from_crs(source.grid.crs, 4326, always_xy=True).transform(*source.grid.centre)
@@ -157,16 +188,11 @@ def _place(source: raster.Reader, params: LocalScene) -> tuple[float, float]:
     if not np.isfinite(place).all() or abs(place[1]) > 90:
         x, y = source.grid.centre
         raise PipelineError(
-            f"{params.path} lies nowhere on Earth: its centre, ({x:g}, {y:g}), is no place in "
+            f"{source.path} lies nowhere on Earth: its centre, ({x:g}, {y:g}), is no place in "
             f"{source.grid.crs.name}; correct its CRS or its geotransform, with gdal_edit.py"
         )
-    west, south, east, north = params.bbox or (-np.inf, -90, np.inf, 90)
+    west, south, east, north = bbox or (-np.inf, -90, np.inf, 90)
     return float(np.clip(place[0], west, east)), float(np.clip(place[1], south, north))
-
-
-def _crs_of(source: raster.Reader) -> Any:
-    """The CRS of a raster's coordinates, or of its GCPs."""
-    return source.dataset.crs or source.dataset.gcps[1]
 
 
 def _projected(crs: CRS, longitude: float, latitude: float) -> tuple[float, float]:
@@ -183,19 +209,26 @@ def _suggested(source: raster.Reader, crs: CRS, params: LocalScene) -> Grid:
 
     Without `params.resolution_m`, pixels are as large as GDAL would make them, to three digits.
     """
-    try:
-        with WarpedVRT(source.dataset, src_crs=_crs_of(source), crs=crs.to_wkt()) as view:
-            around = Grid(crs, view.transform, view.height, view.width)
-    except RasterioError as error:
-        raise PipelineError(
-            f"{params.path} cannot be warped to {crs.name} ({error}); cut the part out that is on Earth, "
-            "or warp it with gdalwarp"
-        ) from error
+    around = _around(source, crs)
     pixel = params.resolution_m or float(f"{around.resolution:.3g}")
     left, bottom, right, top = (edge / pixel for edge in around.bounds)
     col, row = np.floor(left + 1e-6), np.ceil(top - 1e-6)
     width, height = int(np.ceil(right - 1e-6) - col), int(row - np.floor(bottom + 1e-6))
     return Grid(crs, Affine(pixel, 0, col * pixel, 0, -pixel, row * pixel), max(1, height), max(1, width))
+
+
+def _around(source: raster.Reader, crs: CRS) -> Grid:
+    """The grid of `crs` that GDAL suggests for a raster."""
+    try:
+        with WarpedVRT(
+            source.dataset, src_crs=source.dataset.crs or source.dataset.gcps[1], crs=crs.to_wkt()
+        ) as view:
+            return Grid(crs, view.transform, view.height, view.width)
+    except RasterioError as error:
+        raise PipelineError(
+            f"{source.path} cannot be warped to {crs.name} ({error}); cut the part out that is on Earth, "
+            "or warp it with gdalwarp"
+        ) from error
 
 
 def _is_north_up(grid: Grid) -> bool:
