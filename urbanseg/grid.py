@@ -149,14 +149,21 @@ class Grid:
 def ground_scale(crs: CRS, x: float, y: float) -> tuple[float, float]:
     """Metres on the ground, on the ellipsoid, of a unit of `crs` along its x and its y axis at a place.
 
-    Web Mercator's metre is half a metre at 60° north, for instance. NaN where the CRS tells no
-    place on Earth, as local and engineering ones don't.
+    Web Mercator's metre is half a metre at 60° north, for instance.
+
+    Args:
+        crs: the CRS.
+        x: coordinate of the place in `crs`, to the east.
+        y: to the north.
+
+    Returns:
+        Two lengths in metres; NaN where the CRS tells no place on Earth, as local ones don't.
     """
     return _lengths(crs, ((x, y), (x + 1, y), (x, y + 1)))
 
 
 def is_metric_at(crs: CRS, x: float, y: float) -> bool:
-    """Whether the units of a CRS are metres on the ground within `METRE_TOLERANCE`, at coordinates of it."""
+    """Whether units of a CRS at a place are metres on the ground within `METRE_TOLERANCE`; see `ground_scale`."""
     return all(abs(metres - 1) <= METRE_TOLERANCE for metres in ground_scale(crs, x, y))
 
 

@@ -1,12 +1,18 @@
+from contextlib import ExitStack
+
 import numpy as np
 import pandas as pd
 import pytest
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pyproj import CRS
 
 from urbanseg.dataset import statistics
 from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
+from urbanseg.io import cog, raster
 
 
 def table(**columns):
@@ -60,3 +66,19 @@ def test_cities_with_other_bands_are_named():
 def test_class_shares_add_up_to_one_in_each_split():
     shares = statistics.class_shares(table(split=["train", "val"], px_a=[30, 5], px_b=[10, 0]), ["a", "b"])
     assert shares == {"train": {"a": 0.75, "b": 0.25}, "val": {"a": 1.0, "b": 0.0}}
+
+
+def test_what_is_no_number_counts_in_no_statistics(tmp_path):
+    grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 5e5, 0, -10, 5e6), 4, 6)
+    scene = np.full((2, 4, 6), 3, np.float32)
+    scene[0, 0], scene[1, 1], scene[:, 2] = np.inf, np.nan, np.finfo(np.float32).min
+    layers = {"scene": scene, "labels": np.zeros((1, 4, 6), np.uint8), "split": np.zeros((1, 4, 6), np.uint8)}
+    for name, values in layers.items():
+        with cog.writing(tmp_path / f"{name}.tif", grid, dtype=values.dtype, count=len(values)) as file:
+            file.write(values)
+    moments = statistics.BandMoments()
+    with ExitStack() as opened:
+        readers = [opened.enter_context(raster.reading(tmp_path / f"{name}.tif")) for name in layers]
+        statistics.add_train_pixels(moments, *readers, "town")
+    assert moments.count == 6
+    assert moments.mean == [3, 3]

@@ -139,6 +139,23 @@ def test_masks_that_do_not_fit_their_images_are_one_sentence(tmp_path: Path) -> 
         list(masks(laid, files, {0: "other"}, CLASSES))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_under_values_as_keys_are_named_and_grey_is_none(tmp_path: Path, mode: str) -> None:
+    pixels = np.full((4, 5, len(mode)), 1, np.uint8)
+    pixels[..., 3:] = 255
+    save(tmp_path / "a.png", pixels)
+    pixels[0, 0, 1] = 9
+    save(tmp_path / "b.png", pixels)
+    files = image_sheet.find(f"{tmp_path}/{{name}}.png")
+    laid = image_sheet.lay_out(image_sheet.sizes(files), dict.fromkeys(files, "train"))
+    ((_, values),) = masks(laid[:1], files, {1: "building"}, CLASSES)
+    assert (values == 1).all()
+    with pytest.raises(
+        PipelineError, match=r"b.png has 3 bands, which are colours, but remap has pixel values"
+    ):
+        list(masks(laid[1:], files, {1: "building"}, CLASSES))
+
+
 def scene_of(root: Path, **about: object) -> FolderScene:
     lists = SplitLists(val=["b"], test=["c"])
     return FolderScene(

@@ -1,3 +1,4 @@
+import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -121,3 +122,38 @@ def test_different_grids_are_told_apart_with_both_names():
     other = Grid(GRID.crs, GRID.transform, 300, 500)
     with pytest.raises(PipelineError, match=r"a\.tif and b\.tif lie on different grids.*520.*500"):
         raster.require_same_grid(raster.Path("a.tif"), GRID, raster.Path("b.tif"), other)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("pipe.tif", "pipe.tif is not a raster that GDAL can open: it is a pipe or a device"),
+        (
+            "folder.tif",
+            "folder.tif is not a raster that GDAL can open but a folder: name a file in the folder",
+        ),
+        ("loop.tif", "loop.tif cannot be opened .*symbolic links"),
+        ("x" * 300, "xx cannot be opened .*too long"),
+        ("beside.tif", "beside.tif.aux.xml, beside .*beside.tif, is a pipe or a device; move it"),
+        ("world.tif", "world.tfw, beside .*world.tif, is a pipe"),
+        ("beside.tif/a.tif", "a.tif does not exist"),
+        ("several.gpkg", r"several.gpkg is not .* no bands of its own \(rasters within: one, two\)"),
+    ],
+)
+def test_what_is_no_file_of_one_raster_is_named_at_once(tmp_path, name, sentence):
+    os.mkfifo(tmp_path / "pipe.tif")
+    (tmp_path / "folder.tif").mkdir()
+    (tmp_path / "loop.tif").symlink_to(tmp_path / "loop.tif")
+    for beside in ("beside.tif.aux.xml", "world.tfw"):
+        os.mkfifo(tmp_path / beside)
+    for path in ("beside.tif", "world.tif"):
+        (tmp_path / path).write_bytes(b"II")
+    for table in ("one", "two"):
+        options = {"RASTER_TABLE": table, "APPEND_SUBDATASET": "YES"}
+        grid = {"crs": GRID.crs.to_wkt(), "transform": GRID.transform, "height": 20, "width": 20}
+        with rasterio.open(
+            tmp_path / "several.gpkg", "w", driver="GPKG", count=1, dtype="uint8", **grid, **options
+        ) as file:
+            file.write(np.ones((1, 20, 20), np.uint8))
+    with pytest.raises(PipelineError, match=sentence):
+        raster.describe(tmp_path / name)

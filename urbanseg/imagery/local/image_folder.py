@@ -1,7 +1,7 @@
 """A data set of image files as a scene: the images are arranged side by side on one sheet.
 
-Pixels are copied unchanged, except that nodata and the gutters between images are 0, and
-valid pixels at least 1.
+Pixels are copied unchanged, except that missing pixels, by the rule of `io.raster`, and the gutters
+between images are 0, and valid pixels at least 1.
 """
 
 import hashlib
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.io import DatasetReader
 from tqdm import tqdm
 
 from urbanseg.config.labels import FolderScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid
-from urbanseg.io import cog, image_sheet
+from urbanseg.io import cog, image_sheet, raster
 from urbanseg.io.image_sheet import SheetImage
 
 log = logging.getLogger(__name__)
@@ -69,9 +70,9 @@ def copy(
             damaged.
     """
     grid = image_sheet.sheet(images, params.resolution_m)
-    first = files[images[0].name]
+    first, bands = files[images[0].name], list(params.bands.values())
     with image_sheet.opened(first, trusted) as opened:
-        dtype = opened.dtypes[0]
+        dtype = _dtype(first, opened, bands)
     if np.dtype(dtype).kind not in "ui":
         raise PipelineError(f"{first} holds {dtype} values; convert the images to whole numbers")
     with cog.writing(
@@ -86,14 +87,20 @@ def copy(
         for image in tqdm(images, desc="images", unit="image"):
             path = files[image.name]
             with image_sheet.opened(path, trusted) as opened:
-                if opened.dtypes[0] != dtype:
-                    raise PipelineError(f"{path} holds {opened.dtypes[0]} values, but {first} {dtype}")
-                if (highest := max(params.bands.values())) > opened.count:
-                    raise PipelineError(f"{path} has {opened.count} bands, but bands asks for band {highest}")
-                pixels = np.maximum(opened.read(list(params.bands.values())), 1)
-                pixels[:, opened.dataset_mask() == 0] = 0
+                if (found := _dtype(path, opened, bands)) != dtype:
+                    raise PipelineError(f"{path} holds {found} values, but {first} {dtype}")
+                reader = raster.Reader(path, opened, grid.window(image.window))
+                pixels = np.maximum(reader.read(bands=bands), 1)
+                pixels[:, ~reader.valid(bands=bands)] = 0
             out.write(pixels, image.window)
     return grid
+
+
+def _dtype(path: Path, image: DatasetReader, bands: list[int]) -> str:
+    """The type that holds the chosen bands of an image."""
+    if (highest := max(bands)) > image.count:
+        raise PipelineError(f"{path} has {image.count} bands, but bands asks for band {highest}")
+    return raster.common_dtype(image.dtypes[band - 1] for band in bands)
 
 
 def provenance(files: Mapping[str, Path]) -> dict[str, Any]:

@@ -107,9 +107,15 @@ def gcp_grid(source: raster.Reader) -> Grid:
 
 @contextmanager
 def warped_by_gcps(source: raster.Reader, grid: Grid, resampling: Resampling) -> Iterator[raster.Reader]:
-    """Open a raster that is placed by ground control points on its `gcp_grid`, with an alpha band.
+    """Open a raster that is placed by ground control points on a grid, with an alpha band.
 
-    GDAL does this on no other grid than that.
+    Args:
+        source: the raster.
+        grid: its `gcp_grid`; GDAL warps by the points to no other.
+        resampling: rule for the values.
+
+    Yields:
+        The raster on `grid`.
     """
     options = {"resampling": resampling, "add_alpha": True}
     with WarpedVRT(source.dataset, src_crs=source.dataset.gcps[1], crs=grid.crs.to_wkt(), **options) as view:
@@ -117,7 +123,16 @@ def warped_by_gcps(source: raster.Reader, grid: Grid, resampling: Resampling) ->
 
 
 def rule(params: LocalScene, source: Grid, grid: Grid) -> Resampling:
-    """How to resample: as the parameters say, else bilinear, or the average for larger pixels."""
+    """How to resample: as the parameters say, else bilinear, or the average for larger pixels.
+
+    Args:
+        params: of the scene.
+        source: grid of the raster.
+        grid: to which it is warped.
+
+    Returns:
+        The rule for the values.
+    """
     if params.resampling != "auto":
         return Resampling[params.resampling]
     (height, width), (from_height, from_width) = grid.pixel_m, source.pixel_m

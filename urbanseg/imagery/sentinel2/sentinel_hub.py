@@ -225,9 +225,11 @@ def _configure(params: SentinelHubScene, base_url: str, token_url: str) -> SHCon
     try:
         # Reading the configuration would create the file in the user's home; so only where there is one.
         config = SHConfig(use_defaults=not profile_file.exists())
+        for text in (config.sh_client_id, config.sh_client_secret):
+            text.encode()  # the package doesn't check that its file holds text
     except KeyError as error:
         raise PipelineError(f"{profile_file}: {error.args[0]}; correct SH_PROFILE") from error
-    except (OSError, TypeError, ValueError, AttributeError) as error:  # a TOMLDecodeError is a ValueError
+    except (OSError, TypeError, ValueError, AttributeError, RecursionError) as error:  # or TOMLDecodeError
         raise PipelineError(
             f"{profile_file}, the profile file of the sentinelhub package, cannot be read "
             f"({type(error).__name__}); correct or remove it, and set SH_CLIENT_ID and SH_CLIENT_SECRET"

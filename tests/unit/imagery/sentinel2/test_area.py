@@ -100,3 +100,12 @@ def test_a_file_without_an_area_is_one_sentence(tmp_path: Path, write, sentence:
     write(path)
     with pytest.raises(PipelineError, match=sentence):
         from_file(path)
+
+
+def test_a_crs_whose_metre_is_none_on_the_ground_is_refused() -> None:
+    place = area.Area("Oslo", shapely.box(10.7, 59.9, 10.8, 59.95))
+    with pytest.raises(PipelineError, match=r"EPSG:3857 is not metric at Oslo: its metre is 0.50"):
+        area.grid(place, "EPSG:3857", 10)
+    assert area.grid(place, "EPSG:25832", 10).is_metric
+    quito = area.Area("Quito", shapely.box(-78.6, -0.3, -78.4, -0.1))
+    assert area.grid(quito, "EPSG:3857", 10).is_metric
