@@ -163,7 +163,7 @@ def ground_scale(crs: CRS, x: float, y: float) -> tuple[float, float]:
 
 
 def is_metric_at(crs: CRS, x: float, y: float) -> bool:
-    """Whether units of a CRS at a place are metres on the ground within `METRE_TOLERANCE`; see `ground_scale`."""
+    """Whether a CRS has metres on the ground at a place, within `METRE_TOLERANCE`; see `ground_scale`."""
     return all(abs(metres - 1) <= METRE_TOLERANCE for metres in ground_scale(crs, x, y))
 
 
