@@ -28,6 +28,11 @@ IN_ARCHIVES = re.compile(
 )
 """Files that an archive may hold: a Shapefile, a KML with its images, a file geodatabase."""
 
+OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\0-\x1f]")
+"""Names in an archive that lead out of the folder in which it is unpacked."""
+MAX_UNPACKED, MAX_RATIO = 1 << 30, 100
+"""Bytes that an archive may unpack to, however small it is, and how many times its size."""
+
 CRS_KEY = re.compile(
     rb"""["'](?:c|\\u00[46]3)(?:r|\\u00[57]2)(?:s|\\u00[57]3)["']""",
     re.IGNORECASE,
@@ -66,9 +71,23 @@ def _require_plain_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+            sizes = sum(entry.file_size for entry in archive.infolist())
+            is_secret = any(entry.flag_bits & 1 for entry in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise _unknown(path) from error
+    if is_secret:
+        raise PipelineError(f"{path} is encrypted; unpack it and name the file itself")
+    if sizes > MAX_UNPACKED and sizes > MAX_RATIO * path.stat().st_size:
+        raise PipelineError(
+            f"{path} would unpack to {sizes >> 20} MB, {MAX_RATIO} times its size or more; "
+            "unpack the archive yourself, where you trust it, and name the file itself"
+        )
     for name in names:
+        if OUTSIDE.search(name):
+            raise PipelineError(
+                f"{path} holds {name!r}, which lies outside of the archive's folder; unpack what you trust "
+                "of it and name the file itself"
+            )
         if not IN_ARCHIVES.fullmatch(name):
             raise PipelineError(
                 f"{path} holds {name}, which is no part of a Shapefile, KML or file geodatabase; "
@@ -136,7 +155,7 @@ def _require_plain_xml(path: Path) -> None:
             parser.ParseFile(file)
     except _RootError:
         return
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise _unknown(path) from error
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import shapely
-from pyogrio.errors import CRSError, DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 from pyproj import CRS
 
 from urbanseg.config.labels import VectorLabels
@@ -25,6 +26,10 @@ from urbanseg.labels.annotation import AnnotatedImage, read_cvat, read_labelme
 
 log = logging.getLogger(__name__)
 
+FARTHEST = 1e9
+"""Coordinates of any CRS are smaller, whatever its unit."""
+COLLECTION = 7
+"""Type id of a GeometryCollection in shapely."""
 KIND = "kind"
 """Tag that holds the value of the attribute, by which `labels.line_width_m` may know the width."""
 
@@ -52,6 +57,7 @@ def read_vector(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
     frame = _from_ogr(params, grid) if params.format == "ogr" else _from_pixels(params, grid)
     names = frame["kind"].map(params.classes) if isinstance(params.classes, dict) else params.classes
     frame = frame.assign(**{"class": names})
+    unusable = f"{len(frame)} without a shape" if len(frame) else "no feature at all"
     without = Counter(frame.loc[frame["class"].isna(), "kind"])
     frame = _usable(frame[frame["class"].notna()], params.path)
     found = ", ".join(f"{count} {name}" for name, count in frame["class"].value_counts().items())
@@ -60,7 +66,7 @@ def read_vector(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
     if frame.empty:
         raise PipelineError(
             f"{params.path} holds nothing in the scene that classes gives a class; "
-            f"there it has {rest or 'no feature at all'}"
+            f"there it has {rest or unusable}"
         )
     return frame[["class", "tags", "geometry"]]
 
@@ -82,11 +88,16 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
         raw = pyogrio.read_dataframe(path, layer=params.layer, columns=wanted, bbox=box)
     except DataLayerError as error:
         layers = ", ".join(name for name, _ in pyogrio.list_layers(path))
+        if params.layer is None:
+            raise _unreadable(path, error) from error
         raise PipelineError(f"{path} has no layer {params.layer}; it has {layers}") from error
-    except (CRSError, DataSourceError) as error:
+    except shapely.errors.GEOSException as error:
         raise PipelineError(
-            f"{path} is not a vector file that GDAL can open; it may be damaged: {error}"
+            f"{path} holds surfaces such as TIN or MultiPatch, or geometries that are broken "
+            f"({_line(error)}); convert it with ogr2ogr -nlt MULTIPOLYGON -dim XY"
         ) from error
+    except (CRSError, DataSourceError, FeatureError, FieldError, GeometryError, ValueError) as error:
+        raise _unreadable(path, error) from error
     kinds = [""] * len(raw) if params.attribute is None else [_text(value) for value in raw[params.attribute]]
     columns = {"width": params.width, "lanes": params.lanes}
     tags = [
@@ -94,6 +105,14 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
         for i, kind in enumerate(kinds)
     ]
     return gpd.GeoDataFrame({"kind": kinds, "tags": tags}, geometry=raw.geometry.to_numpy(), crs=raw.crs)
+
+
+def _unreadable(path: Path, error: Exception) -> PipelineError:
+    return PipelineError(f"{path} is not a vector file that GDAL can open; it may be damaged: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _from_pixels(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
@@ -118,21 +137,47 @@ def _scale(image: AnnotatedImage, grid: Grid, path: Path) -> Any:
 
 
 def _usable(frame: gpd.GeoDataFrame, path: Path) -> gpd.GeoDataFrame:
-    """Features with an extent; invalid polygons are repaired."""
-    missing = frame.geometry.isna() | frame.geometry.is_empty
-    pointlike = ~missing & (shapely.get_dimensions(frame.geometry.to_numpy()) < 1)
-    kept = frame[~missing & ~pointlike]
+    """Features with an extent, collections taken apart; invalid polygons are repaired."""
+    frame = _parts(frame)
+    shapes = frame.geometry.to_numpy()
+    missing = shapely.is_missing(shapes) | shapely.is_empty(shapes)
+    nowhere = ~missing & (shapely.get_num_coordinates(shapes) != _count_possible(shapes))
+    pointlike = ~missing & ~nowhere & (shapely.get_dimensions(shapes) < 1)
+    kept = frame[~missing & ~nowhere & ~pointlike]
     broken = ~kept.geometry.is_valid
     if broken.any():
         whole = shapely.make_valid(kept.geometry.to_numpy(), method="structure", keep_collapsed=False)
         kept = kept.set_geometry(gpd.GeoSeries(whole, kept.index, crs=kept.crs))
         kept = kept[~kept.geometry.is_empty]
-    if missing.any() or pointlike.any() or broken.any():
+    if missing.any() or nowhere.any() or pointlike.any() or broken.any():
         log.info(
-            "%s: repaired %d, left out %d without geometry and %d points",
-            path.name, broken.sum(), missing.sum(), pointlike.sum(),
+            "%s: repaired %d, left out %d without geometry, %d with impossible coordinates and %d points",
+            path.name, broken.sum(), missing.sum(), nowhere.sum(), pointlike.sum(),
         )  # fmt: skip
     return kept
+
+
+def _parts(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The features, with each geometry collection as features of its parts: a line in it has a width."""
+    while (frame.geometry.geom_type == "GeometryCollection").any():
+        shapes = frame.geometry.to_numpy()
+        is_whole = ~((shapely.get_type_id(shapes) == COLLECTION) & (shapely.get_num_geometries(shapes) > 0))
+        if is_whole.all():
+            break
+        parts, place = shapely.get_parts(shapes[~is_whole], return_index=True)
+        taken = (
+            frame[~is_whole]
+            .iloc[place]
+            .set_geometry(gpd.GeoSeries(parts, crs=frame.crs).to_numpy(), crs=frame.crs)
+        )
+        frame = gpd.GeoDataFrame(pd.concat([frame[is_whole], taken], ignore_index=True), crs=frame.crs)
+    return frame
+
+
+def _count_possible(shapes: Any) -> Any:
+    """Number of vertices of each geometry that lie somewhere: not NaN, infinite or beyond any map."""
+    places, index = shapely.get_coordinates(shapes, return_index=True)
+    return np.bincount(index, (np.abs(places) < FARTHEST).all(axis=1), minlength=len(shapes))
 
 
 def _around(grid: Grid, crs: CRS) -> tuple[float, float, float, float]:

@@ -123,7 +123,7 @@ def _bounds(path: Path) -> list[Bounds]:
         unpack = COMPRESSED.get(file.read(2), open)
     # Whatever is wrong with the file, libosmium says it better.
     with (
-        suppress(_BodyError, expat.ExpatError, EOFError, zlib.error, ValueError, OSError),
+        suppress(_BodyError, expat.ExpatError, EOFError, zlib.error, ValueError, LookupError, OSError),
         unpack(path, "rb") as file,
     ):
         _feed(parser, file)

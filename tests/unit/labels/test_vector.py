@@ -5,24 +5,32 @@ import io
 import json
 import logging
 import math
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 from affine import Affine
 from PIL import Image
 from pyproj import CRS
 
-from urbanseg.config.labels import VectorLabels
+from urbanseg.config.labels import LabelParams, VectorLabels
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.labels import read_vector
+from urbanseg.osm import footprints
 
 GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 385_000, 0, -10, 6_673_000), 60, 80)
 LEFT, BOTTOM, RIGHT, TOP = GRID.bounds
+PARAMS = LabelParams(
+    supersample=5, priority=["road"], min_share={"road": 0.4}, line_width_m={}, default_line_width_m=6,
+    lane_width_m=3.5, unmapped_cell_m=0, ignore_scl=[], cloud_dilation_m=0,
+)  # fmt: skip
 
 
 def read(path: Path, **about: Any) -> gpd.GeoDataFrame:
@@ -240,3 +248,146 @@ def test_damaged_annotation_is_one_sentence(tmp_path: Path, kind: Any, content: 
     (tmp_path / "file").write_text(content)
     with pytest.raises(PipelineError, match=sentence):
         read(tmp_path / "file", format=kind, classes=CLASSES)
+
+
+BOX = [[5, 5], [15, 5], [15, 9], [5, 9]]
+NAN, INF = float("nan"), float("inf")
+
+
+def shape(kind: str, points: Any, **more: Any) -> dict[str, Any]:
+    return {"shapes": [{"label": "house", "points": points, "shape_type": kind, **more}]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"imageHeight": side} for side in (0, -60, NAN, INF, 60.5, 10**400, None, "tall")),
+        *(shape("polygon", [[5, 5], [x, 5], [15, 9]]) for x in (NAN, INF, 1e300, 10**400, None)),
+        *(shape(kind, [[5, 5], [NAN, 5]]) for kind in ("line", "circle", "rectangle", "mask")),
+        *(shape("circle", [[5, 5]] * n) for n in (0, 1, 3)),
+        shape("rectangle", []),
+        shape("mask", [], mask=png(BLOB)),
+        *(shape("mask", [[5, 5], [7, 6]], mask=text) for text in ("###", "YWJj", png(BLOB)[:60], 5, None)),
+        shape("mask", [[5, 5], [7, 6]], mask=png(np.ones((61, 80), bool))),
+        shape("polygon", [[1, 2, 3]] * 4),
+        shape("spline", BOX),
+        {"shapes": "abc"},
+        {"shapes": [5]},
+    ],
+)
+def test_a_broken_file_of_labelme_is_one_sentence(tmp_path: Path, change: dict[str, Any]) -> None:
+    (tmp_path / "scene.json").write_text(json.dumps(LABELME | change))
+    with pytest.raises(PipelineError, match=r"scene.json is not a JSON file as Labelme writes it") as stop:
+        read(tmp_path / "scene.json", format="labelme", classes={"house": "building"})
+    assert len(str(stop.value)) < 400
+    assert "\n" not in str(stop.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "9" * 5000, "", "null", "[]"])
+def test_json_that_is_no_annotation_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scene.json").write_text(text)
+    with pytest.raises(PipelineError, match="not a JSON file as Labelme writes it"):
+        read(tmp_path / "scene.json", format="labelme", classes={"house": "building"})
+
+
+def rle(runs: str, width: object = 2, height: object = 2) -> str:
+    return f'<mask label="house" rle="{runs}" left="1" top="1" width="{width}" height="{height}"/>'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(f'<polygon label="house" points="5,5;{x},5;15,9"/>' for x in ("nan", "inf", "1e300", "1e400", "")),
+        *(f'<box label="house" xtl="{x}" ytl="2" xbr="5" ybr="6"/>' for x in ("nan", "inf", "1e300")),
+        *(f'<ellipse label="house" cx="5" cy="5" rx="{x}" ry="6"/>' for x in ("nan", "inf", "1e300")),
+        *(f'<box label="house" xtl="1" ytl="2" xbr="5" ybr="6" rotation="{x}"/>' for x in ("nan", "inf")),
+        rle("0,30000000000", 200_000, 150_000),
+        rle("0," + "9" * 30),
+        rle("0,3"),
+        rle("-1,5"),
+        rle("0", 0, 0),
+        rle("0,4", -2, -2),
+        rle("0,162", 81, 2),
+        '<polygon label="house"/>',
+        '<cuboid label="house" xtl1="1"/>',
+    ],
+)
+def test_a_broken_shape_of_cvat_is_one_sentence(tmp_path: Path, body: str) -> None:
+    text = f'<annotations><image name="a" width="80" height="60">{body}</image></annotations>'
+    (tmp_path / "a.xml").write_text(text)
+    with pytest.raises(PipelineError, match=r"a.xml is not an XML file as CVAT writes it"):
+        read(tmp_path / "a.xml", format="cvat", classes={"house": "building"})
+
+
+@pytest.mark.parametrize("width", ["0", "-80", "nan", "1e9", "9" * 5000])
+def test_an_image_of_cvat_without_a_size_is_one_sentence(tmp_path: Path, width: str) -> None:
+    (tmp_path / "a.xml").write_text(
+        f'<annotations><image name="a" width="{width}" height="60"/></annotations>'
+    )
+    with pytest.raises(PipelineError, match=r"a.xml is not an XML file as CVAT writes it"):
+        read(tmp_path / "a.xml", format="cvat", classes={"house": "building"})
+
+
+def test_lines_in_collections_are_lines_of_their_own(tmp_path: Path) -> None:
+    line = shapely.LineString([(LEFT + 100, TOP - 100), (LEFT + 300, TOP - 100)])
+    inner = shapely.GeometryCollection([line, shapely.Point(LEFT + 5, TOP - 5)])
+    frame = gpd.GeoDataFrame(
+        {"kind": ["lane"], "breadth": ["10"]},
+        geometry=[shapely.GeometryCollection([box(40, 40, 5, 5), inner])],
+        crs=GRID.crs,
+    )
+    frame.to_file(tmp_path / "a.gpkg")
+    made = read(tmp_path / "a.gpkg", attribute="kind", classes={"lane": "road"}, width="breadth")
+    assert sorted(made.geom_type) == ["LineString", "Polygon"]
+    assert footprints.polygons(made, GRID.crs, PARAMS).area.sum() == pytest.approx(2500 + 2000 + 78, abs=5)
+
+
+RING = struct.pack("<I12d", 4, LEFT, TOP, 0, LEFT + 90, TOP, 0, LEFT, TOP - 90, 5, LEFT, TOP, 0)
+
+
+def write_wkb(path: Path, *shapes: bytes) -> Path:
+    pyogrio.raw.write(
+        path, np.array(shapes, object), [np.array(["a"] * len(shapes), object)], ["kind"],
+        geometry_type="Unknown", crs="EPSG:32635", driver="GPKG",
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Registering non-standard gpkg_geom")
+@pytest.mark.parametrize(("surface", "part"), [(1015, 1003), (1016, 1017)])
+def test_surfaces_of_triangles_are_one_sentence(tmp_path: Path, surface: int, part: int) -> None:
+    header = struct.pack("<BII", 1, surface, 1) + struct.pack("<BII", 1, part, 1)
+    path = write_wkb(tmp_path / "a.gpkg", header + RING)
+    with pytest.raises(PipelineError, match=r"a.gpkg holds surfaces such as TIN .* -nlt MULTIPOLYGON"):
+        read(path, classes="building")
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+@pytest.mark.parametrize("x", [NAN, INF, 1e300])
+def test_shapes_with_impossible_coordinates_are_left_out_and_counted(
+    tmp_path: Path, x: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = shapely.LineString([(LEFT, TOP), (x, TOP), (LEFT, BOTTOM)])
+    path = write_wkb(tmp_path / "a.gpkg", line.wkb, box(5, 5, 2, 2).wkb)
+    with caplog.at_level(logging.INFO):
+        assert areas(read(path, classes="building")) == [("building", 4.0)]
+    if np.isfinite(x):  # GDAL's index does not find the others
+        assert "1 with impossible coordinates" in caplog.text
+    with pytest.raises(PipelineError, match="holds nothing in the scene"):
+        read(write_wkb(tmp_path / "b.gpkg", line.wkb), classes="building")
+
+
+@pytest.mark.parametrize("name", ["../../a.shp", "/a.shp", "..\\a.shp", "C:\\a.shp", "a/../b.shp"])
+def test_an_archive_that_reaches_out_of_its_folder_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.dbf", b"")
+        archive.writestr(name, b"")
+    with pytest.raises(PipelineError, match=r"a.zip holds .* outside of the archive's folder"):
+        read(tmp_path / "a.zip", classes="building")
+
+
+@pytest.mark.parametrize("encoding", ["foo", "idna", "utf-7"])
+def test_xml_in_an_unknown_encoding_is_one_sentence(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.kml").write_text(f'<?xml version="1.0" encoding="{encoding}"?><kml/>')
+    with pytest.raises(PipelineError, match=r"a.kml is not a vector file"):
+        read(tmp_path / "a.kml", classes="building")
