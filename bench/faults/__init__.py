@@ -1,0 +1,1 @@
+"""Broken inputs of every kind, each tried through the true entry point of its program."""
