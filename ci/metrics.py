@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """Rows of scores with the 95 % interval of each where it is known, and a column for each city.
+    """Rows of scores with the 95 % interval of each and what it rests on, and a column for each city.
 
     >>> print(table({"demo": {"miou": 0.5, "intervals": {"miou": [0.4, 0.6]}}, "oasis": {}}))
               demo               oasis
@@ -40,7 +40,9 @@ def _cell(values: Mapping[str, Any], key: str) -> str:
     if (score := values.get(key)) is None:
         return "-"
     interval = values.get("intervals", {}).get(key)
-    return f"{score:.3f}" + (f" {interval[0]:.3f}–{interval[1]:.3f}" if interval else "")
+    basis = values.get("interval_basis", {}).get(key)
+    ends = f" {interval[0]:.3f}–{interval[1]:.3f}" if interval else ""
+    return f"{score:.3f}{ends}" + (f" ({basis})" if basis else "")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Retraining as any CI runner does it: fetch, reproduce, compare, share, judge.
 
 ``python -m ci.retrain --base origin/main`` leaves a report in Markdown, pushes what was
-computed, and fails when a headline figure drops by more than its interval. Nothing here
-knows a forge: the workflows only call it, and a person may, too. Results that fail are not
+computed, and fails when the mean IoU or the road APLS of all cities together drops significantly
+(`comparison.gate`). Nothing here knows a forge: the workflows only call it, and a person may, too. Results that fail are not
 recorded in git; they are in the shared run cache, so that nobody computes them again.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from ci import before_dvc, share
-from ci.revisions import WORKSPACE, Revision, compare
+from ci.revisions import OVERALL, WORKSPACE, Revision, compare
 from urbanseg import paths
 from urbanseg.cli.guard import guarded
 from urbanseg.config import params
@@ -58,7 +58,7 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
         accept: record the results although a figure drops.
 
     Returns:
-        A sentence for each headline figure that drops by more than its interval.
+        A sentence for each figure of the gate that drops.
 
     Raises:
         PipelineError: if params.yaml is wrong, the tree is not clean, the base has no such revision,
@@ -84,8 +84,9 @@ def retrain(base: str, branch: str | None, *, refresh: bool, accept: bool) -> li
         raise
     after = Revision(WORKSPACE)
     changes = compare(before, after)
-    failures = comparison.drops(changes, after.metrics)
-    page = report(base, stages, comparison.table(changes), failures, after.cities, accept=accept)
+    gate = comparison.gate(changes, OVERALL)
+    failures = gate.drops
+    page = report(base, stages, comparison.table(changes), gate, after.cities, accept=accept)
     files.write_text(REPORT, page)
     log.info("the report is %s", REPORT)
 
@@ -100,14 +101,15 @@ def report(
     base: str,
     stages: Sequence[str],
     table: str,
-    failures: Sequence[str],
+    gate: comparison.Gate,
     cities: Iterable[str],
     *,
     accept: bool,
 ) -> str:
     """The report as Markdown; pictures are linked relative to its place."""
     judged = "accepted by hand, although it failed" if accept else "failed; the results are not recorded"
-    gate = [f"**Gate: {judged}**", "", *(f"- {failure}" for failure in failures)]
+    said = [f"**Gate: {judged if gate.drops else 'passed'}**", "", *(f"- {drop}" for drop in gate.drops)]
+    said += [f"- not judged: {change}" for change in gate.not_judged]
     pictures = [
         f"![{city}: {what}]({(paths.previews(city) / what).relative_to(REPORT.parent)}.png)"
         for city in cities
@@ -117,7 +119,7 @@ def report(
         "# Retraining",
         f"Compared with `{base}`. " + (f"Ran: {', '.join(stages)}." if stages else "Nothing had to run."),
         table,
-        "\n".join(gate) if failures else "**Gate: passed**",
+        "\n".join(said).rstrip(),
         "\n".join(pictures),
     ]
     return "\n\n".join(parts) + "\n"

@@ -11,8 +11,8 @@ from dvc.scm import RevError
 from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.metrics import block_counts, block_tables, bootstrap
-from urbanseg.metrics.block_counts import CountsByBlock
-from urbanseg.report.comparison import Change, Interval, changes
+from urbanseg.metrics.block_counts import CountsByBlock, Interval
+from urbanseg.report.comparison import Change, changes
 from urbanseg.report.scores import HEADLINE
 
 WORKSPACE = "workspace"
@@ -33,6 +33,8 @@ class Revision:
 
     Attributes:
         metrics: of each city, by its name, and of all of them together.
+        seeds: standard deviation of the figures between trainings of different seeds, by city; empty
+            where unknown.
 
     Raises:
         PipelineError: if there is no such revision, or a metrics file in it is damaged.
@@ -51,6 +53,8 @@ class Revision:
         self.metrics = {
             city: metrics for city, metrics in read.items() if any(key in metrics for key, *_ in HEADLINE)
         }
+
+        self.seeds: dict[str, dict[str, float]] = read.get(paths.SEEDS.stem, {})
 
     @property
     def cities(self) -> list[str]:
@@ -82,7 +86,8 @@ class Revision:
 def compare(base: Revision, new: Revision) -> list[Change]:
     """What changed between two revisions."""
     both = [city for city in base.metrics if city in new.metrics]
-    return changes(base.metrics, new.metrics, {city: _paired(city, base, new) for city in both})
+    paired = {city: _paired(city, base, new) for city in both}
+    return changes(base.metrics, new.metrics, paired, base.seeds | new.seeds)
 
 
 def _paired(city: str, base: Revision, new: Revision) -> dict[str, Interval]:
@@ -91,7 +96,6 @@ def _paired(city: str, base: Revision, new: Revision) -> dict[str, Interval]:
     if before is None or after is None:
         return {}
     try:
-        found = block_counts.differences(before, after, SEED, bootstrap.SAMPLES)
+        return block_counts.differences(before, after, SEED, bootstrap.SAMPLES)
     except ValueError:  # scored on other blocks: there is nothing to pair
         return {}
-    return {figure: (low, high) for figure, (_, low, high) in found.items()}

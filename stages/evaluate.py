@@ -38,13 +38,14 @@ def main(city: str, params: Params) -> None:
     with files.atomic_files(paths.evaluation_dir(city)) as folder:
         plots.write_tables(folder, result)
         block_tables.write(folder, result.by_block)
-    low, high = result.intervals["miou"]
+    interval = result.intervals["miou"]
     log.info(
-        "%s: mIoU %.3f (95 %% interval %.3f to %.3f) on %d test pixels",
+        "%s: mIoU %.3f (95 %% interval %.3f to %.3f from %s) on %d test pixels",
         city,
         figures["miou"],
-        low,
-        high,
+        interval.low,
+        interval.high,
+        interval.basis,
         figures["test_pixels"],
     )
 

@@ -41,6 +41,7 @@ MODEL = Path("models/segmenter")
 RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")
 OVERALL = Path("metrics/overall.json")
+SEEDS = Path("metrics/seeds.json")
 EXPORT = Path("models/export")
 BACKEND = EXPORT / "backend.json"
 EXPORT_PATTERNS = (BACKEND.name, *(f"{name}/*" for name in EXPORT_FILES))

@@ -5,7 +5,7 @@ block and by the counts that are kept of each. Blocks are counted by several pro
 their results are taken in the blocks' order, so the number of processes changes no figure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -101,7 +101,7 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
             f"{files.labels} has no labelled and predicted pixel in the test split of {files.split}; "
             "check the labels, or give the test split a larger share in tiles.split"
         )
-    return _merge(grid, test, plan, mapped)
+    return merge(grid, test, plan, mapped)
 
 
 def _count_blocks(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> Iterator[_BlockResult]:
@@ -143,7 +143,17 @@ def _count_in_worker(block: Window, plan: Plan) -> _BlockResult:
     raise PipelineError(sentence)
 
 
-def _merge(grid: Grid, test: dict[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]) -> SceneCounts:
+def merge(
+    grid: Grid, test: Mapping[Window, BlockCounts], plan: Plan, mapped: NDArray[np.int64]
+) -> SceneCounts:
+    """The counts of a scene from those of its test blocks.
+
+    Args:
+        grid: of the scene.
+        test: counts of each test block.
+        plan: what was counted.
+        mapped: ``(n,)`` pixels of each class in the whole map.
+    """
     found = list(test.values())
     cells = [cell for counts in found for cell in counts.cells]
     merger, first = ObjectMerger(), 0

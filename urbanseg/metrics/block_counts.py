@@ -9,7 +9,9 @@ cutting a network into cells would change its connectivity.
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
+from itertools import accumulate, pairwise
+from math import isnan
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +69,8 @@ CELL_FIGURES = (
 ROAD_FIGURES = (
     "road_connectivity",
     "road_apls",
+    "roads.apls_pooled",
+    "roads.apls_mean",
     "roads.completeness",
     "roads.correctness",
     "roads.quality",
@@ -76,8 +80,41 @@ ROAD_FIGURES = (
 )
 """Figures of the test blocks' roads, by their paths in the metrics; raw is before the repair."""
 
+LEAST = {"agreement.kappa": -1.0}
+"""Least value of a figure where it isn't 0; the largest is 1."""
+
 Figures = dict[str, float]
 Counts = NDArray[Any]
+
+
+class Interval(NamedTuple):
+    """How sure a figure is.
+
+    Attributes:
+        low: lower end of the 95 % interval; NaN without one.
+        high: upper end; NaN without one.
+        units: number of cells or test blocks that the interval rests on.
+        unit: ``cells`` or ``blocks``.
+        effective: how many independent ones they are worth; NaN where unknown.
+        p_drop: of a difference, the one-sided p-value of a drop; NaN where unknown.
+    """
+
+    low: float
+    high: float
+    units: int
+    unit: str
+    effective: float = float("nan")
+    p_drop: float = float("nan")
+
+    @property
+    def basis(self) -> str:
+        """What the interval rests on, or why there is none, in words."""
+        if not isnan(self.low):
+            worth = "" if isnan(self.effective) else f" worth {self.effective:.0f}"
+            return f"{self.units} {self.unit}{worth}"
+        if self.units < bootstrap.MIN_UNITS:
+            return f"none: {self.units} {self.unit}, and {bootstrap.MIN_UNITS} are needed"
+        return f"none: undefined with or without some of {self.units} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +129,7 @@ class CountsByBlock:
         buildings: ``(cells, 4)`` int64, in the order of `SIDES`.
         blocks: where the test blocks lie.
         roads: ``(blocks, 13)`` float64, in the order of `ROAD_COUNTS`.
+        sizes: number of cells and of blocks of each city, where several were pooled.
     """
 
     classes: tuple[str, ...]
@@ -101,6 +139,13 @@ class CountsByBlock:
     buildings: NDArray[np.int64]
     blocks: list[Window]
     roads: NDArray[np.float64]
+    sizes: tuple[tuple[int, int], ...] = ()
+
+    def by_city(self, which: int) -> list[list[Window]]:
+        """The cells (0) or blocks (1) of each city, which are apart from those of the others."""
+        windows = (self.cells, self.blocks)[which]
+        counts = [size[which] for size in self.sizes] or [len(windows)]
+        return [windows[start:end] for start, end in pairwise(accumulate(counts, initial=0))]
 
 
 def from_scene(found: SceneCounts, classes: Sequence[str]) -> CountsByBlock:
@@ -132,6 +177,7 @@ def pool(parts: Sequence[CountsByBlock]) -> CountsByBlock:
         buildings=np.concatenate([part.buildings for part in parts]),
         blocks=[block for part in parts for block in part.blocks],
         roads=np.concatenate([part.roads for part in parts]),
+        sizes=tuple((len(part.cells), len(part.blocks)) for part in parts),
     )
 
 
@@ -139,13 +185,13 @@ def figures(by_block: CountsByBlock) -> Figures:
     """Headline figures, agreement, and IoU of each class, by their paths in the metrics; NaN if undefined."""
     return {
         name: float(value)
-        for names, counts, statistic in _families(by_block)
-        for name, value in zip(names, statistic(counts.sum(axis=0)), strict=True)
+        for family in _families(by_block)
+        for name, value in zip(family.names, family.statistic(family.counts.sum(axis=0)), strict=True)
     }
 
 
-def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, tuple[float, float]]:
-    """95 % block-bootstrap interval of each of the `figures`; NaN if undefined.
+def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, Interval]:
+    """95 % interval of each of the `figures`, of t type, by block bootstrap.
 
     Args:
         by_block: counts of each cell and test block.
@@ -153,19 +199,20 @@ def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, tup
         samples: number of bootstrap samples.
 
     Returns:
-        Lower and upper end by the path of the figure in the metrics.
+        Intervals within the figures' range by the path of the figure in the metrics.
     """
     found = {}
-    for names, counts, statistic in _families(by_block):
-        ends = bootstrap.bounds(bootstrap.replicates(counts, statistic, seed, samples))
-        found.update({name: (float(low), float(high)) for name, low, high in zip(names, *ends, strict=True)})
+    for family in _families(by_block):
+        sure = bootstrap.estimate(family.counts, family.statistic, family.areas, seed, samples)
+        least = [LEAST.get(name, 0.0) for name in family.names]
+        low, high = np.clip(sure.interval, least, 1.0)
+        for name, *ends, effective in zip(family.names, low, high, sure.effective, strict=True):
+            found[name] = Interval(*map(float, ends), sure.units, family.unit, float(effective))
     return found
 
 
-def differences(
-    a: CountsByBlock, b: CountsByBlock, seed: int, samples: int
-) -> dict[str, tuple[float, float, float]]:
-    """How much higher B scores than A in each of the `figures`, with the paired 95 % interval.
+def differences(a: CountsByBlock, b: CountsByBlock, seed: int, samples: int) -> dict[str, Interval]:
+    """How much higher B scores than A in each of the `figures`: the paired 95 % interval.
 
     Args:
         a: counts by block of the base.
@@ -174,28 +221,35 @@ def differences(
         samples: number of bootstrap samples.
 
     Returns:
-        Difference, lower and upper end of its interval, by the path of the figure in the metrics.
+        Interval of the difference, by the path of the figure in the metrics.
 
     Raises:
         ValueError: if A and B were not scored on the same blocks by the same classes.
     """
-    if (a.classes, a.cells, a.blocks) != (b.classes, b.cells, b.blocks):
+    if (a.classes, a.cells, a.blocks, a.by_city(0)) != (b.classes, b.cells, b.blocks, b.by_city(0)):
         raise ValueError("the two were scored on different test blocks or classes")
-    before, after = figures(a), figures(b)
     found = {}
-    for (names, of_a, statistic), (_, of_b, _) in zip(_families(a), _families(b), strict=True):
-        of_both = [bootstrap.replicates(counts, statistic, seed, samples) for counts in (of_a, of_b)]
-        ends = bootstrap.bounds(of_both[1] - of_both[0])
-        for name, low, high in zip(names, *ends, strict=True):
-            found[name] = (after[name] - before[name], float(low), float(high))
+    for before, after in zip(_families(a), _families(b), strict=True):
+        sure = bootstrap.difference(before.counts, after.counts, before.statistic, before.areas, seed, samples)
+        rows = zip(before.names, *sure.interval, sure.effective, sure.p_drop, strict=True)
+        for name, low, high, effective, p_drop in rows:
+            found[name] = Interval(
+                float(low), float(high), sure.units, before.unit, float(effective), float(p_drop)
+            )
     return found
 
 
-Family = tuple[list[str], Counts, Callable[[Counts], NDArray[np.float64]]]
+class _Family(NamedTuple):
+    """Figures that are functions of the same counts."""
+
+    names: list[str]
+    unit: str
+    counts: Counts
+    statistic: Callable[[Counts], NDArray[np.float64]]
+    areas: list[list[Window]]
 
 
-def _families(by_block: CountsByBlock) -> list[Family]:
-    """Figures that are functions of the same counts: their names, the counts, and the function."""
+def _families(by_block: CountsByBlock) -> list[_Family]:
     classes = by_block.classes
     n, cells = len(classes), len(by_block.cells)
     by_cell = np.concatenate(
@@ -207,10 +261,21 @@ def _families(by_block: CountsByBlock) -> list[Family]:
         pixels, outlines, buildings = np.split(total, [n * n, n * n + 4 * n])
         return _cell_figures(pixels.reshape(n, n), outlines.reshape(4, n), buildings)
 
+    names = [*CELL_FIGURES, *(f"classes.{name}.iou" for name in classes)]
     return [
-        ([*CELL_FIGURES, *(f"classes.{name}.iou" for name in classes)], by_cell, of_cells),
-        (list(ROAD_FIGURES), by_block.roads, _road_figures),
+        _Family(names, "cells", by_cell, of_cells, by_block.by_city(0)),
+        _Family(
+            list(ROAD_FIGURES), "blocks", _with_apls(by_block.roads), _road_figures, by_block.by_city(1)
+        ),
     ]
+
+
+def _with_apls(roads: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The counts of each block, its own APLS, and 1 if it has one: these sums give their mean."""
+    first = ROAD_COUNTS.index("reference_paths")
+    apls = np.array([PathSums(*row).apls for row in roads[:, first : first + 4].tolist()])
+    known = ~np.isnan(apls)
+    return np.column_stack([roads, np.where(known, apls, 0), known])
 
 
 def _cell_figures(
@@ -235,11 +300,13 @@ def _cell_figures(
 def _road_figures(total: NDArray[np.float64]) -> NDArray[np.float64]:
     pairs, connected, *rest = total.tolist()
     lengths, paths = MatchedLengths(*rest[:4]), PathSums(*rest[4:8])
-    skeleton_connected, skeleton, skeleton_matched = rest[8:]
+    skeleton_connected, skeleton, skeleton_matched, apls, blocks_with_paths = rest[8:]
     return np.array(
         [
             connected / pairs if pairs else np.nan,
             paths.apls,
+            paths.apls,
+            apls / blocks_with_paths if blocks_with_paths else np.nan,
             lengths.completeness,
             lengths.correctness,
             lengths.quality,

@@ -14,6 +14,7 @@ from math import floor, prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from urbanseg.classes import IGNORE
 
@@ -204,37 +205,43 @@ def band_counts(
     pixel_m: tuple[float, float],
     core: tuple[slice, slice] = EVERYWHERE,
 ) -> BandCounts:
-    """Count the pixels that lie inside a class and no further than `width_m` from its outline.
+    """Count the pixels of each class that erosion takes off: those near its outline.
 
-    Cheng et al. erode the mask by a square; here it is the exact disc. As for the
-    boundaries, the edge of the counted area is no outline.
+    As published: the mask of a class less its erosion, `band_px` times, by a square of 3 × 3
+    pixels. What is beyond the scene's edge or isn't counted belongs to no class, so that, unlike the
+    boundaries above, bands lie along these edges, too.
 
     Args:
         reference: as for `boundary_counts`.
         prediction: same, predicted.
         counted: same.
-        n: number of classes, at most `MAX_CLASSES`.
-        width_m: largest distance to a pixel of another class, between pixel centres, in metres.
+        n: number of classes, at most `IGNORE`.
+        width_m: width of the bands in metres.
         pixel_m: height and width of a pixel in metres.
         core: as for `boundary_counts`.
 
     Returns:
         Pixels of the bands of each class, in each raster and in both.
-
-    Raises:
-        ValueError: if there are more classes than `MAX_CLASSES`.
     """
-    table = _bit_table(n)
-    every = np.bitwise_or.reduce(table)
-    bands = []
-    for classes in (reference, prediction):
-        own = table[classes]
-        others = np.where(counted, every ^ own, table.dtype.type(0))
-        bands.append((counted & ((spread(others, width_m, pixel_m) & own) > 0))[core])
+    bands = [
+        (counted & _is_near_other(np.where(counted, classes, IGNORE), band_px(width_m, pixel_m)))[core]
+        for classes in (reference, prediction)
+    ]
     of_reference, of_prediction = reference[core], prediction[core]
     shared = bands[0] & bands[1] & (of_reference == of_prediction)
     masks = ((of_reference, bands[0]), (of_prediction, bands[1]), (of_reference, shared))
     return BandCounts(*(np.bincount(classes[mask], minlength=n) for classes, mask in masks))
+
+
+def band_px(width_m: float, pixel_m: tuple[float, float]) -> int:
+    """How often masks are eroded for bands of a width: it in whole pixels, at least once."""
+    return max(1, round(width_m / sqrt(prod(pixel_m))))
+
+
+def _is_near_other(classes: NDArray[np.uint8], reach: int) -> NDArray[np.bool_]:
+    """Whether a square of `reach` pixels to each side holds another class or ends outside the array."""
+    around = {"size": 2 * reach + 1, "mode": "constant", "cval": IGNORE}
+    return np.asarray(maximum_filter(classes, **around) != minimum_filter(classes, **around))
 
 
 def boundary_iou(counts: BandCounts) -> NDArray[np.float64]:

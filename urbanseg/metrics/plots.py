@@ -64,14 +64,14 @@ def class_table(result: Evaluation) -> pd.DataFrame:
         if not known[c.id]:
             continue
         figures = class_figures(result, c.id, c.name)
-        low, high = result.intervals[f"classes.{c.name}.iou"]
+        interval = result.intervals[f"classes.{c.name}.iou"]
         target = result.targets.get(c.name)
         rows.append(
             {"class": c.name}
             | {name: figures[name] for name in CLASS_COLUMNS}
             | {
-                "iou_low": low,
-                "iou_high": high,
+                "iou_low": interval.low,
+                "iou_high": interval.high,
                 "target_acceptable": target.acceptable if target else None,
                 "target_good": target.good if target else None,
             }

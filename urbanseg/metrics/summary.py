@@ -17,7 +17,7 @@ from urbanseg.classes import ClassTable
 from urbanseg.metrics import block_counts, bootstrap, calibration
 from urbanseg.metrics.accumulate import SceneCounts
 from urbanseg.metrics.area import HECTARE_M2, Areas, areas
-from urbanseg.metrics.block_counts import CountsByBlock
+from urbanseg.metrics.block_counts import CountsByBlock, Interval
 from urbanseg.metrics.boundary import BoundaryScores, boundary_iou, boundary_scores
 from urbanseg.metrics.objects import precision_recall_f1
 from urbanseg.metrics.roads import NetworkSize, RoadScores
@@ -27,8 +27,6 @@ from urbanseg.metrics.targets import OVERALL, Target, grade_score
 
 DIGITS = 6
 """Decimals of a figure in the metrics file."""
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ def evaluation(
     def adjusted(total: NDArray[np.int64]) -> NDArray[np.float64]:
         return adjusted_area(total.T, mapped_ha)
 
-    ends = bootstrap.bounds(bootstrap.replicates(found.pixels, adjusted, seed, samples))
+    sure = bootstrap.estimate(found.pixels, adjusted, [found.cells], seed, samples)
+    ends = np.clip(sure.interval, 0, mapped_ha.sum())
     return Evaluation(
         classes=classes,
         targets=targets,
@@ -96,7 +95,12 @@ def evaluation(
         by_block=by_cell,
         figures=block_counts.figures(by_cell),
         intervals=block_counts.intervals(by_cell, seed, samples)
-        | {f"classes.{c.name}.area_adjusted_ha": (ends[0, c.id], ends[1, c.id]) for c in classes},
+        | {
+            f"classes.{c.name}.area_adjusted_ha": Interval(
+                float(ends[0, c.id]), float(ends[1, c.id]), sure.units, "cells", float(sure.effective[c.id])
+            )
+            for c in classes
+        },
         matrix=matrix,
         scores=class_scores(matrix),
         boundaries=boundary_scores(found.outlines.total()),
@@ -119,8 +123,7 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "classes": {c.name: class_figures(result, c.id, c.name) for c in result.classes},
         "buildings": _buildings(result),
         "roads": _roads(sum(found.roads, RoadScores()), result.figures),
-        "intervals": intervals(result.intervals),
-    }
+    } | intervals(result.intervals)
 
 
 def pooled_summary(
@@ -154,8 +157,7 @@ def pooled_summary(
             for c in classes
         },
         "roads": _nested("roads", figures),
-        "intervals": intervals(block_counts.intervals(found, seed, samples)),
-    }
+    } | intervals(block_counts.intervals(found, seed, samples))
 
 
 def headline(
@@ -187,11 +189,22 @@ def headline(
     }
 
 
-def intervals(found: Mapping[str, Interval]) -> dict[str, list[float] | None]:
-    """Intervals as ``[low, high]`` by the path of their figure; null where undefined."""
+def intervals(found: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
+    """Intervals as ``[low, high]`` by the path of their figure, null where there is none; what they rest on.
+
+    Args:
+        found: the intervals by the paths of their figures.
+
+    Returns:
+        `intervals`; and `interval_basis`, in words: on how many cells or blocks each rests, and how
+        many independent ones they are worth, or why there is none.
+    """
     return {
-        name: None if isnan(low) else [round(low, DIGITS), round(high, DIGITS)]
-        for name, (low, high) in found.items()
+        "intervals": {
+            name: None if isnan(one.low) else [round(one.low, DIGITS), round(one.high, DIGITS)]
+            for name, one in found.items()
+        },
+        "interval_basis": {name: one.basis for name, one in found.items()},
     }
 
 

@@ -37,7 +37,10 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Figure:
-    """One number with its name, what it means, its grade, if it has a target, and its 95 % interval."""
+    """One number with its name, what it means, its grade, if it has a target, and its 95 % interval.
+
+    The interval says on how many cells or blocks it rests.
+    """
 
     label: str
     value: str
@@ -74,7 +77,7 @@ def headline(metrics: Mapping[str, Any]) -> list[Figure]:
             score(metrics[key]),
             note,
             metrics.get("grade") if key == "miou" else None,
-            interval(metrics, key),
+            _with_basis(interval(metrics, key), metrics.get("interval_basis", {}).get(key)),
         )
         for key, label, note in HEADLINE
         if metrics.get(key) is not None
@@ -145,6 +148,10 @@ def interval(metrics: Mapping[str, Any], name: str) -> str:
     """The 95 % interval of a figure, named by its path in the metrics; empty where there is none."""
     ends = metrics.get("intervals", {}).get(name)
     return f"{ends[0]:.2f}–{ends[1]:.2f}" if ends else ""
+
+
+def _with_basis(ends: str, basis: str | None) -> str:
+    return f"{ends} ({basis})" if ends and basis else ends
 
 
 def score(value: float | None) -> str:

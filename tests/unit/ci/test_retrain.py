@@ -3,6 +3,7 @@ from types import SimpleNamespace
 from ci.retrain import remote_sources, report
 from tests.conftest import ROOT
 from urbanseg.config import params
+from urbanseg.report.comparison import Gate
 
 
 def city(scene, osm):
@@ -27,10 +28,10 @@ def test_the_report_says_why_the_gate_failed_and_who_opened_it():
         "base": "main",
         "stages": ["train"],
         "table": "| t |",
-        "failures": ["demo: x"],
+        "gate": Gate(["demo: x"], ["demo: y"]),
         "cities": ["demo"],
     }
-    assert "**Gate: failed; the results are not recorded**\n\n- demo: x\n" in report(**said, accept=False)
+    assert "**Gate: failed; the results are not recorded**\n\n- demo: x\n- not judged: demo: y\n" in report(**said, accept=False)
     assert "**Gate: accepted by hand, although it failed**" in report(**said, accept=True)
-    assert "**Gate: passed**" in report(**said | {"failures": []}, accept=False)
+    assert "**Gate: passed**" in report(**said | {"gate": Gate([], [])}, accept=False)
     assert "![demo: errors](previews/demo/errors.png)" in report(**said, accept=False)

@@ -8,7 +8,9 @@ import pytest
 from stages import evaluate
 from urbanseg import paths
 from urbanseg.errors import PipelineError
+from urbanseg.grid import Window
 from urbanseg.metrics import block_counts, block_tables, bootstrap
+from urbanseg.metrics.apls import PathSums
 from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
 from urbanseg.metrics.segmentation import class_scores, mean
 
@@ -47,17 +49,41 @@ def test_figures_from_the_evidence_are_those_of_the_metrics(found, city):
         assert said == (None if np.isnan(value) else pytest.approx(value, abs=2e-6)), path
 
 
-def test_intervals_are_those_of_bootstrapping_one_figure(found):
+def test_intervals_are_those_of_one_figure_and_hold_it(found):
     intervals = block_counts.intervals(found, SEED, SAMPLES)
 
     def miou(total):
-        return mean(class_scores(total).iou)
+        return np.array([mean(class_scores(total).iou)])
 
-    assert intervals["miou"] == pytest.approx(bootstrap.interval(found.pixels, miou, SEED, SAMPLES))
+    alone = bootstrap.estimate(found.pixels, miou, [found.cells], SEED, SAMPLES)
+    assert intervals["miou"][:2] == pytest.approx(alone.interval[:, 0])
+    assert intervals["miou"].basis == f"{alone.units} cells worth {alone.effective[0]:.0f}"
     for path, value in block_counts.figures(found).items():
-        low, high = intervals[path]
-        assert np.isnan(low) == np.isnan(value)
-        assert np.isnan(low) or low <= value <= high
+        low, high, *_ = intervals[path]
+        assert np.isnan(low) or 0 <= low <= value <= high <= 1
+
+
+def test_roads_of_four_blocks_have_no_interval_and_it_is_said_why(found):
+    one = block_counts.intervals(found, SEED, SAMPLES)["road_apls"]
+    assert np.isnan([one.low, one.high]).all()
+    assert one.basis == "none: 4 blocks, and 10 are needed"
+    assert block_counts.intervals(many(found), SEED, SAMPLES)["road_apls"].basis.startswith("16 blocks worth")
+
+
+def test_apls_is_given_pooled_over_blocks_and_as_their_mean(found):
+    sums = found.roads.copy()
+    sums[0, ROAD_COUNTS.index("reference_difference")] = sums[0, ROAD_COUNTS.index("reference_paths")] / 2
+    figures = block_counts.figures(CountsByBlock(**{**vars(found), "roads": sums}))
+    each = [PathSums(*row[6:10]) for row in sums.tolist()]
+    assert figures["roads.apls_mean"] == pytest.approx(np.mean([paths.apls for paths in each]))
+    assert figures["roads.apls_pooled"] == pytest.approx(sum(each, PathSums()).apls) == figures["road_apls"]
+    assert figures["roads.apls_mean"] != figures["roads.apls_pooled"]
+
+
+def many(found: CountsByBlock) -> CountsByBlock:
+    """The same with four times as many blocks of roads: each again and again."""
+    blocks = [Window(0, 64 * i, 64, 64) for i in range(4 * len(found.blocks))]
+    return CountsByBlock(**{**vars(found), "blocks": blocks, "roads": np.tile(found.roads, (4, 1))})
 
 
 def better(found: CountsByBlock) -> CountsByBlock:
@@ -76,12 +102,18 @@ def with_pairs(found: CountsByBlock, count: str) -> CountsByBlock:
 
 
 def test_a_better_map_is_told_from_noise(found):
-    torn = with_pairs(found, "skeleton_pairs_connected")
+    torn = with_pairs(many(found), "skeleton_pairs_connected")
     changes = block_counts.differences(torn, better(torn), SEED, SAMPLES)
     for name in ("miou", "pixel_accuracy", "classes.road.iou", "road_connectivity"):
-        delta, low, high = changes[name]
-        assert 0 < low <= delta <= high, name
-    assert changes["mean_boundary_f1"] == (0, 0, 0)
+        assert 0 < changes[name].low <= changes[name].high, name
+        assert changes[name].p_drop > 0.975, name
+    assert changes["mean_boundary_f1"][:2] == (0, 0)
+
+
+def test_the_same_map_differs_by_nothing_also_in_few_blocks(found):
+    same = block_counts.differences(found, found, SEED, SAMPLES)
+    assert same["road_apls"][:2] == (0, 0)
+    assert same["road_apls"].basis == "4 blocks"
 
 
 def test_other_blocks_or_classes_are_not_compared(found):
@@ -95,6 +127,8 @@ def test_pooled_cities_are_scored_as_one(found):
     figures = block_counts.figures(both)
     assert figures["miou"] == pytest.approx(mean(class_scores(both.pixels.sum(axis=0)).iou))
     assert len(both.cells) == 2 * len(found.cells)
+    assert both.by_city(0) == [found.cells] * 2
+    assert both.by_city(1) == [found.blocks] * 2
     one, other = (block_counts.figures(part)["miou"] for part in (found, better(found)))
     assert one < figures["miou"] < other
     with pytest.raises(ValueError, match="different classes"):

@@ -56,7 +56,9 @@ def test_the_scores_of_the_evaluation_are_worded(evaluation: Evaluation) -> None
     figures = {figure.label: figure for figure in headline(metrics)}
     assert figures["mean IoU"].value == f"{metrics['miou']:.3f}"
     assert figures["mean IoU"].grade == "acceptable"
-    assert figures["mean IoU"].interval == "0.71–0.71"
+    assert figures["mean IoU"].interval == ""
+    metrics["intervals"]["miou"], metrics["interval_basis"]["miou"] = [0.71, 0.72], "80 cells worth 31"
+    assert headline(metrics)[0].interval == "0.71–0.72 (80 cells worth 31)"
     assert "road connectivity" not in figures
     rows = class_rows(metrics, TABLE, TARGETS)
     assert [row.name for row in rows] == ["other", "road", "bare soil"]
