@@ -40,7 +40,8 @@ from urbanseg.imagery.simulated import rendering
 from urbanseg.io import files
 from urbanseg.metrics import block_counts
 from urbanseg.metrics.accumulate import merge
-from urbanseg.metrics.block_counts import CountsByBlock, Interval
+from urbanseg.metrics.block_counts import CountsByBlock
+from urbanseg.metrics.bootstrap import Interval
 from urbanseg.metrics.counting import Plan, Readers, count_block
 from urbanseg.metrics.segmentation import TEST, class_scores, mean
 from urbanseg.osm.simulated import lay_out, write
@@ -207,7 +208,7 @@ Judged = dict[str, Interval]
 
 
 def judge(pair: tuple[Simulation, Simulation]) -> tuple[Judged, Judged, list[Judged]]:
-    """Of one map: its intervals in the first city; against an equal one: in it, and in all; against worse ones."""
+    """Intervals of a map in the first city; of an equal one against it, there and in all; of worse ones."""
     one, other = pair
     city = next(iter(one.by_city))
     base, equal = (block_counts.pool(list(side.by_city.values())) for side in pair)
@@ -234,7 +235,9 @@ def alarms(judged: Sequence[Judged], figures: Sequence[str]) -> float:
     return float(np.mean([bool(comparison.gate(changes, "all").drops) for changes in changed]))
 
 
-def score(made: Sequence[Simulation], judged: Sequence[tuple[Judged, Judged, list[Judged]]]) -> dict[str, float]:
+def score(
+    made: Sequence[Simulation], judged: Sequence[tuple[Judged, Judged, list[Judged]]]
+) -> dict[str, float]:
     """Coverage and shares of wrong verdicts, by figure; false alarms and power of the gate."""
     city = next(iter(made[0].by_city))
     parts = [sim.by_city[city] for sim in made]
@@ -289,7 +292,10 @@ def main() -> None:
     held = True
     try:
         for length, found in run(given):
-            print(f"{length} m: " + ", ".join(f"{name} {value:.3f}" for name, value in found.items()), flush=True)
+            print(
+                f"{length} m: " + ", ".join(f"{name} {value:.3f}" for name, value in found.items()),
+                flush=True,
+            )
             results |= {f"{name}_{length}m": round(value, 4) for name, value in found.items()}
             covered = [found[key] for key in found if key in {"miou_coverage", "road_apls_coverage"}]
             wrong = [found[key] for key in found if key in {"miou_different", "road_apls_different"}]

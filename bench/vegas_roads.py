@@ -81,13 +81,13 @@ def read_area(folder: Path, name: str, highways: Sequence[str]) -> Area:
 
 
 def table(areas: Sequence[Area]) -> str:
-    """The scores as a Markdown table, all areas together in the last row."""
+    """The scores as a Markdown table, all areas pooled, and the mean of their APLS, in the last."""
     head = ("area", "APLS", "SpaceNet → OSM", "OSM → SpaceNet", "completeness", "correctness", "quality")
     head += ("connectivity", "km SpaceNet", "km OSM")
     rows = [f"| {' | '.join(head)} |", f"|---{'|--:' * (len(head) - 1)}|"]
     for name, scores in [
         *((area.name, area.scores) for area in areas),
-        ("**all**", sum((area.scores for area in areas), RoadScores())),
+        ("**all, pooled**", sum((area.scores for area in areas), RoadScores())),
     ]:
         figures = (
             scores.paths.apls,
@@ -101,6 +101,9 @@ def table(areas: Sequence[Area]) -> str:
         lengths = scores.reference.length_m / 1000, scores.prediction.length_m / 1000
         cells = [f"{value:.3f}" for value in figures] + [f"{value:.2f}" for value in lengths]
         rows.append(f"| {name} | {' | '.join(cells)} |")
+    rows.append(
+        f"| **mean** | {np.mean([area.scores.paths.apls for area in areas]):.3f} |{' |' * (len(head) - 2)}"
+    )
     return "\n".join(rows)
 
 

@@ -2,8 +2,9 @@
 
 ``python -m ci.retrain --base origin/main`` leaves a report in Markdown, pushes what was
 computed, and fails when the mean IoU or the road APLS of all cities together drops significantly
-(`comparison.gate`). Nothing here knows a forge: the workflows only call it, and a person may, too. Results that fail are not
-recorded in git; they are in the shared run cache, so that nobody computes them again.
+(`comparison.gate`). Nothing here knows a forge: the workflows only call it, and a person may,
+too. Results that fail are not recorded in git; they are in the shared run cache, so that nobody
+computes them again.
 """
 
 import argparse

@@ -11,7 +11,8 @@ from dvc.scm import RevError
 from urbanseg import paths
 from urbanseg.errors import PipelineError
 from urbanseg.metrics import block_counts, block_tables, bootstrap
-from urbanseg.metrics.block_counts import CountsByBlock, Interval
+from urbanseg.metrics.block_counts import CountsByBlock
+from urbanseg.metrics.bootstrap import Interval
 from urbanseg.report.comparison import Change, changes
 from urbanseg.report.scores import HEADLINE
 

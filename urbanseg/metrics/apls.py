@@ -4,7 +4,8 @@ Average Path Length Similarity of Van Etten et al. 2018, "SpaceNet: A Remote Sen
 and Challenge Series", with the rules of its reference implementation (CosmiQ Works' apls):
 control points are the junctions and ends of a network and points between them; each is
 snapped to the nearest edge of the other network; a path that exists in one network and
-not in the other has the largest difference, 1. Sums of path differences add up over areas.
+not in the other has the largest difference, 1. Sums of path differences add up over areas:
+`PathSums.apls` of a sum is pooled over them; the paper takes the mean of the areas' own.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,6 @@ cutting a network into cells would change its connectivity.
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from itertools import accumulate, pairwise
-from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from urbanseg.grid import Window
 from urbanseg.metrics import bootstrap
 from urbanseg.metrics.accumulate import SceneCounts
 from urbanseg.metrics.apls import PathSums
+from urbanseg.metrics.bootstrap import Interval
 from urbanseg.metrics.boundary import BoundaryCounts, boundary_scores
 from urbanseg.metrics.objects import Detections, precision_recall_f1
 from urbanseg.metrics.road_matching import MatchedLengths
@@ -85,36 +85,6 @@ LEAST = {"agreement.kappa": -1.0}
 
 Figures = dict[str, float]
 Counts = NDArray[Any]
-
-
-class Interval(NamedTuple):
-    """How sure a figure is.
-
-    Attributes:
-        low: lower end of the 95 % interval; NaN without one.
-        high: upper end; NaN without one.
-        units: number of cells or test blocks that the interval rests on.
-        unit: ``cells`` or ``blocks``.
-        effective: how many independent ones they are worth; NaN where unknown.
-        p_drop: of a difference, the one-sided p-value of a drop; NaN where unknown.
-    """
-
-    low: float
-    high: float
-    units: int
-    unit: str
-    effective: float = float("nan")
-    p_drop: float = float("nan")
-
-    @property
-    def basis(self) -> str:
-        """What the interval rests on, or why there is none, in words."""
-        if not isnan(self.low):
-            worth = "" if isnan(self.effective) else f" worth {self.effective:.0f}"
-            return f"{self.units} {self.unit}{worth}"
-        if self.units < bootstrap.MIN_UNITS:
-            return f"none: {self.units} {self.unit}, and {bootstrap.MIN_UNITS} are needed"
-        return f"none: undefined with or without some of {self.units} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -205,9 +175,7 @@ def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, Int
     for family in _families(by_block):
         sure = bootstrap.estimate(family.counts, family.statistic, family.areas, seed, samples)
         least = [LEAST.get(name, 0.0) for name in family.names]
-        low, high = np.clip(sure.interval, least, 1.0)
-        for name, *ends, effective in zip(family.names, low, high, sure.effective, strict=True):
-            found[name] = Interval(*map(float, ends), sure.units, family.unit, float(effective))
+        found.update(sure.intervals(family.names, family.unit, least, 1.0))
     return found
 
 
@@ -229,13 +197,9 @@ def differences(a: CountsByBlock, b: CountsByBlock, seed: int, samples: int) -> 
     if (a.classes, a.cells, a.blocks, a.by_city(0)) != (b.classes, b.cells, b.blocks, b.by_city(0)):
         raise ValueError("the two were scored on different test blocks or classes")
     found = {}
-    for before, after in zip(_families(a), _families(b), strict=True):
-        sure = bootstrap.difference(before.counts, after.counts, before.statistic, before.areas, seed, samples)
-        rows = zip(before.names, *sure.interval, sure.effective, sure.p_drop, strict=True)
-        for name, low, high, effective, p_drop in rows:
-            found[name] = Interval(
-                float(low), float(high), sure.units, before.unit, float(effective), float(p_drop)
-            )
+    for (names, unit, before, statistic, areas), other in zip(_families(a), _families(b), strict=True):
+        sure = bootstrap.difference(before, other.counts, statistic, areas, seed, samples)
+        found.update(sure.intervals(names, unit))
     return found
 
 
@@ -264,9 +228,7 @@ def _families(by_block: CountsByBlock) -> list[_Family]:
     names = [*CELL_FIGURES, *(f"classes.{name}.iou" for name in classes)]
     return [
         _Family(names, "cells", by_cell, of_cells, by_block.by_city(0)),
-        _Family(
-            list(ROAD_FIGURES), "blocks", _with_apls(by_block.roads), _road_figures, by_block.by_city(1)
-        ),
+        _Family(list(ROAD_FIGURES), "blocks", _with_apls(by_block.roads), _road_figures, by_block.by_city(1)),
     ]
 
 

@@ -13,10 +13,11 @@ its number of blocks in every sample.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import isnan
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from urbanseg.grid import Window
@@ -44,6 +45,36 @@ _CHUNK = 2**22
 """Largest array of multiplicities held at once: samples × blocks."""
 
 
+class Interval(NamedTuple):
+    """How sure a figure is.
+
+    Attributes:
+        low: lower end of the 95 % interval; NaN without one.
+        high: upper end; NaN without one.
+        units: number of cells or test blocks that the interval rests on.
+        unit: ``cells`` or ``blocks``.
+        effective: how many independent ones they are worth; NaN where unknown.
+        p_drop: of a difference, the one-sided p-value of a drop; NaN where unknown.
+    """
+
+    low: float
+    high: float
+    units: int
+    unit: str
+    effective: float = float("nan")
+    p_drop: float = float("nan")
+
+    @property
+    def basis(self) -> str:
+        """What the interval rests on, or why there is none, in words."""
+        if not isnan(self.low):
+            worth = "" if isnan(self.effective) else f" worth {self.effective:.0f}"
+            return f"{self.units} {self.unit}{worth}"
+        if self.units < MIN_UNITS:
+            return f"none: {self.units} {self.unit}, and {MIN_UNITS} are needed"
+        return f"none: undefined with or without some of {self.units} {self.unit}"
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Scores, or differences of scores, and how sure they are; ``(figures,)`` float64 each.
@@ -63,6 +94,22 @@ class Estimate:
     correlation: Floats
     effective: Floats
     units: int
+
+    def intervals(
+        self, names: Sequence[str], unit: str, least: ArrayLike = -np.inf, most: ArrayLike = np.inf
+    ) -> dict[str, Interval]:
+        """The intervals by the names of the scores.
+
+        Args:
+            names: of the scores.
+            unit: what the units are: ``cells`` or ``blocks``.
+            least: where intervals end at the latest below, of all scores or of each.
+            most: likewise above.
+        """
+        low, high = np.clip(self.interval, least, most)
+        columns = (column.tolist() for column in (low, high, self.effective, self.p_drop))
+        rows = zip(names, *columns, strict=True)
+        return {name: Interval(start, end, self.units, unit, worth, p) for name, start, end, worth, p in rows}
 
     @property
     def interval(self) -> Floats:
@@ -128,7 +175,7 @@ def difference(
         )
     both = [block_counts_a, block_counts_b]
     found = _estimate(both, lambda pair: statistic(pair[1]) - statistic(pair[0]), areas, seed, n)
-    if np.array_equal(*both):
+    if np.array_equal(block_counts_a, block_counts_b):
         nothing = np.where(np.isnan(found.value), np.nan, 0.0)
         return Estimate(
             nothing, nothing, np.ones_like(nothing), found.correlation, found.effective, found.units

@@ -1,8 +1,8 @@
 """Detection scores of objects such as buildings, counted one by one.
 
 An object is a 4-connected patch of pixels, as the map's polygons are. A predicted object
-is correct if it overlaps a reference object with an IoU of at least the threshold, each
-serving one match only (SpaceNet: Van Etten et al. 2018, "SpaceNet: A Remote Sensing
+is correct if it overlaps a reference object with an IoU of the threshold or more (an IoU of just
+0.5 counts), each serving one match only (SpaceNet: Van Etten et al. 2018, "SpaceNet: A Remote Sensing
 Dataset and Challenge Series"; above 0.5 a match is unique: Kirillov et al. 2019, "Panoptic
 Segmentation"). Windows give fragments; `ObjectMerger` joins them across seams, so that an
 object counts once however the scene is cut, and memory grows with objects, not pixels.

@@ -17,7 +17,8 @@ from urbanseg.classes import ClassTable
 from urbanseg.metrics import block_counts, bootstrap, calibration
 from urbanseg.metrics.accumulate import SceneCounts
 from urbanseg.metrics.area import HECTARE_M2, Areas, areas
-from urbanseg.metrics.block_counts import CountsByBlock, Interval
+from urbanseg.metrics.block_counts import CountsByBlock
+from urbanseg.metrics.bootstrap import Interval
 from urbanseg.metrics.boundary import BoundaryScores, boundary_iou, boundary_scores
 from urbanseg.metrics.objects import precision_recall_f1
 from urbanseg.metrics.roads import NetworkSize, RoadScores
@@ -87,7 +88,7 @@ def evaluation(
         return adjusted_area(total.T, mapped_ha)
 
     sure = bootstrap.estimate(found.pixels, adjusted, [found.cells], seed, samples)
-    ends = np.clip(sure.interval, 0, mapped_ha.sum())
+    areas_ha = [f"classes.{c.name}.area_adjusted_ha" for c in classes]
     return Evaluation(
         classes=classes,
         targets=targets,
@@ -95,12 +96,7 @@ def evaluation(
         by_block=by_cell,
         figures=block_counts.figures(by_cell),
         intervals=block_counts.intervals(by_cell, seed, samples)
-        | {
-            f"classes.{c.name}.area_adjusted_ha": Interval(
-                float(ends[0, c.id]), float(ends[1, c.id]), sure.units, "cells", float(sure.effective[c.id])
-            )
-            for c in classes
-        },
+        | sure.intervals(areas_ha, "cells", 0.0, float(mapped_ha.sum())),
         matrix=matrix,
         scores=class_scores(matrix),
         boundaries=boundary_scores(found.outlines.total()),
@@ -113,17 +109,21 @@ def evaluation(
 def summary(result: Evaluation) -> dict[str, Any]:
     """The scores as nested plain values, without NaN, for JSON."""
     found = result.counts
-    return headline(result.by_block, result.figures, result.classes, result.targets) | {
-        "agreement": _nested("agreement", result.figures),
-        "boundary": _boundary(result),
-        "calibration": {
-            "ece": figure(calibration.expected_calibration_error(found.confidence)),
-            "mean_confidence": figure(calibration.mean_confidence(found.confidence)),
-        },
-        "classes": {c.name: class_figures(result, c.id, c.name) for c in result.classes},
-        "buildings": _buildings(result),
-        "roads": _roads(sum(found.roads, RoadScores()), result.figures),
-    } | intervals(result.intervals)
+    return (
+        headline(result.by_block, result.figures, result.classes, result.targets)
+        | {
+            "agreement": _nested("agreement", result.figures),
+            "boundary": _boundary(result),
+            "calibration": {
+                "ece": figure(calibration.expected_calibration_error(found.confidence)),
+                "mean_confidence": figure(calibration.mean_confidence(found.confidence)),
+            },
+            "classes": {c.name: class_figures(result, c.id, c.name) for c in result.classes},
+            "buildings": _buildings(result),
+            "roads": _roads(sum(found.roads, RoadScores()), result.figures),
+        }
+        | intervals(result.intervals)
+    )
 
 
 def pooled_summary(
@@ -147,17 +147,21 @@ def pooled_summary(
         Nested plain values, without NaN, for JSON.
     """
     figures = block_counts.figures(found)
-    return headline(found, figures, classes, targets) | {
-        "agreement": _nested("agreement", figures),
-        "classes": {
-            c.name: {
-                "iou": figure(figures[f"classes.{c.name}.iou"]),
-                "grade": grade_score(figures[f"classes.{c.name}.iou"], c.name, targets),
-            }
-            for c in classes
-        },
-        "roads": _nested("roads", figures),
-    } | intervals(block_counts.intervals(found, seed, samples))
+    return (
+        headline(found, figures, classes, targets)
+        | {
+            "agreement": _nested("agreement", figures),
+            "classes": {
+                c.name: {
+                    "iou": figure(figures[f"classes.{c.name}.iou"]),
+                    "grade": grade_score(figures[f"classes.{c.name}.iou"], c.name, targets),
+                }
+                for c in classes
+            },
+            "roads": _nested("roads", figures),
+        }
+        | intervals(block_counts.intervals(found, seed, samples))
+    )
 
 
 def headline(

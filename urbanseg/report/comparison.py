@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from scipy.special import ndtr, ndtri
 
-from urbanseg.metrics.block_counts import Interval
+from urbanseg.metrics.bootstrap import Interval
 from urbanseg.report.scores import DASH, HEADLINE
 
 Ends = tuple[float, float]
@@ -31,7 +31,7 @@ ALPHA = 0.05
 """Largest share of false alarms of the gate."""
 
 LEGEND = (
-    "A change is noise while its 95 % interval holds zero; where no interval is known, neither is the verdict. "
+    "A change is noise while its 95 % interval holds zero; without an interval there is no verdict. "
     "Of many rows at 95 %, one in forty looks worse by chance alone."
 )
 _Z = float(ndtri(0.975))

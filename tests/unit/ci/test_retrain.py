@@ -31,7 +31,9 @@ def test_the_report_says_why_the_gate_failed_and_who_opened_it():
         "gate": Gate(["demo: x"], ["demo: y"]),
         "cities": ["demo"],
     }
-    assert "**Gate: failed; the results are not recorded**\n\n- demo: x\n- not judged: demo: y\n" in report(**said, accept=False)
+    assert "**Gate: failed; the results are not recorded**\n\n- demo: x\n- not judged: demo: y\n" in report(
+        **said, accept=False
+    )
     assert "**Gate: accepted by hand, although it failed**" in report(**said, accept=True)
     assert "**Gate: passed**" in report(**said | {"gate": Gate([], [])}, accept=False)
     assert "![demo: errors](previews/demo/errors.png)" in report(**said, accept=False)

@@ -46,7 +46,9 @@ def interval(made, statistic=share, areas=None, n=200):
 
 def test_independent_blocks_have_the_t_interval_of_their_mean():
     made = blocks(np.random.default_rng(0), 60)
-    found = estimate(made, share, [[window for window in lay((10, 6000), 50) if window.col % 100 == 0]], 2, 5000)
+    found = estimate(
+        made, share, [[window for window in lay((10, 6000), 50) if window.col % 100 == 0]], 2, 5000
+    )
     shares = made[:, 0] / 200
     expected = stats.t.interval(0.95, 59, shares.mean(), shares.std(ddof=1) / 60**0.5)
     np.testing.assert_allclose(found.interval[:, 0], expected, atol=0.002)

@@ -205,7 +205,8 @@ def test_boundary_iou_is_that_of_its_authors(reference, prediction, counted, dil
     counts = band_counts(reference, prediction, counted, n=N, width_m=10 * dilation, pixel_m=(10, 10))
     for k in range(N):
         one, other = (
-            cheng((counted & (classes == k)).astype(np.uint8), dilation) for classes in (reference, prediction)
+            cheng((counted & (classes == k)).astype(np.uint8), dilation)
+            for classes in (reference, prediction)
         )
         assert counts.reference[k] == one.sum()
         assert counts.predicted[k] == other.sum()

@@ -32,7 +32,7 @@ def written(figures, above=""):
             name = "<class>"  # noqa: PLW2901
         elif above == "roads." and name in {"reference", "prediction"}:
             name = "<network>"  # noqa: PLW2901
-        elif above == "intervals.":
+        elif above in {"intervals.", "interval_basis."}:
             name = "*"  # noqa: PLW2901
         elif above == "boundary.":
             name = re.sub(r"^f1_\d+p?m?x?$", "f1_<t>", name)  # noqa: PLW2901

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urbanseg.metrics.block_counts import Interval
+from urbanseg.metrics.bootstrap import Interval
 from urbanseg.report.comparison import GATED, Change, changes, gate, table
 
 SHARE = st.floats(0, 1)
@@ -31,7 +31,11 @@ def test_without_pairs_the_intervals_of_both_sides_add_up_in_squares():
     assert change.verdict == "noise"
     assert only(known(0.5, 0.03), known(0.44, 0.04)).verdict == "worse"
     assert only(known(0.5, 0.03), known(0.56, 0.04)).verdict == "better"
-    assert only(known(0.5, 0.03), known(0.44, 0.04)).p_drop < 0.025 < only(known(0.5, 0.03), known(0.46, 0.04)).p_drop
+    assert (
+        only(known(0.5, 0.03), known(0.44, 0.04)).p_drop
+        < 0.025
+        < only(known(0.5, 0.03), known(0.46, 0.04)).p_drop
+    )
 
 
 def test_paired_blocks_go_before_the_intervals_of_both_sides():
@@ -48,11 +52,15 @@ def test_paired_blocks_go_before_the_intervals_of_both_sides():
 def test_without_an_interval_there_is_no_verdict_and_the_reason_is_said(base, paired, new):
     change = only(base, {"miou": new}, paired)
     assert change.verdict == "unknown"
-    assert change.source == ("none: 5 blocks, and 10 are needed" if paired else "none: not known on both sides")
+    assert change.source == (
+        "none: 5 blocks, and 10 are needed" if paired else "none: not known on both sides"
+    )
 
 
 def test_scores_of_other_cities_are_not_compared():
-    base, new = ({**known(value, 0.01), "cities": cities} for value, cities in ((0.5, ["a"]), (0.2, ["a", "b"])))
+    base, new = (
+        {**known(value, 0.01), "cities": cities} for value, cities in ((0.5, ["a"]), (0.2, ["a", "b"]))
+    )
     assert (only(base, new).verdict, only(base, new).source) == ("unknown", "none: other cities")
 
 
@@ -77,7 +85,9 @@ def test_nothing_changed_is_never_worse_nor_a_drop(value, half):
 
 def gated(miou, apls, city="overall", **sides):
     values = {"base": 0.5, "new": 0.4, "interval": (-0.2, 0.0), "source": "s"} | sides
-    return [Change(city, key, key=key, p_drop=p, **values) for key, p in zip(GATED, (miou, apls), strict=True)]
+    return [
+        Change(city, key, key=key, p_drop=p, **values) for key, p in zip(GATED, (miou, apls), strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -131,11 +141,11 @@ def test_a_gated_score_that_is_gone_is_a_drop_and_other_cities_gone_are_not():
 def test_the_table_has_a_row_for_each_change():
     shown = table(
         [
-            Change("demo", "mean IoU", 0.5, 0.6, (0.02, 0.19), "paired blocks"),
+            Change("demo", "mean IoU", 0.5, 0.6, (0.02, 0.19), "9 cells"),
             Change("demo", "road connectivity", None, 0.5),
         ]
     )
     assert shown.splitlines()[2:4] == [
-        "| demo | mean IoU | 0.5000 | 0.6000 | +0.1000 | +0.0200 to +0.1900 | paired blocks | – | **better** |",
+        "| demo | mean IoU | 0.5000 | 0.6000 | +0.1000 | +0.0200 to +0.1900 | 9 cells | – | **better** |",
         "| demo | road connectivity | – | 0.5000 | – | – | – | – | new |",
     ]
