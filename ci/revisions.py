@@ -55,7 +55,7 @@ class Revision:
             city: metrics for city, metrics in read.items() if any(key in metrics for key, *_ in HEADLINE)
         }
 
-        self.seeds: dict[str, dict[str, float]] = read.get(paths.SEEDS.stem, {})
+        self.seeds = spreads(read.get(paths.SEEDS.stem, {}))
 
     @property
     def cities(self) -> list[str]:
@@ -82,6 +82,23 @@ class Revision:
             return dict(json.loads(self.files.read_text(path)))
         except (TypeError, ValueError) as error:
             raise PipelineError(f"{path} of {self.name} is no JSON object ({error})") from error
+
+
+def spreads(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Standard deviations between seeds, checked.
+
+    Raises:
+        PipelineError: if they are no numbers from 0 by figure and city.
+    """
+    for city, figures in found.items():
+        if not isinstance(figures, dict) or not all(
+            isinstance(value, int | float) and value >= 0 for value in figures.values()
+        ):
+            raise PipelineError(
+                f"{paths.SEEDS} must hold a standard deviation of each figure by city, such as "
+                f'{{"demo": {{"miou": 0.004}}}}; {city} has {figures!r}'
+            )
+    return found
 
 
 def compare(base: Revision, new: Revision) -> list[Change]:

@@ -72,7 +72,7 @@ class Interval(NamedTuple):
             return f"{self.units} {self.unit}{worth}"
         if self.units < MIN_UNITS:
             return f"none: {self.units} {self.unit}, and {MIN_UNITS} are needed"
-        return f"none: undefined with or without some of {self.units} {self.unit}"
+        return f"none: undefined, or without one of the {self.units} {self.unit}"
 
 
 @dataclass(frozen=True)
