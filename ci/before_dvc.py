@@ -9,10 +9,12 @@ if there is one.
 
 import os
 import sys
+from pathlib import Path
 
 from urbanseg import paths
 from urbanseg.cli.guard import guarded
 from urbanseg.config import params
+from urbanseg.errors import PipelineError
 from urbanseg.io import files
 from urbanseg.workflows import city_pipelines
 
@@ -31,12 +33,26 @@ def check() -> dict[str, params.CityParams]:
         The cities of params.yaml.
 
     Raises:
-        PipelineError: if params.yaml is wrong, or a folder that a stage writes holds another file.
+        PipelineError: if params.yaml is wrong, a folder that a stage writes holds another file, or a city is
+            made from a pipe.
     """
     cities = params.load(paths.PARAMS).cities
     for folder, own in paths.output_folders(cities).items():
         files.require_own(folder, own)
+    for name, city in cities.items():
+        _require_content(name, city.inputs)
     return cities
+
+
+def _require_content(name: str, inputs: Path) -> None:
+    """Check that DVC can read what a city is made from: it would wait for ever for a pipe's content."""
+    inside = (Path(folder, file) for folder, _, names in os.walk(inputs) for file in names)
+    for path in (inputs, *inside):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise PipelineError(
+                f"params.yaml: cities.{name}.inputs: {path} is a pipe or a device; DVC needs files, "
+                "so name one, or move it elsewhere"
+            )
 
 
 if __name__ == "__main__":

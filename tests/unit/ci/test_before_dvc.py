@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -65,3 +66,15 @@ def test_retraining_makes_the_same_check_before_anything_else(project):
     with pytest.raises(PipelineError, match=r"data/map/demo would be replaced, but it holds thesis\.txt"):
         retrain("HEAD", None, refresh=False, accept=False)
     assert (project / "data/map/demo/thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("inputs", ["raw", "raw/in.tif"])
+def test_a_city_made_from_a_pipe_stops_it_first(project, inputs):
+    (project / "raw").mkdir()
+    os.mkfifo(project / "raw/in.tif")
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("inputs: data/none", f"inputs: {inputs}", 1))
+    done = start("touch", "ran")
+    assert done.returncode == 1
+    assert "cities.demo.inputs: raw/in.tif is a pipe or a device; DVC needs files" in done.stderr
+    assert not (project / "ran").exists()
