@@ -250,7 +250,7 @@ class MaskLabels(Model):
     source: Literal["masks"]
     masks: str = Field(pattern=r"\{\w+\}")
     remap: MaskTable
-    color_tolerance: int = Field(default=0, ge=0, le=255)
+    color_tolerance: Whole = Field(default=0, ge=0, le=255)
     max_unknown_share: Share = 0.1
 
 

@@ -22,7 +22,7 @@ RESERVED = frozenset(
     dataset evaluate export labels osm overall predict report scene tiles train vectorize
     apply assess change city completion doctor merge publish sample
     bench ci data docs metrics models params reports stages tests urbanseg
-    backend evaluation index map prediction previews retraining segmenter training
+    backend evaluation index map prediction previews retraining seeds segmenter training
     cities classes parameters reading sampling seed
     """.split()  # noqa: SIM905, a line for each kind
 )

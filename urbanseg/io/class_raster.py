@@ -7,7 +7,6 @@ because every number means some class.
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj.exceptions import ProjError
 
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
@@ -76,15 +75,3 @@ def _require_one_band(raster: Reader, what: str) -> None:
             f"{raster.path} has {raster.info.count} bands, but {what} has one; name the map, not an image, "
             "or take the band out with gdal_translate -b"
         )
-    size = raster.grid.transform.determinant
-    if not np.isfinite([*raster.grid.transform[:6]]).all() or size == 0:
-        raise PipelineError(
-            f"{raster.path} has pixels without an area; give it a georeference, gdal_edit.py -a_ullr"
-        )
-    try:
-        _ = raster.grid.pixel_m
-    except ProjError as error:
-        raise PipelineError(
-            f"{raster.path} has a CRS ({raster.grid.crs.name}) in which its pixels lie nowhere on earth; "
-            "assign the right one with gdal_edit.py -a_srs"
-        ) from error

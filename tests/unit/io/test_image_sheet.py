@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from urbanseg.classes import IGNORE, ClassTable, LandClass
-from urbanseg.config.labels import FolderScene, SplitLists
+from urbanseg.config.labels import FolderScene, MaskLabels, SplitLists
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS
 from urbanseg.imagery.local import image_folder
@@ -111,6 +112,10 @@ TABLE = {"#c8000a": "building", "#0000ff": "water", "#000000": "ignore"}
 WANTED = [[1, 2, IGNORE], [IGNORE, 1, 1]]
 
 
+def source(remap: dict[Any, str]) -> MaskLabels:
+    return MaskLabels(source="masks", masks="{name}.png", remap=remap, max_unknown_share=1)
+
+
 def test_masks_are_read_by_colour_by_palette_and_by_value(tmp_path: Path) -> None:
     colors = np.array([[RED, BLUE, PINK], [(0, 0, 0), RED, RED]], np.uint8)
     save(tmp_path / "a.png", colors)
@@ -118,12 +123,12 @@ def test_masks_are_read_by_colour_by_palette_and_by_value(tmp_path: Path) -> Non
     save(tmp_path / "c.png", np.array([[1, 2, 3], [0, 1, 1]], np.uint8))
     files = image_sheet.find(f"{tmp_path}/{{name}}.png")
     laid = image_sheet.lay_out(image_sheet.sizes(files), dict.fromkeys(files, "train"))
-    made = {window: values.tolist() for window, values in masks(laid[:2], files, TABLE, CLASSES)}
+    made = {window: values.tolist() for window, values in masks(laid[:2], files, source(TABLE), CLASSES)}
     assert made == {laid[0].window: WANTED, laid[1].window: WANTED}
     by_value = {1: "building", 2: "water"}
-    assert [values.tolist() for _, values in masks(laid[2:], files, by_value, CLASSES)] == [WANTED]
+    assert [values.tolist() for _, values in masks(laid[2:], files, source(by_value), CLASSES)] == [WANTED]
     with pytest.raises(PipelineError, match=r"c.png has no colours; let remap have pixel values as keys"):
-        list(masks(laid[2:], files, TABLE, CLASSES))
+        list(masks(laid[2:], files, source(TABLE), CLASSES))
 
 
 def test_masks_that_do_not_fit_their_images_are_one_sentence(tmp_path: Path) -> None:
@@ -131,12 +136,12 @@ def test_masks_that_do_not_fit_their_images_are_one_sentence(tmp_path: Path) -> 
     files = image_sheet.find(f"{tmp_path}/{{name}}.png")
     laid = image_sheet.lay_out({"a": (4, 6)}, {"a": "train"})
     with pytest.raises(PipelineError, match=r"a.png has 5 × 4 pixels, but its image has 6 × 4"):
-        list(masks(laid, files, {0: "other"}, CLASSES))
+        list(masks(laid, files, source({0: "other"}), CLASSES))
     with pytest.raises(PipelineError, match="the image a has no mask"):
-        list(masks(laid, {}, {0: "other"}, CLASSES))
+        list(masks(laid, {}, source({0: "other"}), CLASSES))
     (tmp_path / "a.png").write_bytes(b"PNG")
     with pytest.raises(PipelineError, match=r"a.png is missing, damaged or no image"):
-        list(masks(laid, files, {0: "other"}, CLASSES))
+        list(masks(laid, files, source({0: "other"}), CLASSES))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -148,12 +153,12 @@ def test_colours_under_values_as_keys_are_named_and_grey_is_none(tmp_path: Path,
     save(tmp_path / "b.png", pixels)
     files = image_sheet.find(f"{tmp_path}/{{name}}.png")
     laid = image_sheet.lay_out(image_sheet.sizes(files), dict.fromkeys(files, "train"))
-    ((_, values),) = masks(laid[:1], files, {1: "building"}, CLASSES)
+    ((_, values),) = masks(laid[:1], files, source({1: "building"}), CLASSES)
     assert (values == 1).all()
     with pytest.raises(
         PipelineError, match=r"b.png has 3 bands, which are colours, but remap has pixel values"
     ):
-        list(masks(laid[1:], files, {1: "building"}, CLASSES))
+        list(masks(laid[1:], files, source({1: "building"}), CLASSES))
 
 
 def scene_of(root: Path, **about: object) -> FolderScene:

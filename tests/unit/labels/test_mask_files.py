@@ -89,7 +89,7 @@ def test_the_nearest_colour_within_the_tolerance_wins() -> None:
 
 def test_masks_in_colour_for_a_table_of_numbers_are_refused_unless_they_are_grey(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", halves((0x3C, 0x10, 0x98), (0xE2, 0xA9, 0x29)))
-    with pytest.raises(PipelineError, match=r"a.png has colours; let remap have colours such as"):
+    with pytest.raises(PipelineError, match=r"a.png has 3 bands, which are colours, but remap has"):
         labelled(path, remap={1: "building"})
     path = write(tmp_path / "b.png", halves((1, 1, 1), (2, 2, 2)))
     assert (labelled(path, remap={1: "building", 2: "water"}) == EXPECTED).all()

@@ -272,5 +272,6 @@ def test_memory_that_is_full_in_training_says_what_to_lower(data, tmp_path, monk
 
 def test_a_network_too_large_for_the_memory_says_what_to_lower(data):
     fabric.launch(recipe(), 7)
+    too_large = recipe().model_copy(update={"decoder_channels": [2**24] * 5})
     with pytest.raises(PipelineError, match=r"not enough memory for the network; take a smaller"):
-        training.create(recipe(decoder_channels=[2**24] * 5), data.spec)
+        training.create(too_large, data.spec)

@@ -306,16 +306,20 @@ def written(path, values, **profile):
     [
         (lambda land: land.astype(np.float32), {}, r"classes\.tif has pixels of the type float32"),
         (lambda land: np.stack([land] * 3), {}, r"classes\.tif has 3 bands, but a class raster has one"),
-        (lambda land: land, {"crs": None}, r"classes\.tif has no coordinate reference system"),
+        (
+            lambda land: land,
+            {"crs": None},
+            r"classes\.tif has an affine transform, but no coordinate",
+        ),
         (
             lambda land: land,
             {"crs": 'LOCAL_CS["x",UNIT["metre",1]]'},
-            r"classes\.tif has a CRS \(x\) in which its",
+            r"classes\.tif has the local coordinate reference system 'x', which is nowhere",
         ),
         (
             lambda land: land,
             {"transform": Affine(0, 0, 9, 0, 0, 9)},
-            r"classes\.tif has pixels without an area",
+            r"classes\.tif has a damaged geotransform",
         ),
         (lambda land: land + 3, {}, r"classes\.tif holds the value 6, but the classes .* are 0 to 5"),
         (lambda land: land.astype(np.int16) - 4, {}, r"classes\.tif holds the value -1, but"),

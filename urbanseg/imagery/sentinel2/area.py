@@ -156,7 +156,11 @@ class _NoRedirects(HTTPRedirectHandler):
     def redirect_request(
         self, _request: Request, answer: IO[bytes], _code: int, _message: str, _headers: Any, target: str
     ) -> Request | None:
-        """Raises PipelineError, with the host of the target."""
+        """Follow none; see `urllib.request.HTTPRedirectHandler`.
+
+        Raises:
+            PipelineError: with the host of the target.
+        """
         answer.close()
         raise PipelineError(
             f"the geocoder {self.address} redirects to {urlsplit(target).hostname}; "
