@@ -28,6 +28,8 @@ INCOMPLETE = "nodes or members outside the extract"
 COLLAPSED = "no extent"
 COASTLINE = "coastline"
 """`osm_type` of the sea, which is no object of OpenStreetMap; its `osm_id` counts from 1."""
+PARTIAL = "partial"
+"""`osm_type` of where an object may lie that is not wholly in the extract; `osm_id` counts from 1."""
 COAST_REACH_DEGREES = 0.1
 """Coastlines this far outside the box are kept, to determine on which side of them it lies."""
 AREA_RELATIONS = ("multipolygon", "boundary")
@@ -55,7 +57,7 @@ class FeatureCollector:
         self.dropped: Counter[str] = Counter()
         self.repaired = self.cut = 0
         self.seen: set[tuple[str, int]] = set()
-        self.partial: dict[tuple[str, int], tuple[Tags, Sequence[Line]]] = {}
+        self.partial: dict[tuple[str, int], tuple[Tags, Sequence[Line], Sequence[Line]]] = {}
         self.coasts: dict[str, tuple[TagRule, list[Line]]] = {}
         if self.box is not None:
             shapely.prepare(self.box)
@@ -159,21 +161,24 @@ class FeatureCollector:
         missing = any(way not in runs for way in (*tagged, *members.inner))
         if shape is None or missing:
             self.dropped[INCOMPLETE if missing else UNCLOSED] += 1
-            self.partly_known("relation", osm_id, tags, outers[1] + inner)
+            self.partly_known("relation", osm_id, tags, outers[1], inner)
         else:
             found = classify(tags, ["area"], self.rules)
             self._add("relation", osm_id, tags, found, self._valid(shape))
 
-    def partly_known(self, osm_type: str, osm_id: int, tags: Tags, lines: Sequence[Line]) -> None:
+    def partly_known(
+        self, osm_type: str, osm_id: int, tags: Tags, lines: Sequence[Line], holes: Sequence[Line] = ()
+    ) -> None:
         """Keep the known parts of the border of an area: where it may lie is ignored.
 
         Args:
             osm_type: ``way`` or ``relation``.
             osm_id: of the object.
             tags: of the object.
-            lines: the parts; see `urbanseg.osm.multipolygons.possible_area`.
+            lines: the parts of its outer border; see `urbanseg.osm.multipolygons.possible_area`.
+            holes: the parts of the border of its holes.
         """
-        self.partial.setdefault((osm_type, osm_id), (dict(tags), lines))
+        self.partial.setdefault((osm_type, osm_id), (dict(tags), lines, holes))
 
     def placed(self, shape: BaseGeometry | None) -> BaseGeometry | None:
         """A shape where the box is, if that crosses the antimeridian."""
@@ -251,15 +256,18 @@ class FeatureCollector:
 
     def _possible(self, boxes: Sequence[Bounds]) -> list[Row]:
         """Where areas may lie of whose border only parts are known."""
-        rows, whose = [], []
+        rows: list[Row] = []
+        whose = []
         around: Sequence[Bounds | None] = boxes or [None]
-        for (osm_type, osm_id), (tags, lines) in sorted(self.partial.items(), key=lambda item: item[0]):
+        for (osm_type, osm_id), (tags, lines, holes) in sorted(
+            self.partial.items(), key=lambda item: item[0]
+        ):
             found = classify(_as_area(tags), ["area"], self.rules)
-            shape = shapely.union_all([possible_area(lines, box) for box in around])
+            shape = shapely.union_all([possible_area(lines, holes, box) for box in around])
             if found and not shape.is_empty:
                 name, rule = next(iter(found.items()))
                 text = tags_as_json(tags, rule, self.keep_tags)
-                rows.append((IGNORE_NAME, osm_type, osm_id, text, shapely.segmentize(shape, 0.01)))
+                rows.append((IGNORE_NAME, PARTIAL, len(rows) + 1, text, shapely.segmentize(shape, 0.01)))
                 whose.append(f"{osm_type} {osm_id} ({name})")
         if rows:
             more = f" and {len(whose) - 3} more" if len(whose) > 3 else ""

@@ -13,15 +13,19 @@ from typing import Any
 import numpy as np
 import osmium
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from urbanseg.osm.features import Bounds
-from urbanseg.osm.sea import Line
+from urbanseg.osm.sea import Line, clip, extended, faces
 
 DESCRIPTIVE = frozenset({"type", "source", "created_by", "note", "fixme", "name", "description", "wikidata"})
 """Keys that do not say what a relation is."""
 ENCLOSING = 0.7
 """Lines enclose an area if they are at least this share of the length of the hull around them."""
+
+CLEARLY = 1 / 3
+"""Share of a box up to which the smaller part of it is taken to be the inside of what divides it."""
 
 
 @dataclass(frozen=True)
@@ -112,31 +116,76 @@ def _polygons(lines: Sequence[Line]) -> list[BaseGeometry]:
     return [shapely.Polygon(face.exterior) for face in shapely.get_parts(shapely.polygonize(whole))]
 
 
-def possible_area(lines: Sequence[Line], box: Bounds | None) -> BaseGeometry:
+def possible_area(lines: Sequence[Line], holes: Sequence[Line], box: Bounds | None) -> BaseGeometry:
     """Where, inside a box, an area may lie of which only parts of the border are known.
 
-    Closed rings are taken as they are. What does not close encloses an area if it runs
-    around most of its hull, as both banks of a river do: then the area lies in the hull.
-    Else, as one bank, it may bound an area on either side, taken to be no wider than the
-    known part is long.
+    If the border is known wherever it is in the box, it divides the box into what is inside
+    and what is outside. The holes tell which is which; without them the inside is the part
+    that is clearly smaller, or may be either. If border is missing in the box itself, see
+    `_beside`.
 
     Args:
-        lines: the known parts of the border, ``(n, 2)`` longitude and latitude in degrees.
+        lines: the known parts of the outer border, ``(n, 2)`` longitude and latitude in degrees.
+        holes: the known parts of the border of holes.
         box: west, south, east, north in degrees; None for no limit.
 
     Returns:
         A polygon or multipolygon; empty if no part of it is in the box.
     """
-    known = [shapely.LineString(line) for line in lines if len(line) > 1]
-    chains = shapely.get_parts(shapely.line_merge(shapely.union_all(known)))
+    if box is not None and (inside := _divided([*lines, *holes], holes, box)) is not None:
+        return inside
+    chains = _merged([*lines, *holes])
     is_ring = shapely.is_closed(chains)
     rings = shapely.get_parts(shapely.polygonize(chains[is_ring]))
     possible = shapely.union_all([*rings, _beside(shapely.union_all(chains[~is_ring]))])
     return possible if box is None else possible.intersection(shapely.box(*box))
 
 
+def _divided(border: Sequence[Line], holes: Sequence[Line], box: Bounds) -> BaseGeometry | None:
+    """The inside of a border that is whole in a box; None if it is not."""
+    clipped = [chain for line in border for chain in clip(line, box)]
+    if not clipped:
+        return shapely.Polygon()
+    chains, loose = extended(list(map(shapely.get_coordinates, _merged(clipped))), box)
+    if loose:
+        return None
+    found, _ = faces(chains, box)
+    is_odd = _sides(found)
+    parts = [shapely.union_all(np.array(found, dtype=object)[is_odd == odd]) for odd in (False, True)]
+    islands = [ring for ring in _polygons(holes) if ring.within(shapely.box(*box))]
+    if islands:
+        place = islands[0].representative_point()
+        return parts[1] if parts[0].contains(place) else parts[0]
+    small, large = sorted(parts, key=lambda part: part.area)
+    return small if small.area <= CLEARLY * (small.area + large.area) else shapely.box(*box)
+
+
+def _sides(found: Sequence[shapely.Polygon]) -> NDArray[np.bool_]:
+    """On which side of the border each face is: faces that have an edge in common are on different ones."""
+    is_odd = np.zeros(len(found), bool)
+    tree, reached, waiting = shapely.STRtree(found), {0}, [0]
+    while waiting:
+        here = waiting.pop()
+        for there in set(tree.query(found[here], predicate="intersects").tolist()) - reached:
+            if shapely.intersection(found[here], found[there]).length > 0:
+                is_odd[there] = not is_odd[here]
+                reached.add(there)
+                waiting.append(there)
+    return is_odd
+
+
+def _merged(lines: Sequence[Line]) -> NDArray[np.object_]:
+    """Lines as chains that are as long as possible, whatever their directions."""
+    known = [shapely.LineString(line) for line in lines if len(line) > 1]
+    return np.array(shapely.get_parts(shapely.line_merge(shapely.union_all(known))), dtype=object)
+
+
 def _beside(border: BaseGeometry) -> BaseGeometry:
-    """Where an area may lie whose border are lines, in degrees, that do not close."""
+    """Where an area may lie whose border are lines, in degrees, that do not close.
+
+    If they run around most of their hull, the area lies in that; else it may be on either
+    side of them, taken to be no wider than they are long.
+    """
     if border.is_empty:
         return shapely.Polygon()
     # lengths on the ground, but for a factor

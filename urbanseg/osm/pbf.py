@@ -59,8 +59,10 @@ def read_features(
             out, those that do are not cut.
 
     Returns:
-        In EPSG:4326, sorted by class, type and id: `class` (str), `osm_type`
-        (``way`` or ``relation``), `osm_id` (int64), `tags` (JSON object, keys sorted) and
+        In EPSG:4326, sorted by class, type and id: `class` (str; ``ignore`` where something
+        may be of which the extract holds parts), `osm_type` (``way``, ``relation``, and for
+        what is no object ``coastline`` or ``partial``), `osm_id` (int64), `tags` (JSON object,
+        keys sorted) and
         `geometry` (polygons of area rules, lines of line rules). ``attrs`` holds the
         `snapshot` date and the `extent` of the extract, where its header says them.
 
@@ -162,9 +164,10 @@ def _add_from_members(path: Path, collector: FeatureCollector, relations: Relati
     runs = _member_runs(path, {way for members in known.values() for way in members.ways}, collector.bbox)
     for number in sorted(broken):
         tags, members = relations.expected[number]
-        collector.partly_known(
-            "relation", number, tags, [run for way in members.ways for run in runs.get(way, [])]
+        outer, inner = (
+            [run for way in ways for run in runs.get(way, [])] for ways in (members.outer, members.inner)
         )
+        collector.partly_known("relation", number, tags, outer, inner)
     for number, groups in sorted(relations.tagged.items()):
         members = relations.bare[number]
         for tags_of in groups.values():

@@ -59,12 +59,12 @@ def sea(lines: Iterable[Line], box: Bounds) -> Sea:
     if not chains:
         is_sea = bool(whole) and _is_sea(whole, box)
         return Sea([shapely.box(*box)] if is_sea else [], [], [])
-    chains, loose = _extend_to_border(chains, box)
-    faces, dangling = _faces(chains, box)
+    chains, loose = extended(chains, box)
+    bounded, dangling = faces(chains, box)
     coast = {edge for chain in chains for edge in _edges(chain)}
-    has_loose_end = _contain(faces, dangling)
+    has_loose_end = _contain(bounded, dangling)
     water, unknown = [], []
-    for face, is_loose in zip(faces, has_loose_end, strict=True):
+    for face, is_loose in zip(bounded, has_loose_end, strict=True):
         sides = {side for ring in _rings(face) for edge in _edges(ring) if (side := _side(edge, coast, box))}
         if is_loose or sides - {"land", "sea"} or len(sides) != 1:
             unknown.append(face)
@@ -107,7 +107,7 @@ def _on_side(point: NDArray[np.float64], box: Bounds, axis: np.intp) -> NDArray[
     return point
 
 
-def _extend_to_border(chains: Sequence[Line], box: Bounds) -> tuple[list[Line], list[tuple[float, float]]]:
+def extended(chains: Sequence[Line], box: Bounds) -> tuple[list[Line], list[tuple[float, float]]]:
     """Chains with loose ends near the border extended to it, and the loose ends that remain."""
     starts = Counter(tuple(chain[0].tolist()) for chain in chains)
     ends = Counter(tuple(chain[-1].tolist()) for chain in chains)
@@ -128,7 +128,7 @@ def _extend_to_border(chains: Sequence[Line], box: Bounds) -> tuple[list[Line], 
     return extended, loose
 
 
-def _faces(chains: Sequence[Line], box: Bounds) -> tuple[list[shapely.Polygon], list[shapely.LineString]]:
+def faces(chains: Sequence[Line], box: Bounds) -> tuple[list[shapely.Polygon], list[shapely.LineString]]:
     """The faces that chains and box bound, and the chains' parts that bound none."""
     border = shapely.box(*box).exterior
     nodes = shapely.union_all([border, *(shapely.LineString(chain) for chain in chains)])

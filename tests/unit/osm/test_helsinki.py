@@ -119,9 +119,9 @@ def test_every_feature_is_valid_and_of_the_kind_its_rule_asks_for(features: gpd.
     assert features.set_index(["class", "osm_type", "osm_id"]).index.is_unique
 
 
-def test_pixels_outside_the_extract_are_ignored_and_the_others_labelled(city: City) -> None:
+def test_pixels_outside_the_extract_are_ignored_and_nearly_all_others_labelled(city: City) -> None:
     made = city[2]
     corners = made[[0, 0, -1, -1], [0, -1, 0, -1]]
     assert (corners == IGNORE).all()
-    # But for where the 90 areas that the extract cuts may lie.
-    assert (made[100:-100, 100:-100] != IGNORE).mean() > 0.96
+    # a park and squares that the extract cuts, whose relations lack members
+    assert (made[100:-100, 100:-100] != IGNORE).mean() > 0.98
