@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -67,8 +68,7 @@ def certainty(reference, predicted) -> np.ndarray:
 def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) -> str:
     """A city whose labels, map and split lie in a folder of their own, which is the current one."""
     monkeypatch.chdir(tmp_path)
-    # So small cells that there are enough of them for intervals.
-    paths.PARAMS.write_text((ROOT / paths.PARAMS).read_text().replace("cell_m: 640", "cell_m: 320"))
+    shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
     for path, values in (
         (paths.labels("demo"), reference),
         (paths.prediction("demo"), predicted),

@@ -93,12 +93,12 @@ def gated(miou, apls, city="overall", **sides):
 @pytest.mark.parametrize(
     ("miou", "apls", "dropped"),
     [
-        (0.024, 0.3, ["miou"]),
-        (0.026, 0.3, []),
-        (0.3, 0.024, ["road_apls"]),
-        (0.026, 0.04, []),  # each would do alone, but the gate looks twice
-        (0.024, 0.049, ["miou", "road_apls"]),
-        (0.04, nan, ["miou"]),  # the only one that is looked at
+        (0.012, 0.3, ["miou"]),
+        (0.013, 0.3, []),
+        (0.3, 0.012, ["road_apls"]),
+        (0.013, 0.02, []),  # each would do alone, but the gate looks twice
+        (0.012, 0.024, ["miou", "road_apls"]),
+        (0.02, nan, ["miou"]),  # the only one that is looked at
     ],
 )
 def test_the_gate_is_corrected_for_looking_twice(miou, apls, dropped):
