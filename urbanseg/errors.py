@@ -81,17 +81,23 @@ def of_system(error: BaseException) -> str | None:
             "programs, or lower batch_size or size in params.yaml, or take a smaller scene"
         )
     if isinstance(error, OSError):
-        if error.errno is None:  # of a library
-            return f"a file cannot be read or written: {excerpt(str(error)) or type(error).__name__}"
-        name = excerpt(_shown(error.filename if error.filename2 is None else error.filename2))
-        if error.errno in FULL:
-            return f"{name or 'an output'} cannot be written: {FULL[error.errno]}"
-        reason = REFUSED.get(error.errno, f"the system says: {error.strerror}")
-        return f"{name or 'a file'}: {reason}"
+        return _of_file(error)
+    if number := quoted_number(error):
+        return f"{REFUSED.get(number) or FULL[number]} ({excerpt(str(error))})"
     arrow = sys.modules.get("pyarrow")
     if arrow is not None and isinstance(error, arrow.ArrowException):
         return f"a table cannot be read ({excerpt(str(error))}); run the stage that makes it again"
     return None
+
+
+def _of_file(error: OSError) -> str:
+    if error.errno is None:  # of a library
+        return f"a file cannot be read or written: {excerpt(str(error)) or type(error).__name__}"
+    name = excerpt(_shown(error.filename if error.filename2 is None else error.filename2))
+    if error.errno in FULL:
+        return f"{name or 'an output'} cannot be written: {FULL[error.errno]}"
+    reason = REFUSED.get(error.errno, f"the system says: {error.strerror}")
+    return f"{name or 'a file'}: {reason}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

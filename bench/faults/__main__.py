@@ -1,11 +1,12 @@
-"""Try broken inputs of every kind: ``python -m bench.faults [--only PATTERN] [--jobs 2] [--seed 7]``.
+"""Try broken inputs of every kind: ``python -m bench.faults [--only PATTERN] [--all]``.
 
 Each case breaks something in a copy of a small project and runs a stage or a verb on it, in a forked
 process with a time limit. It is clear if the program exits with 1 and one sentence that names the file
 or parameter; ``traceback``, ``wrong`` (exit code 0, or another sentence) and ``hung`` are listed. The
-last line counts them. Needs ten minutes on two cores, and is no part of the tests.
+last line counts them. Needs two minutes on two cores, and is no part of the tests.
 """
 
+import fcntl
 import os
 import re
 import resource
@@ -28,6 +29,8 @@ from stages import dataset, labels, osm, predict, scene, tiles, train, vectorize
 
 LIMIT_S = 60.0
 """Time of a case; the slowest good one is a training of two steps."""
+PIPE_BYTES = 1 << 20
+"""Of a case's output; none has so much."""
 KINDS = ("clear", "traceback", "wrong", "hung")
 
 
@@ -37,7 +40,8 @@ class Running:
 
     case: Case
     process: int
-    log: Path
+    said: int
+    """Reading end of the pipe with its output: a file would be subject to the limits of the case."""
     deadline: float
 
 
@@ -47,6 +51,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a pattern of names")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--seed", type=int, default=7, help="of random damage")
+    parser.add_argument("--all", action="store_true", help="print the clear ones, too")
     asked = parser.parse_args()
     tables = (params, rasters, vectors, models, archives)
     cases = [case for table in tables for case in table.cases() if re.search(asked.only, case.name)]
@@ -56,7 +61,7 @@ def main() -> None:
         counted = Counter(dict.fromkeys(KINDS, 0))
         for case, kind, said in _tried(cases, root, asked.jobs, asked.seed):
             counted[kind] += 1
-            if kind != "clear":
+            if kind != "clear" or asked.all:
                 print(
                     f"{kind:9} {case.name}: {' '.join(case.command)[:60]}\n{' ' * 10}{_last_words(said)}",
                     flush=True,
@@ -79,7 +84,8 @@ def _tried(cases, root, jobs, seed):
                 os.waitpid(each.process, 0)
             if ended or is_late:
                 running.remove(each)
-                said = each.log.read_text(encoding="utf-8", errors="replace")
+                with os.fdopen(each.said, "rb") as pipe:
+                    said = pipe.read(PIPE_BYTES).decode(errors="replace")
                 code = None if is_late else os.waitstatus_to_exitcode(status)
                 yield each.case, outcome(each.case, code, said), said
         time.sleep(0.01)
@@ -96,20 +102,28 @@ def _make(folder: Path) -> None:
 
 
 def _start(number: int, case: Case, root: Path, seed: int) -> Running:
-    folder, log = root / f"{number}", root / f"{number}.log"
+    folder = root / f"{number}"
     project.copy(root / "project", folder)
     case.change(folder, Random(f"{seed} {case.name}"))  # noqa: S311
+    said, output = os.pipe()
+    fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     if not (child := os.fork()):
-        os.setsid()
-        os.chdir(folder)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        for name, value in case.limits.items():
-            kind = getattr(resource, name)
-            resource.setrlimit(kind, (value, resource.getrlimit(kind)[1]))
-        _ended(lambda: _run(*case.command))
-    return Running(case, child, log, time.monotonic() + LIMIT_S)
+        _ended(lambda: _try(case, folder, output))
+    os.close(output)
+    return Running(case, child, said, time.monotonic() + LIMIT_S)
+
+
+def _try(case: Case, folder: Path, output: int) -> None:
+    """Run a case in this process, which was forked for it."""
+    os.setsid()
+    os.chdir(folder)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(output, number)
+        setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1))
+    for name, value in case.limits.items():
+        kind = getattr(resource, name)
+        resource.setrlimit(kind, (value, resource.getrlimit(kind)[1]))
+    _run(*case.command)
 
 
 def _run(program: str, *words: str) -> None:
@@ -120,19 +134,20 @@ def _run(program: str, *words: str) -> None:
 
 def _ended(work) -> NoReturn:
     """Do the work and end this process as Python would."""
-    code = 0
+    code = 1
     try:
         work()
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
     except BaseException:  # noqa: BLE001
         traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _last_words(said: str) -> str:

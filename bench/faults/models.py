@@ -68,12 +68,32 @@ def _reshaped(values: dict[str, Any]) -> None:
     first["shape"] = [7, *first["shape"]]
 
 
+def _backwards(old: list[Any]) -> list[Any]:
+    return old[::-1]
+
+
+def _with_a_hut(old: list[Any]) -> list[Any]:
+    return [*old[:-1], "hut"]
+
+
+def _nan(old: list[Any]) -> list[Any]:
+    return [float("nan")] * len(old)
+
+
+def _zeros(old: list[Any]) -> list[Any]:
+    return [0] * len(old)
+
+
+def _negative(old: list[Any]) -> list[Any]:
+    return [-1] * len(old)
+
+
 SPECS: tuple[tuple[str, Any], ...] = (
-    ("classes", ["other"]), ("classes", lambda old: old[::-1]), ("classes", lambda old: [*old[:-1], "hut"]),
+    ("classes", ["other"]), ("classes", _backwards), ("classes", _with_a_hut),
     ("classes", "other"), ("classes", []), ("classes", None), ("bands", []), ("bands", ["red"]), ("bands", 7),
-    ("mean", [0]), ("mean", lambda old: [float("nan")] * len(old)), ("mean", "x"), ("std", ...),
-    ("std", lambda old: [0] * len(old)), ("std", lambda old: [float("nan")] * len(old)),
-    ("std", lambda old: [-1] * len(old)), ("upsample", 0), ("upsample", 3), ("upsample", "x"),
+    ("mean", [0]), ("mean", _nan), ("mean", "x"), ("std", ...),
+    ("std", _zeros), ("std", _nan),
+    ("std", _negative), ("upsample", 0), ("upsample", 3), ("upsample", "x"),
     ("upsample", 10**9), ("arch", "Nothing"), ("arch", None), ("encoder", "nothing"), ("alien", 1),
 )  # fmt: skip
 CONFIGS: tuple[tuple[str, Any], ...] = (
@@ -91,7 +111,7 @@ TABLES = {
 def cases() -> list[Case]:
     """All cases of models, states and tables."""
     made = [
-        Case(f"spec: {key} {str(value)[:30]}", field(SPEC, key, value), APPLY, "segmenter")
+        Case(f"spec: {key} {getattr(value, '__name__', value)}", field(SPEC, key, value), APPLY, "segmenter")
         for key, value in SPECS
     ]
     made += [

@@ -50,6 +50,8 @@ def test_every_number_of_the_system_is_a_sentence_that_names_the_file(number: in
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "there is not enough memory"),
         (pa.ArrowMemoryError("malloc of size 99 failed"), "there is not enough memory (malloc of size 99"),
         (pa.ArrowInvalid("magic bytes\nnot found"), "a table cannot be read (magic bytes not"),
+        (RuntimeError("a: Too many open files (24)"), "too many files are open at once; raise"),
+        (RuntimeError("No space left on device (os error 28)"), "the disk is full; free some space ("),
         (OSError("cannot identify\nimage file"), "a file cannot be read or written: cannot identify image"),
         (OSError(errno.EXDEV, "x", "a", None, "b"), "b: its folder is a mount"),
         (OSError(errno.EMFILE, "x"), "a file: too many files are open at once; raise the limit"),
