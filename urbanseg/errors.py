@@ -36,11 +36,13 @@ FULL = {
 QUOTED = {*FULL, errno.EMFILE, errno.ENFILE}
 """What libraries pass on in words alone; it concerns the file that is being written."""
 
-NO_MEMORY = re.compile(
-    r"out of memory|not enough memory|can(?:'t|not) allocate|unable to allocate|failed to allocate|bad_alloc",
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|insufficient (shared )?memory|can(?:'t|not) allocate|"
+    r"failed to allocate|unable to allocate|bad[_ ]alloc|alloc_failed|"
+    r"storage size calculation overflowed|array is too big|is killed by signal: killed",
     re.IGNORECASE,
 )
-"""How libraries say that there is no memory left."""
+"""How libraries say that memory is full; the last is a reading process that the system ended."""
 
 
 class PipelineError(Exception):
@@ -101,11 +103,12 @@ def _of_file(error: OSError) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, whatever library says so."""
+    """Whether an error, of whatever library, says that the memory of this machine or of its GPU is full."""
+    if isinstance(error, PipelineError):
+        return False
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    is_of_library = isinstance(error, RuntimeError) and NO_MEMORY.search(str(error)) is not None
-    return isinstance(error, MemoryError) or is_of_library
+    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def require_readable(path: Path) -> None:

@@ -27,6 +27,12 @@ UNKNOWN_CRS = CRS.from_wkt(
 MIN_GCPS = 3
 """Control points that an affine transform needs."""
 
+FARTHEST = 1e9
+"""Coordinates of places on Earth are smaller, whatever their unit."""
+
+LEAST_STEPS = 64
+"""Steps between the floating-point numbers of the coordinates that a pixel must have, at least."""
+
 
 def find(path: Path, dataset: DatasetReader, fallback_crs: CRS | None = None, *, gcps: bool = False) -> Grid:
     """The grid of a raster.
@@ -86,8 +92,12 @@ def _crs(crs: object) -> CRS:
 
 
 def _is_usable(transform: Affine) -> bool:
-    """Whether pixels have a size and a place."""
-    return bool(np.isfinite(transform[:6]).all()) and transform.determinant != 0
+    """Whether pixels have a place, and a size that coordinates of so many digits can tell."""
+    a, b, c, d, e, f = transform[:6]
+    if not np.isfinite(transform[:6]).all() or transform.determinant == 0:
+        return False
+    step = float(np.spacing(min(max(abs(c), abs(f)), FARTHEST)))
+    return bool(min(np.hypot(a, d), np.hypot(b, e)) > LEAST_STEPS * step)
 
 
 def _problem(dataset: DatasetReader, crs: CRS | None) -> str | None:

@@ -96,6 +96,8 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
             f"{path} holds surfaces such as TIN or MultiPatch, or geometries that are broken "
             f"({_line(error)}); convert it with ogr2ogr -nlt MULTIPOLYGON -dim XY"
         ) from error
+    except IndexError as error:  # of pyogrio, where there is no layer
+        raise PipelineError(f"{path} holds no layer that GDAL can read; name another file") from error
     except (CRSError, DataSourceError, FeatureError, FieldError, GeometryError, ValueError) as error:
         raise _unreadable(path, error) from error
     kinds = [""] * len(raw) if params.attribute is None else [_text(value) for value in raw[params.attribute]]

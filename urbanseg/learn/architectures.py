@@ -15,9 +15,8 @@ from segmentation_models_pytorch.encoders import is_equivalent_to_timm_universal
 from segmentation_models_pytorch.encoders.timm_vit import TimmViTEncoder
 from torch import nn
 
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, is_out_of_memory
 from urbanseg.model.dual_branch import DualBranch
-from urbanseg.model.limits import is_out_of_memory
 
 DECODERS: dict[str, type[nn.Module]] = {
     **{decoder.__name__: decoder for decoder in smp.MODEL_ARCHITECTURES_MAPPING.values()},

@@ -17,10 +17,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, is_out_of_memory
 from urbanseg.learn.architectures import build_encoder, encoders_of, image_layers
 from urbanseg.model import segmenter
-from urbanseg.model.limits import is_out_of_memory
 
 
 class Package(NamedTuple):

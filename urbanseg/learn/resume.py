@@ -19,8 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from urbanseg.errors import is_out_of_memory
 from urbanseg.io.files import atomic, remove
-from urbanseg.model.limits import is_out_of_memory, naming, one_line
+from urbanseg.model.limits import naming, one_line
 
 log = logging.getLogger(__name__)
 

@@ -1,38 +1,19 @@
 """Errors of a machine at its limits: memory or disk that is full, whichever library says so.
 
-Python, NumPy, PyTorch, its CUDA allocator and the runtimes each say it by another type or
-in other words. Here it becomes one sentence that says what to lower, or names the file. No
-library is imported for that.
+What `urbanseg.errors` recognises becomes one sentence here that says what to lower, or names the file.
+No library is imported for that.
 """
 
-import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from urbanseg.errors import PipelineError
-
-OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|insufficient (shared )?memory|can't allocate|cannot allocate|"
-    r"failed to allocate|unable to allocate|bad[_ ]alloc|alloc_failed|"
-    r"storage size calculation overflowed|array is too big|is killed by signal: killed",
-    re.IGNORECASE,
-)
-"""How libraries say that memory is full; the last is a reading process that the system ended."""
+from urbanseg.errors import PipelineError, is_out_of_memory
 
 OS_ERROR = re.compile(r"os error (\d+)")
 """How safetensors, written in Rust, quotes an error of the system."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the memory of this machine or of its GPU is full."""
-    if isinstance(error, PipelineError):
-        return False
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)) is not None
 
 
 @contextmanager

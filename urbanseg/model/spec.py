@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.config.names import check_name
-from urbanseg.errors import PipelineError
-from urbanseg.model.limits import is_out_of_memory, one_line
+from urbanseg.errors import PipelineError, is_out_of_memory
+from urbanseg.model.limits import one_line
 
 FILE = "segmenter.json"
 

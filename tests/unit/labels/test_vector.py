@@ -386,6 +386,15 @@ def test_an_archive_that_reaches_out_of_its_folder_is_one_sentence(tmp_path: Pat
         read(tmp_path / "a.zip", classes="building")
 
 
+@pytest.mark.parametrize("names", [["a.shp", "a.shx"], ["a.shp", "a.shx", "a.dbf"]], ids=len)
+def test_an_archive_without_a_layer_is_one_sentence(tmp_path: Path, names: list[str]) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, bytes(500))
+    with pytest.raises(PipelineError, match=r"a.zip holds no layer that GDAL can read"):
+        read(tmp_path / "a.zip", classes="building")
+
+
 @pytest.mark.parametrize("encoding", ["foo", "idna", "utf-7"])
 def test_xml_in_an_unknown_encoding_is_one_sentence(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.kml").write_text(f'<?xml version="1.0" encoding="{encoding}"?><kml/>')

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from tests.unit.model.test_segmenter import SPEC, save
-from urbanseg.errors import PipelineError
-from urbanseg.model.limits import enough_memory, is_out_of_memory, naming, one_line
+from urbanseg.errors import PipelineError, is_out_of_memory
+from urbanseg.model.limits import enough_memory, naming, one_line
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from urbanseg.errors import PipelineError
+from urbanseg.errors import PipelineError, is_out_of_memory
 from urbanseg.infer.backends.pixels import as_input
-from urbanseg.model.limits import is_out_of_memory, one_line
+from urbanseg.model.limits import one_line
 from urbanseg.model.spec import unreadable
 
 DEVICE = "CPU"

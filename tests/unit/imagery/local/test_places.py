@@ -143,7 +143,14 @@ def test_a_raster_that_is_nowhere_is_refused_by_what_it_lacks(
 
 
 @pytest.mark.parametrize(
-    "numbers", ["0,0,0,0,0,0", "330000,0,0,2790000,0,-2", "nan,2,0,nan,0,-2", "5,inf,0,5,0,-2"]
+    "numbers",
+    [
+        "0,0,0,0,0,0",
+        "330000,0,0,2790000,0,-2",
+        "nan,2,0,nan,0,-2",
+        "5,inf,0,5,0,-2",
+        "5e5,1e-12,0,5e6,0,-1e-12",
+    ],
 )
 def test_a_geotransform_without_a_size_or_place_is_refused(numbers: str, tmp_path: Path) -> None:
     write(tmp_path / "1.tif", noise("uint8"))
