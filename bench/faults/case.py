@@ -39,12 +39,13 @@ def outcome(case: Case, code: int | None, said: str) -> str:
     """
     if code is None:
         return "hung"
-    sentences = [line for line in said.splitlines() if line.startswith("error: ")]
+    *before, last = said.splitlines() or [""]
     if code == 0:
         return "clear" if case.may_work else "wrong"
-    if code != 1 or "Traceback (most recent" in said or len(sentences) != 1:
+    if code != 1 or "Traceback (most recent" in said:
         return "traceback"
-    return "clear" if re.search(case.names, sentences[0]) else "wrong"
+    is_one = last.startswith("error: ") and not any(line.startswith("error: ") for line in before)
+    return "clear" if is_one and re.search(case.names, last) else "wrong"
 
 
 def replace(path: Path, content: bytes) -> None:

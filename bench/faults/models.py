@@ -8,8 +8,9 @@ from random import Random
 from typing import Any
 
 from bench.faults.case import Case, Change, damages, flipped, replace, truncated, write
+from bench.faults.rasters import BANDS
 
-APPLY = ("urbanseg", "apply", "scene.tif", "out", "--bands", "blue=1,green=2,red=3,nir=4")
+APPLY = ("urbanseg", "apply", "scene.tif", "out", *BANDS)
 MODEL, STATE = "models/segmenter", "models/.resume/state.safetensors"
 SPEC, CONFIG, WEIGHTS = f"{MODEL}/segmenter.json", f"{MODEL}/config.json", f"{MODEL}/model.safetensors"
 

@@ -11,9 +11,11 @@ import rasterio
 from affine import Affine
 
 from bench.faults.case import Case, Change, damages, flipped, put, replace
+from bench.faults.params import SIMULATED
 
 PLACE = Affine(10, 0, 500_000, 0, -10, 5_400_000)
 SHAPE = (96, 160)
+BANDS = ("--bands", "blue=1,green=2,red=3,nir=4")
 SCENE, LABELS = ("scene", "town"), ("labels", "town")
 
 
@@ -155,6 +157,7 @@ def cases() -> list[Case]:
         ),
         Case("labels: three bands", raster("labels.tif", "uint8", 3), LABELS, "label", may_work=True),
     ]
+    full = {"RLIMIT_FSIZE": 300}
     for stage in (
         SCENE,
         LABELS,
@@ -164,12 +167,30 @@ def cases() -> list[Case]:
         ("predict", "town"),
         ("vectorize", "town"),
     ):
-        full = {"RLIMIT_FSIZE": 300}
-        made.append(Case(f"{stage[0]}: full disk", nothing, stage, "cannot be written|disk", limits=full))
+        made.append(
+            Case(f"{stage[0]}: full disk", nothing, stage, "cannot be written: the disk", limits=full)
+        )
         made.append(
             Case(f"{stage[0]}: no open files", nothing, stage, "open|many", limits={"RLIMIT_NOFILE": 12})
         )
     made += [
+        Case(
+            "train: full disk for weights",
+            nothing,
+            ("train",),
+            "cannot be written",
+            limits={"RLIMIT_FSIZE": 200_000},
+        ),
+        Case(
+            "apply: full disk",
+            nothing,
+            ("urbanseg", "apply", "scene.tif", "out", *BANDS),
+            "out.*disk",
+            limits=full,
+        ),
+        Case("simulated: full disk", put("cities.town.scene", SIMULATED), SCENE, "disk", limits=full),
+        Case("params: full disk", nothing, ("params",), "data/params.*disk", limits=full),
+        Case("params: no open files", nothing, ("params",), "open", limits={"RLIMIT_NOFILE": 12}),
         Case("scene: output is a file", _blocked("data/scene/town"), SCENE, "data/scene"),
         Case("params: output is a file", _blocked("data"), ("params",), "data"),
         Case("no such city", nothing, ("scene", "paris"), "paris"),

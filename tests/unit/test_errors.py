@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from affine import Affine
+from pyproj import CRS
 
 from tests.conftest import ROOT
 from tests.unit.io.hostile import tif
 from urbanseg.cli.guard import guarded
 from urbanseg.errors import PipelineError, of_system
-from urbanseg.io import files, raster, tables
+from urbanseg.grid import Grid
+from urbanseg.io import cog, files, raster, tables
 
 
 def said(error: BaseException) -> str:
@@ -151,3 +155,20 @@ def test_every_program_reads_and_writes_text_in_utf_8_whatever_the_locale(tmp_pa
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"Oasis Z\\xfcrich \\u68ee\\u6797" in done.stdout
+
+
+def test_a_raster_that_does_not_fit_on_the_disk_is_named(tmp_path: Path) -> None:
+    grid = Grid(CRS(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 256, 256)
+    values = np.random.default_rng(0).integers(0, 255, (1, 256, 256), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    try:
+        with (
+            pytest.raises(OSError, match="File too large") as caught,
+            cog.writing(tmp_path / "a.tif", grid, dtype="uint8") as target,
+        ):
+            target.write(values)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said(caught.value).startswith(f"{tmp_path}/a.tif cannot be written: the disk is full")
+    assert list(tmp_path.iterdir()) == []

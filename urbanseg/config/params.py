@@ -36,7 +36,7 @@ from urbanseg.config.labels import (
     label_sources,
     named_classes,
 )
-from urbanseg.config.names import CityName, ClassName, Title
+from urbanseg.config.names import LONGEST, CityName, ClassName, Title
 from urbanseg.config.predict import PredictParams
 from urbanseg.config.sampling import SamplingParams
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
@@ -217,7 +217,7 @@ class Params(Model):
         """
         if name not in self.cities:
             raise PipelineError(
-                f"params.yaml: there is no city {name!r} under cities; "
+                f"params.yaml: there is no city {name[:LONGEST]!r} under cities; "
                 f"the cities are {', '.join(self.cities)}"
             )
         return self.cities[name]

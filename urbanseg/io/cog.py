@@ -21,7 +21,7 @@ from rasterio.errors import RasterioError
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window
-from urbanseg.io.files import atomic, remove
+from urbanseg.io.files import atomic, remove, require_space
 from urbanseg.io.georeference import UNKNOWN_CRS
 from urbanseg.io.raster import rasterio_window
 
@@ -74,7 +74,8 @@ def writing(path: Path, grid: Grid, **profile: Unpack[RasterProfile]) -> Iterato
         The writer.
 
     Raises:
-        PipelineError: if the disk is full or GDAL cannot write.
+        OSError: naming a raster, if the disk is full.
+        PipelineError: if GDAL cannot write for another reason.
     """
     with writing_all(grid, {path: profile}) as writers:
         yield writers[path]
@@ -85,28 +86,37 @@ def writing_all(grid: Grid, layers: Mapping[Path, RasterProfile]) -> Iterator[di
     """Write several rasters by windows; when all are complete, they are converted at the same time.
 
     Raises:
-        PipelineError: if the disk is full or GDAL cannot write.
+        OSError: naming a raster, if the disk is full.
+        PipelineError: if GDAL cannot write for another reason.
     """
+    with ExitStack() as stack:
+        targets = [stack.enter_context(atomic(path)) for path in layers]
+        drafts = [target.with_name(f"{target.name}.draft.tif") for target in targets]
+        for draft in drafts:
+            stack.callback(remove, draft)
+        stack.enter_context(_failures_named(list(layers)))  # ends while the drafts still fill the disk
+        with ExitStack() as opened:
+            files = [
+                opened.enter_context(_draft(*each, grid))
+                for each in zip(drafts, layers.values(), strict=True)
+            ]
+            yield dict(zip(layers, map(Writer, files), strict=True))
+        rules = [layer.get("resampling", "nearest") for layer in layers.values()]
+        with ThreadPoolExecutor(len(layers)) as pool:
+            list(pool.map(_to_cog, drafts, targets, rules))
+    for path, layer in layers.items():
+        if "classes" in layer:
+            _write_category_names(path, layer["classes"])
+
+
+@contextmanager
+def _failures_named(paths: Sequence[Path]) -> Iterator[None]:
+    """Raise errors of GDAL in writing rasters as what the system says, or else as a sentence."""
     try:
-        with ExitStack() as stack:
-            targets = [stack.enter_context(atomic(path)) for path in layers]
-            drafts = [target.with_name(f"{target.name}.draft.tif") for target in targets]
-            for draft in drafts:
-                stack.callback(remove, draft)
-            with ExitStack() as opened:
-                files = [
-                    opened.enter_context(_draft(*each, grid))
-                    for each in zip(drafts, layers.values(), strict=True)
-                ]
-                yield dict(zip(layers, map(Writer, files), strict=True))
-            rules = [layer.get("resampling", "nearest") for layer in layers.values()]
-            with ThreadPoolExecutor(len(layers)) as pool:
-                list(pool.map(_to_cog, drafts, targets, rules))
-        for path, layer in layers.items():
-            if "classes" in layer:
-                _write_category_names(path, layer["classes"])
+        yield
     except (RasterioError, rasterio._err.CPLE_BaseError) as error:  # noqa: SLF001, GDAL's own errors
-        names = ", ".join(map(str, layers))
+        require_space(paths[0])
+        names = ", ".join(map(str, paths))
         raise PipelineError(
             f"{names} cannot be written ({error}); check the disk and its permissions"
         ) from error

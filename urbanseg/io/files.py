@@ -30,6 +30,9 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.part(\.|$)|^\..*\.part\.lock$")
 SIDECARS = ("", ".aux.xml", ".ovr", "-wal", "-shm", "-journal")
 """Endings of files that GIS programs derive from one of ours and may write beside it."""
 
+PROBE_BYTES = 1 << 20
+"""More than what a library writes at a time: where it failed on a full disk, so does this."""
+
 _active: set[Path] = set()
 """Temporary paths of this process."""
 
@@ -75,18 +78,27 @@ def temporary(path: Path) -> Iterator[Path]:
         _tidy(path)
         made = partial(path)
         _active.add(made)
-        try:
-            yield made
-        except PipelineError:
-            raise
-        except Exception as error:
+        with _named(made, path):
+            try:
+                yield made
+            finally:
+                _discard(made)
+
+
+@contextmanager
+def _named(made: Path, path: Path) -> Iterator[None]:
+    """Let errors of the system name the file that is written, and by its own name, not a temporary one."""
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) or error.filename is None:
             if number := quoted_number(error):
                 raise OSError(number, os.strerror(number), str(path)) from error
-            if isinstance(error, OSError) and str(error.filename).startswith(str(made)):
-                error.filename = str(path) + str(error.filename).removeprefix(str(made))
-            raise
-        finally:
-            _discard(made)
+        elif str(error.filename).startswith(str(made)):
+            error.filename = str(path) + str(error.filename).removeprefix(str(made))
+        raise
 
 
 @contextmanager
@@ -143,6 +155,19 @@ def foreign(folder: Path, own: Sequence[str]) -> list[str]:
         if not any(map(TEMPORARY.search, name.split("/")))
         and not any(fnmatch(name, pattern) for pattern in patterns)
     ]
+
+
+def require_space(path: Path) -> None:
+    """Raise what the system says of writing beside a file that a library could not write, if anything.
+
+    Raises:
+        OSError: naming `path`, if the disk is full, or takes no file.
+    """
+    try:
+        with temporary(path) as probe:
+            probe.write_bytes(bytes(PROBE_BYTES))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def remove(path: Path) -> None:

@@ -18,7 +18,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 
 from urbanseg import paths
 from urbanseg.errors import PipelineError
-from urbanseg.io.files import atomic
+from urbanseg.io.files import atomic, require_space
 from urbanseg.mapping.styles import GEOMETRY
 
 CLOCK = "2000-01-01T00:00:00.000Z"
@@ -167,13 +167,15 @@ def reproducible_writing(target: Path) -> Iterator[None]:
         target: named in the error.
 
     Raises:
-        PipelineError: if GDAL cannot write a layer.
+        OSError: naming the target, if the disk is full.
+        PipelineError: if GDAL cannot write a layer for another reason.
     """
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})
     try:
         yield
     except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
+        require_space(target)
         raise PipelineError(
             f"{target} cannot be written ({error}); check the disk and its permissions"
         ) from error

@@ -11,7 +11,7 @@ from pyproj import CRS
 from scipy import ndimage
 
 from urbanseg.classes import IGNORE, ClassTable, LandClass
-from urbanseg.errors import PipelineError
+from urbanseg.errors import of_system
 from urbanseg.grid import Grid
 from urbanseg.mapping.export import map_files, write_map
 from urbanseg.mapping.polygons import polygonise
@@ -151,10 +151,11 @@ def test_a_write_that_fails_says_so_and_leaves_the_old_map(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with pytest.raises(PipelineError, match="town cannot be written"):
+        with pytest.raises(OSError, match="File too large") as caught:
             write_map(folder, "town", layers(), layer_styles(TABLE))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "town cannot be written: the disk is full" in str(of_system(caught.value))
     assert [p.name for p in tmp_path.iterdir()] == ["town"]
     assert [p.name for p in folder.iterdir()] == ["town.gpkg"]
 

@@ -247,3 +247,9 @@ def test_a_closed_block_has_a_courtyard_and_a_small_one_is_built_over() -> None:
     covered = [shapely.union_all(parts) & block for block in blocks]
     assert not covered[0].intersects(blocks[0].centroid.buffer(20))
     assert covered[1].area == pytest.approx(34 * 34, rel=0.6)
+
+
+@pytest.mark.parametrize("style", ["river", "oasis"])
+def test_the_smallest_city_that_parameters_allow_has_a_plan(style):
+    for side in (640, 650):
+        assert lay_out(style, 1, (5e5, 5.4e6, 5e5 + side, 5.4e6 + side))

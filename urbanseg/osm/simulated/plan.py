@@ -124,6 +124,8 @@ def _radials(centre: NDArray[np.float64], reach: float, style: Style, rng: Rng) 
     inner = 0.95 * style.ring_radii[0] if style.ring_radii else 0.0
     first = rng.uniform(0, 2 * np.pi)
     steps = np.arange(inner, reach, STEP)[:, None]
+    if len(steps) < 2:  # the inner ring fills the city
+        return []
     paths = []
     for i in range(style.radials):
         angle = first + 2 * np.pi * (i + rng.uniform(-0.2, 0.2)) / style.radials
