@@ -135,7 +135,7 @@ def test_a_scene_without_crs(town):
         profile, pixels = source.profile | {"driver": "GTiff", "crs": None}, source.read()
     with rasterio.open(town.folder / "scene.tif", "w", **profile) as target:
         target.write(pixels)
-    assert "scene.tif has no coordinate reference system" in refused(town, "scene")
+    assert "scene.tif has an affine transform, but no coordinate reference system" in refused(town, "scene")
 
 
 def test_a_scene_that_is_all_nodata(town):
@@ -164,7 +164,7 @@ def test_scene_and_labels_on_different_grids_where_the_same_is_asked_for(town):
 def test_labels_that_are_all_unknown(town):
     town.write("labels.tif", np.full((1, *GRID.shape), 77, np.uint8))
     prepare(town, "scene")
-    assert "no pixel that can be labelled" in refused(town, "labels")
+    assert "values that remap lacks: 77 (100.00%); add them to remap" in refused(town, "labels")
 
 
 def test_an_extract_with_none_of_the_classes(town):
