@@ -45,15 +45,20 @@ OUT_OF_MEMORY = re.compile(
 """How libraries say that memory is full; the last is a reading process that the system ended."""
 
 
+CONTROL = re.compile(r"\s*[\x00-\x1f\x7f]+\s*")
+"""Line ends and other control characters, of file names and of what libraries say."""
+
+
 class PipelineError(Exception):
     """A sentence for the user: names the file or parameter, what is wrong and what to do.
 
     Stages print it without a traceback and exit with code 1. Programming errors are left
-    to be tracebacks. What it quotes of parameters, servers and libraries is redacted here.
+    to be tracebacks. What it quotes of parameters, servers and libraries is redacted here, and
+    is on one line, without control characters.
     """
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(redact(sentence))
+        super().__init__(CONTROL.sub(" ", redact(sentence)))
 
 
 def missing_package(error: ModuleNotFoundError, extra: str, otherwise: str = "") -> PipelineError:

@@ -65,6 +65,13 @@ def test_errors_of_libraries_are_sentences(error: BaseException, sentence: str) 
     assert said(error).startswith(sentence)
 
 
+def test_a_sentence_is_on_one_line_whatever_it_quotes() -> None:
+    assert (
+        str(PipelineError("a.zip holds a\r\nb: \x1b[31mc\n\t d; unpack it"))
+        == "a.zip holds a b: [31mc d; unpack it"
+    )
+
+
 def test_errors_of_programming_stay_tracebacks() -> None:
     for error in (ValueError("x"), RuntimeError("x"), KeyError("x"), AssertionError()):
         assert of_system(error) is None
