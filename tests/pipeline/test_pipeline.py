@@ -47,7 +47,7 @@ def test_a_second_run_does_nothing(project):
         ("cities.oasis.title", "Another name", {"report"}),
         ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
-        ("predict.overlap", 16, AFTER_MODEL - {"export"}),
+        pytest.param("predict.overlap", 16, AFTER_MODEL - {"export"}, marks=pytest.mark.slow),
         ("tiles.min_valid_share", 0.99, {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL),
         pytest.param(
             "cities.oasis.scene.noise",
@@ -151,6 +151,7 @@ def test_an_experiment_is_compared_by_its_metrics(project):
     project.dvc("checkout", "--quiet")
 
 
+@pytest.mark.slow
 def test_a_sweep_is_queued_run_and_listed(project):
     """Learning rates with another loss, of the train stage alone: a sweep is decided by validation."""
     axes = ("-S", "train.learning_rate=0.001,0.01", "-S", "train.loss.dice_weight=1.0")

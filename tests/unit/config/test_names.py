@@ -70,8 +70,14 @@ def test_a_malformed_name_is_one_sentence(tmp_path, section, what, name):
     assert len(said) < 400
 
 
-@pytest.mark.parametrize(("section", "what"), [("cities", "city"), ("classes", "class")])
 @pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_reserved_word_is_no_name(name):
+    with pytest.raises(ValueError, match=f"a city can't be called {name}, .* choose"):
+        check_name(name, what="city")
+
+
+@pytest.mark.parametrize(("section", "what"), [("cities", "city"), ("classes", "class")])
+@pytest.mark.parametrize("name", ["all", "null", "train"])
 def test_a_reserved_word_is_one_sentence(tmp_path, section, what, name):
     with pytest.raises(PipelineError, match=f": {section}: a {what} can't be called {name}, .* choose"):
         load(with_name(tmp_path, section, name))

@@ -205,6 +205,7 @@ def test_clipping_bounds_the_step(data, tmp_path):
     assert moved[0.0] > 10 * moved[1e-3]
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_kept_under_its_own_names(data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     plain, _ = run(data, tmp_path / "a", recipe(epochs=1))

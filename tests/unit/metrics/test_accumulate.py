@@ -79,7 +79,7 @@ def test_cells_partition_the_test_blocks_and_hold_their_own_pixels(
         assert (pixels == confusion(reference[cell.slices][inside], predicted[cell.slices][inside], N)).all()
         assert outlined.sum() <= inside.sum()
     assert (seen[:, 90:] == 1).all()
-    assert {side for cell in found.cells for side in cell[2:]} <= set(range(64, 128))
+    assert {side for cell in found.cells for side in cell[2:]} <= set(range(32, 64))
     assert len(found.buildings.reference) == len(found.cells)
 
 
