@@ -11,7 +11,7 @@ B ?= workspace
 # Columns of `dvc exp show` that are no headline figure and no changed parameter.
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
-PYTEST := OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --durations 15
+PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
 
 .PHONY: repro experiments compare metrics docs push retrain test unit protocol pipeline test-slow check setup lock clean
 

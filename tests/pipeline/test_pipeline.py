@@ -48,7 +48,12 @@ def test_a_second_run_does_nothing(project):
         ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
         ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
         pytest.param("predict.overlap", 16, AFTER_MODEL - {"export"}, marks=pytest.mark.slow),
-        ("tiles.min_valid_share", 0.99, {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL),
+        pytest.param(
+            "tiles.min_valid_share",
+            0.99,
+            {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL,
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "cities.oasis.scene.noise",
             0.01,

@@ -55,7 +55,15 @@ def test_two_runs_give_the_same_weights_and_another_seed_others(data, tmp_path):
     assert not same(first, other)
 
 
-@pytest.mark.parametrize("changes", [{}, BUSY, {"optimizer": "sgd", "momentum": 0.0}, {"optimizer": "adam"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        BUSY,
+        {"optimizer": "sgd", "momentum": 0.0},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "adam"}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(data, tmp_path, changes):
     params = recipe(**changes)
     undisturbed, expected = run(data, tmp_path / "a", params)
