@@ -13,7 +13,7 @@ DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$
 
 PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
 
-.PHONY: repro experiments compare metrics docs push retrain test unit protocol pipeline test-slow check setup lock clean
+.PHONY: repro experiments compare metrics docs push retrain test fast unit protocol pipeline test-slow check types lint setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	python -m ci.before_dvc dvc repro
@@ -36,7 +36,10 @@ push: setup             ## share results and the run cache on the DVC remote
 retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)
 
-test: setup check       ## lint, types, tests
+test: setup lint        ## lint, then types and tests side by side
+	$(MAKE) --no-print-directory --jobs 2 types fast
+
+fast: setup
 	$(PYTEST) -m "not slow"
 
 unit protocol pipeline: setup   ## a part of the tests
@@ -45,11 +48,15 @@ unit protocol pipeline: setup   ## a part of the tests
 test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
 	$(PYTEST) -m slow
 
-check: setup
+check: setup lint types ## lint and types alone
+
+types:
+	mypy
+
+lint:
 	ruff check
 	ruff check --preview --select PLW1514 urbanseg stages ci bench  # text has an encoding, whatever the locale
 	ruff format --check
-	mypy
 	actionlint
 	zizmor --offline --quiet .github/workflows
 	hadolint Dockerfile
