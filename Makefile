@@ -36,7 +36,7 @@ push: setup             ## share results and the run cache on the DVC remote
 retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)
 
-test: setup lint        ## lint, then types and tests side by side
+test: lint              ## lint, then types and tests side by side
 	$(MAKE) --no-print-directory --jobs 2 types fast
 
 fast: setup
@@ -48,12 +48,12 @@ unit protocol pipeline: setup   ## a part of the tests
 test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
 	$(PYTEST) -m slow
 
-check: setup lint types ## lint and types alone
+check: lint types       ## lint and types alone
 
-types:
+types: setup
 	mypy
 
-lint:
+lint: setup
 	ruff check
 	ruff check --preview --select PLW1514 urbanseg stages ci bench  # text has an encoding, whatever the locale
 	ruff format --check
