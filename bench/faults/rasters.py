@@ -122,10 +122,17 @@ def _blocked(name: str) -> Change:
     return _system(call)
 
 
+NOTHING = _system(lambda _: None)
+"""Nothing is broken; the system refuses."""
+
+
 def cases() -> list[Case]:
     """All cases of rasters, and of what the system refuses."""
+    return [*_scenes(), *_labels(), *_limits(), *_words()]
+
+
+def _scenes() -> list[Case]:
     scene = r"scene\.tif|cities\.town\.scene|bbox|nodata|bands|mask|no data"
-    nothing = _system(lambda _: None)
     made = [Case(f"scene: {n}", c, SCENE, scene, works) for n, (c, works) in MADE.items()]
     made += [Case(f"scene: {n}", c, SCENE, r"scene\.tif") for n, c in damages("scene.tif").items()]
     made += [
@@ -145,7 +152,11 @@ def cases() -> list[Case]:
         Case(f"scene: flipped pixels {i}", flipped("scene.tif", 9, 600), SCENE, "", may_work=True)
         for i in range(5)
     ]
-    made += [Case(f"labels: {n}", c, LABELS, r"labels\.tif") for n, c in damages("labels.tif").items()]
+    return made
+
+
+def _labels() -> list[Case]:
+    made = [Case(f"labels: {n}", c, LABELS, r"labels\.tif") for n, c in damages("labels.tif").items()]
     made += [
         Case("labels: values unknown", raster("labels.tif", "uint8", 1, value=77), LABELS, "label"),
         Case("labels: float", raster("labels.tif", "float32", 1, value=1.5), LABELS, "label"),
@@ -157,6 +168,12 @@ def cases() -> list[Case]:
         ),
         Case("labels: three bands", raster("labels.tif", "uint8", 3), LABELS, "label", may_work=True),
     ]
+    return made
+
+
+def _limits() -> list[Case]:
+    """A disk that is full, and no more open files."""
+    made = []
     full = {"RLIMIT_FSIZE": 300}
     for stage in (
         SCENE,
@@ -168,53 +185,59 @@ def cases() -> list[Case]:
         ("vectorize", "town"),
     ):
         made.append(
-            Case(f"{stage[0]}: full disk", nothing, stage, "cannot be written: the disk", limits=full)
+            Case(f"{stage[0]}: full disk", NOTHING, stage, "cannot be written: the disk", limits=full)
         )
         made.append(
-            Case(f"{stage[0]}: no open files", nothing, stage, "open|many", limits={"RLIMIT_NOFILE": 12})
+            Case(f"{stage[0]}: no open files", NOTHING, stage, "open|many", limits={"RLIMIT_NOFILE": 12})
         )
     made += [
         Case(
             "train: full disk for weights",
-            nothing,
+            NOTHING,
             ("train",),
             "cannot be written",
             limits={"RLIMIT_FSIZE": 200_000},
         ),
         Case(
             "apply: full disk",
-            nothing,
+            NOTHING,
             ("urbanseg", "apply", "scene.tif", "out", *BANDS),
             "out.*disk",
             limits=full,
         ),
         Case("simulated: full disk", put("cities.town.scene", SIMULATED), SCENE, "disk", limits=full),
-        Case("params: full disk", nothing, ("params",), "data/params.*disk", limits=full),
-        Case("params: no open files", nothing, ("params",), "open", limits={"RLIMIT_NOFILE": 12}),
+        Case("params: full disk", NOTHING, ("params",), "data/params.*disk", limits=full),
+        Case("params: no open files", NOTHING, ("params",), "open", limits={"RLIMIT_NOFILE": 12}),
+    ]
+    return made
+
+
+def _words() -> list[Case]:
+    """Outputs that can't be, and words of the command line."""
+    return [
         Case("scene: output is a file", _blocked("data/scene/town"), SCENE, "data/scene"),
         Case("params: output is a file", _blocked("data"), ("params",), "data"),
-        Case("no such city", nothing, ("scene", "paris"), "paris"),
-        Case("an empty city", nothing, ("scene", ""), "city"),
-        Case("a city of 5000 letters", nothing, ("scene", "x" * 5000), "city"),
-        Case("a city with a null", nothing, ("scene", "a\0b"), "city"),
-        Case("two cities", nothing, ("scene", "town", "town"), "city"),
-        Case("apply: image is missing", nothing, ("urbanseg", "apply", "nowhere.tif", "out"), "nowhere"),
-        Case("apply: output is a file", nothing, ("urbanseg", "apply", "scene.tif", "labels.tif"), "labels"),
+        Case("no such city", NOTHING, ("scene", "paris"), "paris"),
+        Case("an empty city", NOTHING, ("scene", ""), "city"),
+        Case("a city of 5000 letters", NOTHING, ("scene", "x" * 5000), "city"),
+        Case("a city with a null", NOTHING, ("scene", "a\0b"), "city"),
+        Case("two cities", NOTHING, ("scene", "town", "town"), "city"),
+        Case("apply: image is missing", NOTHING, ("urbanseg", "apply", "nowhere.tif", "out"), "nowhere"),
+        Case("apply: output is a file", NOTHING, ("urbanseg", "apply", "scene.tif", "labels.tif"), "labels"),
         Case(
             "apply: no such band",
-            nothing,
+            NOTHING,
             ("urbanseg", "apply", "scene.tif", "out", "--bands", "red=99"),
             "band",
         ),
         Case(
             "apply: bands unreadable",
-            nothing,
+            NOTHING,
             ("urbanseg", "apply", "scene.tif", "out", "--bands", "red=x"),
             "band",
         ),
-        Case("apply: name too long", nothing, ("urbanseg", "apply", "scene.tif", "x" * 300), "xxx"),
+        Case("apply: name too long", NOTHING, ("urbanseg", "apply", "scene.tif", "x" * 300), "xxx"),
         Case(
-            "city add: bbox", nothing, ("urbanseg", "city", "add", "b", "--bbox", "-999,0,999,1"), "bbox|box"
+            "city add: bbox", NOTHING, ("urbanseg", "city", "add", "b", "--bbox", "-999,0,999,1"), "bbox|box"
         ),
     ]
-    return made
