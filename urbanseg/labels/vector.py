@@ -23,6 +23,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import vector_files
 from urbanseg.labels.annotation import AnnotatedImage, read_cvat, read_labelme
+from urbanseg.redact import excerpt
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
     except shapely.errors.GEOSException as error:
         raise PipelineError(
             f"{path} holds surfaces such as TIN or MultiPatch, or geometries that are broken "
-            f"({_line(error)}); convert it with ogr2ogr -nlt MULTIPOLYGON -dim XY"
+            f"({excerpt(str(error))}); convert it with ogr2ogr -nlt MULTIPOLYGON -dim XY"
         ) from error
     except IndexError as error:  # of pyogrio, where there is no layer
         raise PipelineError(f"{path} holds no layer that GDAL can read; name another file") from error
@@ -110,11 +111,9 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
 
 
 def _unreadable(path: Path, error: Exception) -> PipelineError:
-    return PipelineError(f"{path} is not a vector file that GDAL can open; it may be damaged: {_line(error)}")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return PipelineError(
+        f"{path} is not a vector file that GDAL can open; it may be damaged: {excerpt(str(error))}"
+    )
 
 
 def _from_pixels(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:

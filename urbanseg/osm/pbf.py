@@ -25,6 +25,7 @@ from urbanseg.osm.features import Bounds, table
 from urbanseg.osm.multipolygons import Members, Relations
 from urbanseg.osm.rules import Rules, TagSet, keys
 from urbanseg.osm.sea import Line
+from urbanseg.redact import excerpt
 
 log = logging.getLogger(__name__)
 
@@ -259,13 +260,10 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
+        said = excerpt(str(error))
         raise PipelineError(
-            f"{path} is not an OpenStreetMap file or is damaged ({_line(error)}); download or make it again"
+            f"{path} is not an OpenStreetMap file or is damaged ({said}); download or make it again"
         ) from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _header(path: Path) -> dict[str, Any]:
