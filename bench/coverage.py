@@ -33,7 +33,7 @@ from stages.evaluate import plan
 from urbanseg import labels, osm, paths
 from urbanseg.config.params import Params, load
 from urbanseg.config.scene import SimulatedScene
-from urbanseg.dataset import tiles
+from urbanseg.dataset import splits, tiles
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, Window
 from urbanseg.imagery.simulated import rendering
@@ -98,14 +98,14 @@ def cities(block: int | None) -> tuple[Params, dict[str, City]]:
         if not isinstance(entry.scene, SimulatedScene) or entry.scene.layout is None:
             raise PipelineError(f"the city {name} is not simulated; run this with the embedded cities alone")
         grid, truth = _labels(entry.scene, params)
-        laid = tiles.lay_blocks(truth.shape, size)
+        laid = splits.lay_blocks(truth.shape, size)
         counts = np.array([tiles.histogram(truth[w.slices], len(params.classes)) for w in laid])
         shares = [getattr(params.tiles.split, split) for split in SPLITS]
-        splits = tiles.split_blocks(laid, counts, shares, params.seed, only_test=entry.role == "holdout")
+        split_of = splits.split_blocks(laid, counts, shares, params.seed, only_test=entry.role == "holdout")
         split = np.zeros(truth.shape, np.uint8)
-        for window, which in zip(laid, splits, strict=True):
+        for window, which in zip(laid, split_of, strict=True):
             split[window.slices] = which
-        test = [window for window, which in zip(laid, splits, strict=True) if which == TEST]
+        test = [window for window, which in zip(laid, split_of, strict=True) if which == TEST]
         recalls = files.read_json(paths.metrics(name))["classes"]
         wrong = np.array([1 - recalls[c]["recall"] for c in params.classes])
         made[name] = City(grid, truth, split, test, wrong)

@@ -25,7 +25,7 @@ from stages.evaluate import plan
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params, load
-from urbanseg.dataset import tiles
+from urbanseg.dataset import splits
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid, strips
 from urbanseg.io import cog, raster
@@ -72,7 +72,7 @@ def measure(files: Files, params: Params, workers: int) -> dict[str, float]:
     """Time, CPU time and peak memory from the closed files to the finished figures, and the mIoU."""
     grid = raster.describe(files.labels).grid
     started = time.perf_counter()
-    counts = accumulate(files, tiles.lay_blocks(grid.shape, params.tiles.block), plan(params, grid), workers)
+    counts = accumulate(files, splits.lay_blocks(grid.shape, params.tiles.block), plan(params, grid), workers)
     settings = params.evaluate
     result = evaluation(
         counts, params.class_table, settings.targets, seed=params.seed, samples=settings.bootstrap.samples

@@ -92,14 +92,14 @@ def main() -> None:
     params = load(paths.PARAMS)
     changes = {"device": options.device, "workers": options.workers, "epochs": 1, "devices": 1}
     recipe = params.train.model_copy(update=changes | {"steps_per_epoch": options.steps + 2})
-    processes = fabric.launch(recipe, params.seed)
+    processes = fabric.launch(recipe, params.training_seed)
     data = training_set(files.read_json(paths.DATASET_SUMMARY), params)
-    run = training.set_up(processes, training.create(recipe, data.spec), data, recipe, params.seed)
+    run = training.set_up(processes, training.create(recipe, data.spec), data, recipe, params.training_seed)
 
     results = {}
-    with closing(training.train_batches(run, params.seed, 0)) as prefetched:
+    with closing(training.train_batches(run, params.training_seed, 0)) as prefetched:
         results["read_ahead"] = timed(run, prefetched, options.steps)
-    tiles = TileDataset(data.train, data, recipe.crop, recipe.augment, params.seed)
+    tiles = TileDataset(data.train, data, recipe.crop, recipe.augment, params.training_seed)
     loader = DataLoader(tiles, batch_sampler=run.sampler, num_workers=options.workers)
     with closing(Plain(loader, tiles)) as plain:
         results["read_when_wanted"] = timed(run, plain, options.steps)

@@ -6,7 +6,7 @@ from stages._cli import city_stage
 from urbanseg import paths
 from urbanseg.config.evaluate import MAX_TOLERANCE_PX
 from urbanseg.config.params import Params
-from urbanseg.dataset import tiles
+from urbanseg.dataset import splits
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import files, raster
@@ -25,7 +25,7 @@ def main(city: str, params: Params) -> None:
     grid = raster.describe(paths.labels(city)).grid
     counts = accumulate(
         Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city)),
-        tiles.lay_blocks(grid.shape, params.tiles.block),
+        splits.lay_blocks(grid.shape, params.tiles.block),
         plan(params, grid),
         settings.workers,
     )

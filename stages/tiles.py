@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stages._cli import city_stage
 from urbanseg import paths
 from urbanseg.config.params import Params
-from urbanseg.dataset import tiles
+from urbanseg.dataset import splits, tiles
 from urbanseg.grid import SPLITS, Window
 from urbanseg.io import image_sheet, raster, tables
 
@@ -26,22 +26,25 @@ def main(city: str, params: Params) -> None:
         def histogram(window: Window) -> NDArray[np.int64]:
             return tiles.histogram(labels.read_band(window), len(names))
 
-        laid = [image.window for image in images] or tiles.lay_blocks(grid.shape, wanted.block)
-        counts = tiles.count_blocks(labels, laid, len(names))
-        splits = image_sheet.split_values(images) or tiles.split_blocks(
+        laid = [image.window for image in images] or splits.lay_blocks(grid.shape, wanted.block)
+        gap = 0 if images else splits.gap_between(laid, wanted.gap)  # images of a sheet lie apart on Earth
+        counts = splits.count_blocks(labels, laid, len(names))
+        split_of = image_sheet.split_values(images) or splits.split_blocks(
             laid, counts, wanted.split.values, params.seed, only_test=params.city(city).role == "holdout"
         )
-        candidates = tiles.lay_tiles(grid.shape, laid, wanted.size, wanted.overlap, across=not images)
-        index = tiles.index(laid, splits, candidates, histogram, names)
+        parts = splits.keep_apart(laid, split_of, gap)
+        candidates = tiles.lay_tiles(grid.shape, parts, wanted.size, wanted.overlap, across=not images)
+        index = tiles.index(laid, split_of, candidates, histogram, names, gap=gap)
 
-    tiles.write_splits(paths.split(city), grid, laid, splits)
+    splits.write_splits(paths.split(city), grid, laid, split_of)
     tables.write(paths.tiles(city), index)
 
     found = index["split"].value_counts()
     log.info(
-        "%s: %s; %d of %d windows straddle splits and are dropped",
+        "%s: %s, %d pixels apart; %d of %d windows straddle splits or lie nearer and are dropped",
         city,
         ", ".join(f"{found.get(s, 0)} {s} tiles" for s in SPLITS),
+        gap,
         len(candidates) - len(index),
         len(candidates),
     )

@@ -12,16 +12,16 @@ from urbanseg.learn.curves import curve_files
 from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.limits import one_line
 from urbanseg.model.spec import Spec
+from urbanseg.redact import excerpt
 
 
 @stage(writes=paths.MODEL)
 def main(params: Params) -> None:
     recipe = params.train
-    assembly.require_crop_in_tile(recipe.crop, params.tiles.size)
+    seed = params.training_seed
     files.require_own(paths.CURVES, paths.CURVES_FILES)  # of which it writes the first after an epoch
-    processes = fabric.launch(recipe, params.seed)
+    processes = fabric.launch(recipe, seed)
     summary = files.read_json(paths.DATASET_SUMMARY)
     data = training_set(summary, params)
     start = training.create(recipe, data.spec)
@@ -32,7 +32,7 @@ def main(params: Params) -> None:
         start,
         data,
         recipe,
-        params.seed,
+        seed,
         state_folder=paths.RESUME,
         data_key=" ".join(files.sha256(path) for path in (paths.DATASET, paths.DATASET_SUMMARY, *weights)),
         on_epoch=log_curves,
@@ -78,7 +78,8 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
         sources = {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]}
     except (LookupError, TypeError, ValueError) as error:
         raise PipelineError(
-            f"{paths.DATASET_SUMMARY} is not what the dataset stage writes ({one_line(error)}); run it again"
+            f"{paths.DATASET_SUMMARY} is not what the dataset stage writes ({excerpt(str(error))}); "
+            "run it again"
         ) from error
     return assembly.assemble(
         tables.read(paths.DATASET),
@@ -87,7 +88,7 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
         spec,
         params.train,
         tile_size=params.tiles.size,
-        seed=params.seed,
+        seed=params.training_seed,
     )
 
 

@@ -1,9 +1,7 @@
-"""The pixel grid of a scene, and the windows, blocks and splits laid over it.
+"""The pixel grid of a scene, and the windows and blocks laid over it.
 
 A window is a rectangle of pixels; tiles are windows that overlap; blocks are windows
-that don't. Blocks go whole to one split, because overlapping tiles of a random split
-leak (Roberts et al. 2017, "Cross-validation strategies for data with temporal, spatial,
-hierarchical, or phylogenetic structure"). Nothing here reads a file.
+that don't. Nothing here reads a file.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import shapely
 from affine import Affine
-from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
@@ -27,11 +23,11 @@ SPLITS = ("train", "val", "test")
 BLOCK_PX = 256
 """Side of a block (TIFF's tile) of the GeoTIFFs that are written here; files are read in rows of blocks."""
 
+FARTHEST = 1e9
+"""Coordinates of places on Earth are smaller in any CRS, whatever its unit."""
+
 METRE_TOLERANCE = 0.01
 """How far a metre of a CRS may be from one on the ground where areas and lengths are measured in it."""
-
-DRAWN_AT_ONCE = 1 << 22
-"""Blocks of all the assignments that `assign_blocks` holds at once."""
 
 
 class Window(NamedTuple):
@@ -294,75 +290,3 @@ def quotas(count: int, shares: Sequence[float]) -> list[int]:
             given[int(given.argmax())] -= 1
             given[i] += 1
     return [int(g) for g in given]
-
-
-def neighbours(laid: Sequence[Window]) -> list[tuple[int, int]]:
-    """Pairs of blocks that share an edge or a corner, as ascending indices ``(i, j)`` into `laid`, j < i."""
-    if not laid:
-        return []
-    top, left, height, width = np.array(laid).T
-    boxes = shapely.box(left, top, left + width, top + height)
-    first, second = shapely.STRtree(boxes).query(boxes)
-    pairs = np.stack([first, second], axis=1)[second < first]
-    return [(int(i), int(j)) for i, j in pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]]
-
-
-def assign_blocks(
-    histograms: NDArray[np.int64],
-    shares: Sequence[float],
-    seed: int,
-    pairs: Sequence[tuple[int, int]] = (),
-    trials: int = 4000,
-) -> NDArray[np.int64]:
-    """Split of each block, so that every split holds every class in like proportion.
-
-    Of `trials` seeded random assignments with the right number of blocks per split, those
-    are kept whose splits resemble the whole best (the 2 % with the smallest worst relative
-    difference between a class's share in a split and its share overall). Of these, the
-    one is taken that keeps most neighbours together, because tiles that straddle splits
-    are lost.
-
-    Args:
-        histograms: ``(blocks, classes)`` pixel counts, int64.
-        shares: share of the blocks wanted for train, val and test.
-        seed: seed of the random assignments.
-        pairs: neighbouring blocks, see `neighbours`.
-        trials: how many assignments are drawn.
-
-    Returns:
-        ``(blocks,)`` int64, index into `SPLITS`.
-    """
-    base = np.repeat(np.arange(len(shares), dtype=np.int8), quotas(len(histograms), shares))
-    overall = histograms.sum(0) / max(1, histograms.sum())
-    counted = histograms[:, overall > 0].astype(np.float64)  # exact below 2**53, and multiplied faster
-    rng = np.random.default_rng(seed)
-    best, unlike = np.empty((0, len(base)), np.int8), np.empty(0)
-    at_once = max(1, DRAWN_AT_ONCE // max(1, len(base)))
-    for first in range(0, trials, at_once):
-        drawn = rng.permuted(np.tile(base, (min(at_once, trials - first), 1)), axis=1)
-        best = np.concatenate([best, drawn])
-        unlike = np.concatenate([unlike, _unlike(drawn, counted, overall[overall > 0])])
-        order = np.argsort(unlike, kind="stable")[: max(1, trials // 50)]
-        best, unlike = best[order], unlike[order]
-    i, j = np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T
-    together = (best[:, i] == best[:, j]).sum(axis=1)
-    chosen: NDArray[np.int64] = best[np.argmax(together)].astype(np.int64)
-    return chosen
-
-
-def _unlike(
-    drawn: NDArray[np.int8], counted: NDArray[np.float64], overall: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """How much the splits of assignments differ from the whole, at worst: ``(assignments,)``.
-
-    Args:
-        drawn: ``(assignments, blocks)``, split of each block.
-        counted: ``(blocks, classes)``, pixels; only of classes that exist.
-        overall: ``(classes,)``, their shares.
-    """
-    worst = np.zeros(len(drawn))
-    for split in np.unique(drawn[:1]):
-        counts = (drawn == split).astype(np.float64) @ counted
-        share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-        worst = np.maximum(worst, np.abs(share / overall - 1).max(axis=1, initial=0))
-    return worst

@@ -118,7 +118,8 @@ def excerpt(text: str, secrets: Iterable[str] = (), length: int = 200) -> str:
         secrets: see `redact`.
         length: longest excerpt, in characters.
     """
-    return " ".join(redact(text[:10_000], secrets).split())[:length]
+    plain = "".join(c if c.isprintable() else " " for c in redact(text[:10_000], secrets))
+    return " ".join(plain.split())[:length]
 
 
 def redact_values(value: Any) -> Any:

@@ -1,5 +1,4 @@
 import itertools
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from urbanseg.grid import Grid, Window, assign_blocks, blocks, neighbours, quotas, starts, strips, windows
+from urbanseg.grid import Grid, Window, blocks, quotas, starts, strips, windows
 
 lengths = st.integers(1, 400)
 sizes = st.integers(1, 128)
@@ -62,99 +61,6 @@ def test_quotas_give_out_every_block_and_leave_no_split_empty(count, shares):
     given_out = quotas(count, shares)
     assert sum(given_out) == count
     assert count < 3 or min(given_out) >= 1
-
-
-def test_every_split_gets_every_class_where_that_is_possible():
-    rng = np.random.default_rng(0)
-    histograms = rng.integers(50, 100, (20, 4))
-    histograms[:, 3] = 0
-    histograms[[2, 7, 11, 19], 3] = 500  # a rare class, in four blocks only
-    splits = assign_blocks(histograms, (0.6, 0.15, 0.25), seed=1)
-    assert np.bincount(splits).tolist() == [12, 3, 5]
-    for split in range(3):
-        assert (histograms[splits == split].sum(0) > 0).all()
-
-
-def test_neighbours_are_kept_together_where_the_classes_allow_it():
-    laid = blocks((500, 400), 100)
-    histograms = np.random.default_rng(0).integers(90, 110, (20, 4))
-    pairs = neighbours(laid)
-    assert len(pairs) == 4 * 4 + 3 * 5 + 2 * 4 * 3  # down, across, diagonal
-
-    def together(splits):
-        return sum(splits[i] == splits[j] for i, j in pairs)
-
-    shares = (0.6, 0.15, 0.25)
-    loose = np.mean([together(assign_blocks(histograms, shares, seed)) for seed in range(10)])
-    kept = np.mean([together(assign_blocks(histograms, shares, seed, pairs)) for seed in range(10)])
-    assert kept > loose + 3
-
-
-def adjacent_one_by_one(laid):
-    """The definition of neighbours, pair by pair."""
-    return [
-        (i, j)
-        for i, a in enumerate(laid)
-        for j, b in enumerate(laid[:i])
-        if a.row <= b.row + b.height
-        and b.row <= a.row + a.height
-        and a.col <= b.col + b.width
-        and b.col <= a.col + a.width
-    ]
-
-
-@given(st.one_of(
-    st.builds(blocks, st.tuples(lengths, lengths), st.integers(40, 128)),
-    st.lists(st.builds(Window, *[st.integers(0, 30)] * 2, *[st.integers(1, 12)] * 2), max_size=20),
-))  # fmt: skip
-def test_neighbours_are_found_as_if_each_pair_were_compared(laid):
-    assert neighbours(laid) == adjacent_one_by_one(laid)
-
-
-def assigned_at_once(histograms, shares, seed, pairs=(), trials=4000):
-    """The definition of the assignment: all trials drawn together."""
-    base = np.repeat(np.arange(len(shares)), quotas(len(histograms), shares))
-    drawn = np.random.default_rng(seed).permuted(np.tile(base, (trials, 1)), axis=1)
-    overall = histograms.sum(0) / max(1, histograms.sum())
-    present = overall > 0
-    worst = np.zeros(trials)
-    for split in np.unique(base):
-        counts = (drawn == split) @ histograms[:, present]
-        share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-        worst = np.maximum(worst, np.abs(share / overall[present] - 1).max(axis=1, initial=0))
-    best = np.argsort(worst, kind="stable")[: max(1, trials // 50)]
-    together = sum((drawn[best, i] == drawn[best, j]).astype(int) for i, j in pairs)
-    return drawn[best[np.argmax(together)]]
-
-
-@pytest.mark.parametrize(("across", "down", "trials"), [(1, 1, 60), (2, 1, 60), (4, 3, 400), (20, 12, 150)])
-def test_an_assignment_does_not_depend_on_how_many_are_drawn_at_once(across, down, trials, monkeypatch):
-    laid = blocks((100 * down, 100 * across), 100)
-    histograms = np.random.default_rng(across).integers(0, 40, (len(laid), 5)) // 9 * 100
-    histograms[:, 2] = 0
-    shares, pairs = (0.6, 0.15, 0.25), neighbours(laid)
-    expected = assigned_at_once(histograms, shares, 5, pairs, trials)
-    for at_once in (1, 700, 1 << 22):
-        monkeypatch.setattr("urbanseg.grid.DRAWN_AT_ONCE", at_once)
-        assert (assign_blocks(histograms, shares, 5, pairs, trials) == expected).all()
-
-
-def test_the_split_of_a_scene_of_a_gigapixel_takes_little_memory():
-    laid = blocks((32_768, 32_768), 256)
-    histograms = np.random.default_rng(0).integers(0, 65_536, (len(laid), 6))
-    tracemalloc.start()
-    splits = assign_blocks(histograms, (0.6, 0.15, 0.25), 7, neighbours(laid), trials=300)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert np.bincount(splits).tolist() == quotas(len(laid), (0.6, 0.15, 0.25))
-    assert peak < 150e6  # 300 × 16,384 int64 and their copies would be 160 MB
-
-
-def test_the_same_seed_gives_the_same_split_and_another_seed_another():
-    histograms = np.random.default_rng(0).integers(1, 100, (30, 5))
-    first, again, other = (assign_blocks(histograms, (0.6, 0.2, 0.2), seed=s) for s in (4, 4, 5))
-    assert (first == again).all()
-    assert (first != other).any()
 
 
 def test_a_window_of_a_grid_lies_where_its_pixels_lie():

@@ -210,6 +210,13 @@ def test_long_text_takes_a_time_in_proportion_to_its_length(part: str) -> None:
     assert seconds(80_000) < 24 * seconds(10_000) + 0.5
 
 
+def test_an_excerpt_is_one_printable_line() -> None:
+    said = redact.excerpt("a\n\tb\x1b[31m" + "c" * 1000)
+    assert said.startswith("a b")
+    assert said.isprintable()
+    assert len(said) == 200
+
+
 def test_an_excerpt_is_redacted_before_it_is_cut() -> None:
     said = redact.excerpt(f"refused:\n https://bob:{SECRET}@host/{'a' * 300}", length=30)
     assert said == "refused: https://host/aaaaaaaa"

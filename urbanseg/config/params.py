@@ -75,6 +75,7 @@ class TileParams(Model):
     size: Whole = Field(ge=ENCODER_STRIDE, le=2048)
     overlap: Pixels
     block: Annotated[Pixels, Field(gt=0)]
+    gap: Pixels = 0
     split: SplitShares
     min_valid_share: Share
 
@@ -203,6 +204,11 @@ class Params(Model):
                 f"sampling.points must be {needed} at least, for min_points of {len(self.classes)} classes"
             )
         return self
+
+    @property
+    def training_seed(self) -> int:
+        """Seed of the training: its own, or the one of everything."""
+        return self.seed if self.train.seed is None else self.train.seed
 
     @property
     def class_table(self) -> ClassTable:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from urbanseg.config.base import ENCODER_STRIDE, FilePath, Model, Number, Processes, Share, Whole
+from urbanseg.config.base import ENCODER_STRIDE, FilePath, Model, Number, Processes, Seed, Share, Whole
 
 NO_MODEL = Path("data/none")
 """What `init_from` says where training starts anew: a path that DVC can watch."""
@@ -56,6 +56,7 @@ class AugmentParams(Model):
 
 
 class TrainParams(Model):
+    seed: Seed | None = None
     arch: str
     encoder: str
     encoder_weights: str | None

@@ -1,12 +1,11 @@
-"""Tiles: the rows of a city's tile index, and the split of its blocks.
+"""Tiles: the rows of a city's tile index.
 
-No pixel is copied: a tile is a window into the scene and its labels. Blocks go whole to
-one split; a tile belongs to a split only if it lies wholly inside that split's blocks,
-so no pixel is shared between splits, and tiles that straddle splits are dropped.
+No pixel is copied: a tile is a window into the scene and its labels. A tile belongs to a
+split only if it lies wholly inside that split's blocks and keeps the gap from others', so
+no pixel is shared between splits, and tiles that straddle splits are dropped.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,39 +14,21 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from urbanseg.classes import IGNORE
-from urbanseg.errors import PipelineError
-from urbanseg.grid import SPLITS, Grid, Window, assign_blocks, blocks, neighbours, windows
-from urbanseg.io.cog import writing
-from urbanseg.io.raster import Reader
-
-MIN_BLOCKS = len(SPLITS)
-"""A scene that is split needs at least one block for each split."""
-
-
-def lay_blocks(shape: tuple[int, int], size: int) -> list[Window]:
-    """Blocks of at least `size` pixels; of a small scene, as large as three blocks allow.
-
-    Args:
-        shape: ``(height, width)`` of the scene in pixels.
-        size: smallest side of a block in pixels.
-    """
-    while size > 1 and len(blocks(shape, size)) < MIN_BLOCKS:
-        size = size * 2 // 3
-    return blocks(shape, size)
+from urbanseg.grid import SPLITS, Window, windows
 
 
 def lay_tiles(
-    shape: tuple[int, int], laid: Sequence[Window], size: int, overlap: int, *, across: bool = True
+    shape: tuple[int, int], parts: Sequence[Window], size: int, overlap: int, *, across: bool = True
 ) -> list[Window]:
     """Tiles of ``size × size`` pixels, neighbours sharing `overlap`, row by row.
 
-    They cover the scene, and each block by itself, so that a block between others' splits
-    is used to its edges too. Where a block is smaller than a tile (a small scene), its
-    tiles are cut to the block; their readers pad them to the size.
+    They cover the scene, and each block's part by itself, so that a block between others'
+    splits is used to its edges too. Where a part is smaller than a tile, its tiles are cut
+    to the part; their readers pad them to the size.
 
     Args:
         shape: ``(height, width)`` of the scene in pixels.
-        laid: the blocks.
+        parts: what of each block may be used, see `urbanseg.dataset.splits.keep_apart`.
         size: side of a tile in pixels.
         overlap: pixels that neighbours share.
         across: whether tiles may reach from one block into another.
@@ -57,73 +38,12 @@ def lay_tiles(
     """
     in_blocks = {
         Window(b.row + w.row, b.col + w.col, min(size, b.height), min(size, b.width))
-        for b in laid
+        for b in parts
         for w in windows((b.height, b.width), size, overlap)
     }
     if min(shape) < size or not across:
         return sorted(in_blocks)
     return sorted(in_blocks | set(windows(shape, size, overlap)))
-
-
-def count_blocks(labels: Reader, laid: Sequence[Window], count: int) -> NDArray[np.int64]:
-    """Pixels of each class in each block.
-
-    Args:
-        labels: class ids, `IGNORE` where unknown.
-        laid: the blocks.
-        count: number of classes.
-
-    Returns:
-        ``(blocks, count)`` int64.
-
-    Raises:
-        PipelineError: if no pixel is labelled.
-    """
-    counts = np.array(
-        [histogram(labels.read_band(block), count) for block in tqdm(laid, desc="blocks", unit="block")]
-    )
-    if not counts.any():
-        raise PipelineError(f"{labels.path} holds no labelled pixel; check clouds, AOI and label source")
-    return counts
-
-
-def split_blocks(
-    laid: Sequence[Window],
-    histograms: NDArray[np.int64],
-    shares: Sequence[float],
-    seed: int,
-    *,
-    only_test: bool = False,
-) -> list[int]:
-    """Split of each block, index into `SPLITS`; see `urbanseg.grid.assign_blocks`.
-
-    Args:
-        laid: the blocks.
-        histograms: ``(blocks, classes)`` pixel counts, int64.
-        shares: share of the blocks wanted for train, val and test.
-        seed: seed of the random assignments.
-        only_test: whether all blocks belong to the test split.
-
-    Returns:
-        One index for each block.
-    """
-    if only_test:
-        return [SPLITS.index("test")] * len(laid)
-    return [int(split) for split in assign_blocks(histograms, shares, seed, neighbours(laid))]
-
-
-def write_splits(path: Path, grid: Grid, laid: Sequence[Window], splits: Sequence[int]) -> None:
-    """Write the split raster: uint8, index into `SPLITS` of the block that a pixel lies in.
-
-    Args:
-        path: of the GeoTIFF.
-        grid: of the scene.
-        laid: the blocks; pixels outside them are 0.
-        splits: split of each block.
-    """
-    with writing(path, grid, dtype="uint8") as writer:
-        for block, split in zip(laid, splits, strict=True):
-            writer.write(np.full((block.height, block.width), split, np.uint8), block)
 
 
 def histogram(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
@@ -140,8 +60,10 @@ def index(
     tiles: Iterable[Window],
     histogram_of: Callable[[Window], NDArray[np.int64]],
     class_names: Sequence[str],
+    *,
+    gap: int = 0,
 ) -> pd.DataFrame:
-    """The tile index: one row per tile that lies wholly in one split.
+    """The tile index: one row per tile that lies wholly in one split and keeps its distance from others.
 
     Args:
         laid: the blocks.
@@ -149,6 +71,7 @@ def index(
         tiles: candidate windows.
         histogram_of: counts of each class in a window, int64.
         class_names: names of the classes, in order of their ids.
+        gap: pixels between a tile and blocks for validation and test, or for test if it is for validation.
 
     Returns:
         Columns row, col, height, width (pixels), split (name), block (number of the
@@ -156,16 +79,19 @@ def index(
         (pixels).
     """
     rows = []
-    tree = shapely.STRtree([_box(block) for block in laid])
+    tree = shapely.STRtree([box(block) for block in laid])
     for tile in tqdm(tiles, desc="tiles", unit="tile"):
-        touched = sorted(tree.query(_box(tile)).tolist())
-        if len({splits[i] for i in touched}) != 1:
+        touched = sorted(tree.query(box(tile)).tolist())
+        split = splits[touched[0]]
+        if any(splits[i] != split for i in touched):
+            continue
+        if any(splits[i] > split for i in tree.query(box(tile, gap)).tolist()):
             continue
         counts = histogram_of(tile)
         rows.append(
             {
                 **tile._asdict(),
-                "split": SPLITS[splits[touched[0]]],
+                "split": SPLITS[split],
                 "block": touched[0],
                 "valid_share": float(counts.sum()) / (tile.height * tile.width),
                 **{f"px_{name}": int(n) for name, n in zip(class_names, counts, strict=True)},
@@ -181,7 +107,8 @@ def windows_of(table: pd.DataFrame) -> list[Window]:
     return [Window(*values) for values in zip(*columns, strict=True)]
 
 
-def _box(window: Window) -> shapely.Polygon:
-    """A window a little smaller, so that windows that only touch don't meet."""
+def box(window: Window, margin: int = 0) -> shapely.Polygon:
+    """A window with a margin in pixels, and a little smaller, so that windows that only touch don't meet."""
+    around = margin - 0.25
     bottom, right = window.row + window.height, window.col + window.width
-    return shapely.box(window.col + 0.25, window.row + 0.25, right - 0.25, bottom - 0.25)
+    return shapely.box(window.col - around, window.row - around, right + around, bottom + around)

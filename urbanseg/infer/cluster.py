@@ -27,7 +27,7 @@ from urbanseg.infer.scene import window_grid
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
 from urbanseg.io.startup import prepare
-from urbanseg.model.limits import one_line
+from urbanseg.redact import excerpt
 
 ROWS_PER_PART = 8
 """Rows of windows in a part; one more is predicted twice at each seam between parts."""
@@ -92,7 +92,7 @@ def _result(rows: range, future: "Future[list[Strip]]") -> list[Strip]:
 def _other_code(error: Exception) -> PipelineError:
     return PipelineError(
         "the scheduler or a worker of the Dask cluster has other code than this machine "
-        f"({one_line(error)}); start all of them in the project's folder, with the same environment"
+        f"({excerpt(str(error))}); start all of them in the project's folder, with the same environment"
     )
 
 

@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from rasterio.transform import from_gcps
 
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid
+from urbanseg.grid import FARTHEST, Grid
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,6 @@ UNKNOWN_CRS = CRS.from_wkt(
 
 MIN_GCPS = 3
 """Control points that an affine transform needs."""
-
-FARTHEST = 1e9
-"""Coordinates of places on Earth are smaller, whatever their unit."""
 
 LEAST_STEPS = 64
 """Steps between the floating-point numbers of the coordinates that a pixel must have, at least."""

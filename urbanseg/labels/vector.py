@@ -20,15 +20,13 @@ from pyproj import CRS
 
 from urbanseg.config.labels import VectorLabels
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid
+from urbanseg.grid import FARTHEST, Grid
 from urbanseg.io import vector_files
 from urbanseg.labels.annotation import AnnotatedImage, read_cvat, read_labelme
 from urbanseg.redact import excerpt
 
 log = logging.getLogger(__name__)
 
-FARTHEST = 1e9
-"""Coordinates of any CRS are smaller, whatever its unit."""
 COLLECTION = 7
 """Type id of a GeometryCollection in shapely."""
 KIND = "kind"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from urbanseg.classes import IGNORE
 from urbanseg.config.train import REST, TrainParams
 from urbanseg.dataset.tiles import windows_of
-from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS
 from urbanseg.learn import batch_sampler
 from urbanseg.learn.data import Source, Tile, TrainingSet
@@ -26,19 +25,6 @@ log = logging.getLogger(__name__)
 def learnt_classes(classes: Sequence[str], only: str | None) -> list[str]:
     """Names of the classes that the network tells apart."""
     return list(classes) if only is None else [REST, only]
-
-
-def require_crop_in_tile(crop: int, tile_size: int) -> None:
-    """Refuse parts of tiles that are larger than the tiles.
-
-    Raises:
-        PipelineError: naming both parameters.
-    """
-    if crop > tile_size:
-        raise PipelineError(
-            f"params.yaml: train.crop is {crop}, but tiles.size is {tile_size}; lower the first, or raise "
-            "the second"
-        )
 
 
 def assemble(

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from urbanseg.errors import is_out_of_memory
 from urbanseg.io.files import atomic, remove
-from urbanseg.model.limits import naming, one_line
+from urbanseg.model.limits import naming
+from urbanseg.redact import excerpt
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def load(
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        log.warning("%s is not resumed, training starts anew: %s", path, one_line(error))
+        log.warning("%s is not resumed, training starts anew: %s", path, excerpt(str(error)))
         return None
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return progress, weights

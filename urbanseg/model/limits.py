@@ -53,9 +53,3 @@ def naming(path: Path) -> Iterator[None]:
             raise
         number = int(found[1])
         raise OSError(number, os.strerror(number), str(path)) from error
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, in one printable line of moderate length."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
-    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from urbanseg.config.names import check_name
 from urbanseg.errors import PipelineError, is_out_of_memory
-from urbanseg.model.limits import one_line
+from urbanseg.redact import excerpt
 
 FILE = "segmenter.json"
 
@@ -102,10 +102,10 @@ def unreadable(folder: Path, error: Exception, stage: str = "train") -> Pipeline
         return PipelineError(f"there is not enough memory to read the model in {folder}; free some")
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | NotADirectoryError):
         return PipelineError(
-            f"{error.filename or folder} cannot be read ({error.strerror or one_line(error)}); put that "
+            f"{error.filename or folder} cannot be read ({error.strerror or excerpt(str(error))}); put that "
             "right, and run the command again"
         )
     return PipelineError(
-        f"{folder} holds no complete model ({one_line(error)}); name the folder of another, or run the "
+        f"{folder} holds no complete model ({excerpt(str(error))}); name the folder of another, or run the "
         f"{stage} stage again"
     )

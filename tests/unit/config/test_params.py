@@ -36,9 +36,9 @@ def test_the_parameters_of_the_project_are_valid():
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("tiles.overlap", 256, "tiles: overlap 256 must be below the size 256"),
+        ("tiles.overlap", 128, "tiles: overlap 128 must be below the size 128"),
         ("tiles.size", 250, "tiles: size must be a multiple of 32"),
-        ("tiles.block", 128, "tiles: block 128 must not be below the tile size 256"),
+        ("tiles.block", 96, "tiles: block 96 must not be below the tile size 128"),
         ("predict.overlap", 600, "predict: overlap 600 must be below the size 512"),
         ("tiles.split.train", 0.9, "tiles.split: train, val and test must add up to 1"),
         ("train.epochs", "many", "train.epochs: input should be a valid integer.*got 'many'"),

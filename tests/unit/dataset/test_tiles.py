@@ -1,65 +1,28 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from urbanseg.classes import IGNORE
 from urbanseg.dataset import tiles
-from urbanseg.grid import assign_blocks
+from urbanseg.grid import blocks
 
 
-@st.composite
-def split_scenes(draw):
-    shape = draw(st.integers(1, 300)), draw(st.integers(1, 300))
-    size = draw(st.sampled_from([32, 64]))
-    overlap = draw(st.integers(0, size - 1))
-    block = size * draw(st.integers(1, 2))
-    seed = draw(st.integers(0, 1000))
-    laid = tiles.lay_blocks(shape, block)
-    histograms = np.random.default_rng(seed).integers(0, 50, (len(laid), 3))
-    splits = assign_blocks(histograms, (0.5, 0.25, 0.25), seed, trials=10)
-    table = tiles.index(
-        laid,
-        splits.tolist(),
-        tiles.lay_tiles(shape, laid, size, overlap),
-        lambda window: np.array([window.height * window.width, 0, 0]),
-        ["a", "b", "c"],
-    )
-    return shape, laid, splits, size, table
-
-
-@settings(max_examples=60)
-@given(split_scenes())
-def test_no_pixel_is_shared_between_splits(scene):
-    shape, laid, splits, _, table = scene
-    owner = np.full(shape, -1)
-    for block, split in zip(laid, splits, strict=True):
-        owner[block.slices] = split
-    names = np.array(["train", "val", "test"])
-    for window, split in zip(tiles.windows_of(table), table["split"], strict=True):
-        assert (names[owner[window.slices]] == split).all()
-
-
-@settings(max_examples=60)
-@given(split_scenes())
-def test_every_block_is_covered_by_tiles_of_its_split(scene):
-    shape, laid, _, _, table = scene
-    covered = np.zeros(shape, bool)
-    for window in tiles.windows_of(table):
-        covered[window.slices] = True
-    assert (table["valid_share"] <= 1).all()
-    for block in laid:
-        assert covered[block.slices].all()
-
-
-@settings(max_examples=30)
-@given(st.integers(2, 60), st.integers(2, 60))
-def test_a_scene_smaller_than_a_tile_still_gets_a_block_for_each_split(height, width):
-    laid = tiles.lay_blocks((height, width), 256)
-    if height * width >= 9:
-        assert len(laid) >= 3
-    for tile in tiles.lay_tiles((height, width), laid, 256, 128):
-        assert tile.row + tile.height <= height
-        assert tile.col + tile.width <= width
+@given(st.integers(32, 200), st.integers(32, 200), st.integers(0, 31))
+def test_tiles_reach_across_blocks_unless_those_lie_apart(height, width, overlap):
+    laid = blocks((height, width), 32)
+    apart = tiles.lay_tiles((height, width), laid, 32, overlap, across=False)
+    assert apart == sorted({*apart})
+    for tile in apart:
+        assert (
+            sum(b.row <= tile.row < b.row + b.height and b.col <= tile.col < b.col + b.width for b in laid)
+            == 1
+        )
+        inside = [b for b in laid if b.row <= tile.row and b.col <= tile.col]
+        assert any(
+            tile.row + tile.height <= b.row + b.height and tile.col + tile.width <= b.col + b.width
+            for b in inside
+        )
+    assert set(apart) <= set(tiles.lay_tiles((height, width), laid, 32, overlap))
 
 
 def test_the_histogram_counts_each_class_and_no_ignored_pixel():

@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.learn.recipes import recipe
-from urbanseg.errors import PipelineError
-from urbanseg.learn.assembly import assemble, learnt_classes, one_against_rest, require_crop_in_tile
+from urbanseg.learn.assembly import assemble, learnt_classes, one_against_rest
 from urbanseg.model.spec import Spec
 
 CLASSES = ["other", "road", "water"]
@@ -81,9 +80,3 @@ def test_the_log_says_what_balance_does_to_the_classes(table, caplog):
     with caplog.at_level(logging.INFO):
         assembled(table, balance=0.0)
     assert not caplog.text
-
-
-def test_a_crop_larger_than_the_tiles_is_refused_by_both_names():
-    require_crop_in_tile(64, 64)
-    with pytest.raises(PipelineError, match=r"train\.crop is 4096, but tiles\.size is 64"):
-        require_crop_in_tile(4096, 64)

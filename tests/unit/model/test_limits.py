@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.unit.model.test_segmenter import SPEC, save
 from urbanseg.errors import PipelineError, is_out_of_memory
-from urbanseg.model.limits import enough_memory, naming, one_line
+from urbanseg.model.limits import enough_memory, naming
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,6 @@ def test_what_safetensors_says_of_the_system_is_an_error_of_the_system(tmp_path)
     with pytest.raises(OSError, match="too large") as caught, small_files(100), naming(tmp_path / "x"):
         save_file({"a": torch.ones(1000)}, tmp_path / "x.part")
     assert caught.value.filename == str(tmp_path / "x")
-
-
-def test_a_long_text_of_many_lines_is_one_line():
-    text = one_line(ValueError("a\n\tb\x1b[31m" + "c" * 1000))
-    assert text.isprintable()
-    assert text.startswith("a b")
-    assert len(text) <= 301
 
 
 def test_an_error_that_crosses_processes_stays_one():

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from urbanseg.errors import PipelineError, is_out_of_memory
 from urbanseg.infer.backends.pixels import as_input
-from urbanseg.model.limits import one_line
 from urbanseg.model.spec import unreadable
+from urbanseg.redact import excerpt
 
 DEVICE = "CPU"
 
@@ -46,7 +46,7 @@ class OpenVinoPredictor:
             if is_out_of_memory(error):
                 raise unreadable(path.parent, error) from error
             raise PipelineError(
-                f"{path} is damaged ({one_line(error)}); run the export stage again"
+                f"{path} is damaged ({excerpt(str(error))}); run the export stage again"
             ) from error
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
