@@ -99,6 +99,15 @@ def test_a_city_whose_metrics_would_overwrite_others_is_refused(tmp_path, name):
         load(changed(tmp_path, "cities", {name: demo}))
 
 
+@pytest.mark.parametrize(("own", "seed"), [(None, 7), (0, 0), (8, 8), (..., 7)])
+def test_the_training_has_the_seed_of_everything_unless_it_has_its_own(tmp_path, own, seed):
+    assert load(changed(tmp_path, "train.seed", own)).training_seed == seed
+
+
+def test_parameters_of_before_keep_no_gap_between_splits(tmp_path):
+    assert load(changed(tmp_path, "tiles.gap", ...)).tiles.gap == 0
+
+
 def test_an_unknown_city_gets_the_list_of_cities():
     with pytest.raises(PipelineError, match="no city 'paris' under cities; the cities are demo, oasis"):
         load(ROOT / "params.yaml").city("paris")
