@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     )
     statistics.require_splits(tiles)
 
-    moments = statistics.BandMoments()
+    moments, digests = statistics.BandMoments(), {}
     for city in cities:
         with (
             raster.reading(paths.scene(city)) as scene,
@@ -33,15 +33,15 @@ def main(params: Params) -> None:
             raster.reading(paths.split(city)) as split,
         ):
             statistics.add_train_pixels(moments, scene, labels, split, city)
+            digests[city] = {
+                "scene": files.sha256(paths.scene(city)),
+                "labels": statistics.code_digest(labels),
+            }
 
     first = scenes[cities[0]]
     summary = statistics.summary(
         tiles, left_out, moments, first.descriptions, first.dtype, params.class_table.names
     )
-    digests = {
-        city: {"scene": files.sha256(paths.scene(city)), "labels": files.sha256(paths.labels(city))}
-        for city in cities
-    }
     tables.write(paths.DATASET, tiles)
     files.write_json(paths.DATASET_SUMMARY, summary | {"sha256": digests})
 

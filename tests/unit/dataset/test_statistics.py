@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyproj import CRS
 
+from urbanseg.classes import ClassTable, LandClass
 from urbanseg.dataset import statistics
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
@@ -82,3 +83,20 @@ def test_what_is_no_number_counts_in_no_statistics(tmp_path):
         statistics.add_train_pixels(moments, *readers, "town")
     assert moments.count == 6
     assert moments.mean == [3, 3]
+
+
+def test_colours_and_names_of_classes_are_no_part_of_what_training_depends_on(tmp_path):
+    grid = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 600, 30)
+    codes = np.random.default_rng(0).integers(0, 2, grid.shape, dtype=np.uint8)
+    other = codes.copy()
+    other[599, 29] ^= 1
+    made = {"first": ("#505050", codes), "recoloured": ("#7f8c8d", codes), "other": ("#505050", other)}
+    digests = {}
+    for name, (color, values) in made.items():
+        path = tmp_path / f"{name}.tif"
+        classes = ClassTable((LandClass(0, "other", "#e8e8e8"), LandClass(1, "road", color, name)))
+        with cog.writing(path, grid, dtype="uint8", nodata=255, classes=classes) as file:
+            file.write(values)
+        with raster.reading(path) as labels:
+            digests[name] = statistics.code_digest(labels)
+    assert digests["first"] == digests["recoloured"] != digests["other"]

@@ -140,7 +140,7 @@ def test_what_the_map_needs_survives_the_page(html: str, city: CityReport, grid:
     assert written is not None
     data = json.loads(written[1])
     assert data == json.loads(json.dumps(map_data(grid, city.views.layers)))
-    assert data["colors"]["labels"][1] == [192, 57, 43, "building"]
+    assert data["colors"]["labels"][1] == [187, 46, 18, "building"]
 
 
 @pytest.mark.parametrize("share", [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (0.25, 0.875)])
