@@ -1,10 +1,11 @@
-"""Score a city's predicted map against its labels, on its test blocks."""
+"""Score a city's predicted map against its labels, and its vectors against theirs, on its test blocks."""
 
 import logging
 
 from stages._cli import city_stage
-from urbanseg import paths
+from urbanseg import labels, osm, paths
 from urbanseg.config.evaluate import MAX_TOLERANCE_PX
+from urbanseg.config.labels import OsmLabels, VectorLabels, label_sources
 from urbanseg.config.params import Params
 from urbanseg.dataset import splits
 from urbanseg.errors import PipelineError
@@ -13,6 +14,8 @@ from urbanseg.io import files, raster
 from urbanseg.metrics import block_tables, plots
 from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files, Plan
+from urbanseg.metrics.delivered import score_delivered
+from urbanseg.metrics.delivered_reference import Reference, no_reference, reference_from
 from urbanseg.metrics.summary import evaluation, summary
 
 log = logging.getLogger(__name__)
@@ -20,17 +23,27 @@ log = logging.getLogger(__name__)
 
 @city_stage(writes=paths.evaluation_dir)
 def main(city: str, params: Params) -> None:
-    """Read labels, prediction, confidence and split; write metrics, counts by block and plot tables."""
+    """Read the labels, the map and the split; write metrics, counts by block and plot tables."""
     settings = params.evaluate
     grid = raster.describe(paths.labels(city)).grid
-    counts = accumulate(
-        Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city)),
-        splits.lay_blocks(grid.shape, params.tiles.block),
-        plan(params, grid),
+    rasters = Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city))
+    wanted = plan(params, grid)
+    counts = accumulate(rasters, splits.lay_blocks(grid.shape, params.tiles.block), wanted, settings.workers)
+    vectors = score_delivered(
+        rasters,
+        paths.geopackage(city),
+        reference(city, params, grid),
+        counts.blocks,
+        wanted,
         settings.workers,
     )
     result = evaluation(
-        counts, params.class_table, settings.targets, seed=params.seed, samples=settings.bootstrap.samples
+        counts,
+        params.class_table,
+        settings.targets,
+        seed=params.seed,
+        samples=settings.bootstrap.samples,
+        delivered=vectors,
     )
     figures = summary(result)
 
@@ -48,6 +61,17 @@ def main(city: str, params: Params) -> None:
         interval.basis,
         figures["test_pixels"],
     )
+
+
+def reference(city: str, params: Params, grid: Grid) -> Reference:
+    """The vectors that the labels were made from: OpenStreetMap's, or those of the only file."""
+    sources = list(label_sources(params.city(city).labels).values())
+    if any(isinstance(source, OsmLabels) for source in sources):
+        return reference_from(osm.load_features(paths.osm(city)), grid.crs, str(paths.osm(city)))
+    if isinstance(sources[0], VectorLabels) and len(sources) == 1:
+        return reference_from(labels.read_vector(sources[0], grid), grid.crs, str(sources[0].path))
+    kinds = ", ".join(dict.fromkeys(source.source for source in sources))
+    return no_reference(f"the labels are made from {kinds}, not from OpenStreetMap or one vector file")
 
 
 def plan(params: Params, grid: Grid) -> Plan:

@@ -5,9 +5,7 @@ block and by the counts that are kept of each. Blocks are counted by several pro
 their results are taken in the blocks' order, so the number of processes changes no figure.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -19,8 +17,8 @@ from tqdm import tqdm
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
-from urbanseg.io.processes import follow_parent
 from urbanseg.io.raster import reading, require_same_grid
+from urbanseg.metrics.block_workers import each_block
 from urbanseg.metrics.boundary import BandCounts, BoundaryCounts
 from urbanseg.metrics.counting import BlockCounts, Files, Plan, Readers, count_block
 from urbanseg.metrics.objects import Detections, ObjectMerger
@@ -28,8 +26,6 @@ from urbanseg.metrics.roads import RoadScores
 
 OBJECT_IOU = 0.5
 """Least IoU at which an object counts as found."""
-
-_BlockResult = tuple[NDArray[np.int64], BlockCounts | None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
 
     mapped = np.zeros(plan.n, np.int64)
     test: dict[Window, BlockCounts] = {}
-    counted = _count_blocks(files, laid, plan, workers)
+    counted = each_block(partial(_readers, files), partial(count_block, plan=plan), laid, workers)
     for block, (classes, counts) in zip(
         laid, tqdm(counted, "evaluate", len(laid), unit="block"), strict=True
     ):
@@ -104,43 +100,8 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
     return merge(grid, test, plan, mapped)
 
 
-def _count_blocks(files: Files, laid: Sequence[Window], plan: Plan, workers: int) -> Iterator[_BlockResult]:
-    if workers == 1:
-        with ExitStack() as stack:
-            readers = Readers(*(stack.enter_context(reading(path)) for path in files))
-            yield from (count_block(readers, block, plan) for block in laid)
-        return
-    with ProcessPoolExecutor(workers, initializer=_open, initargs=(files,)) as pool:
-        try:
-            yield from pool.map(partial(_count_in_worker, plan=plan), laid, chunksize=4)
-        except BrokenProcessPool as error:
-            raise PipelineError(
-                "a worker process was ended from outside, perhaps for want of memory; "
-                "lower evaluate.workers in params.yaml"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-_OPEN = ExitStack()
-"""Keeps the rasters of a worker process open as long as it lives."""
-
-_WORKER: list[Readers] = []
-"""The open rasters of a worker process."""
-
-
-def _open(files: Files) -> None:
-    follow_parent()
-    _WORKER[:] = [Readers(*(_OPEN.enter_context(reading(path)) for path in files))]
-
-
-def _count_in_worker(block: Window, plan: Plan) -> _BlockResult:
-    try:
-        return count_block(_WORKER[0], block, plan)
-    except PipelineError as error:
-        sentence = str(error)
-    # without GDAL's exceptions behind it, which don't survive the way between processes
-    raise PipelineError(sentence)
+def _readers(files: Files, stack: ExitStack) -> Readers:
+    return Readers(*(stack.enter_context(reading(path)) for path in files))
 
 
 def merge(

@@ -4,11 +4,12 @@ Headline figures and class IoUs are functions of counts that add up over blocks.
 counts are kept as small tables, so that a later comparison of two maps can draw the same
 blocks for both (`bootstrap`), and cities can be scored together. Pixels, outlines and
 buildings are counted by cell, a part of a test block; roads by whole test blocks, because
-cutting a network into cells would change its connectivity.
+cutting a network into cells would change its connectivity. The vectors that are delivered have
+counts of their own, where there is something to hold them against.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -18,12 +19,19 @@ from numpy.typing import NDArray
 from urbanseg.grid import Window
 from urbanseg.metrics import bootstrap
 from urbanseg.metrics.accumulate import SceneCounts
-from urbanseg.metrics.apls import PathSums
 from urbanseg.metrics.bootstrap import Interval
 from urbanseg.metrics.boundary import BoundaryCounts, boundary_scores
+from urbanseg.metrics.delivered import Delivered
+from urbanseg.metrics.delivered_buildings import BUILDING_FIGURES, building_figures
 from urbanseg.metrics.objects import Detections, precision_recall_f1
-from urbanseg.metrics.road_matching import MatchedLengths
-from urbanseg.metrics.roads import RoadScores
+from urbanseg.metrics.road_counts import (
+    NETWORK_FIGURES,
+    ROAD_FIGURES,
+    network_figures,
+    road_counts,
+    road_figures,
+    with_apls,
+)
 from urbanseg.metrics.segmentation import (
     class_scores,
     frequency_weighted_iou,
@@ -34,26 +42,6 @@ from urbanseg.metrics.segmentation import (
 
 SIDES = ("predicted", "predicted_matched", "reference", "reference_matched")
 """Counts of outlines and of buildings, by their names in the tables."""
-
-ROAD_COUNTS = (
-    "pairs",
-    "pairs_connected",
-    "reference_m",
-    "reference_matched_m",
-    "predicted_m",
-    "predicted_matched_m",
-    "reference_paths",
-    "reference_difference",
-    "predicted_paths",
-    "predicted_difference",
-    "skeleton_pairs_connected",
-    "skeleton_m",
-    "skeleton_matched_m",
-)
-"""What is kept of a block's roads: what connectivity, completeness, correctness and APLS need.
-
-The skeleton is the predicted network before its repair.
-"""
 
 CELL_FIGURES = (
     "miou",
@@ -66,22 +54,30 @@ CELL_FIGURES = (
 )
 """Figures of the cells' counts, by their paths in the metrics; the IoU of each class follows."""
 
-ROAD_FIGURES = (
-    "road_connectivity",
-    "road_apls",
-    "roads.apls_pooled",
-    "roads.apls_mean",
-    "roads.completeness",
-    "roads.correctness",
-    "roads.quality",
-    "roads.connectivity",
-    "roads.connectivity_raw",
-    "roads.correctness_raw",
-)
-"""Figures of the test blocks' roads, by their paths in the metrics; raw is before the repair."""
+RASTER_ROADS = {
+    "road_connectivity": "connectivity",
+    "road_apls": "apls_pooled",
+    **{f"roads.{name}": name for name in ROAD_FIGURES},
+}
+"""Figures of the test blocks' roads in the raster by their paths in the metrics; raw is before the repair."""
+
+DELIVERED_ROADS = {
+    "delivered_road_apls": "apls_pooled",
+    **{f"delivered.roads.{name}": name for name in NETWORK_FIGURES},
+}
+"""Figures of the delivered roads, by their paths in the metrics."""
+
+DELIVERED_BUILDINGS = {
+    "delivered_building_f1": "f1",
+    **{f"delivered.buildings.{name}": name for name in BUILDING_FIGURES},
+}
+"""Figures of the delivered buildings, by their paths in the metrics."""
 
 LEAST = {"agreement.kappa": -1.0}
-"""Least value of a figure where it isn't 0; the largest is 1."""
+"""Least value of a figure where it isn't 0."""
+
+MOST = {"delivered.buildings.vertex_ratio": np.inf}
+"""Largest value of a figure where it isn't 1."""
 
 Figures = dict[str, float]
 Counts = NDArray[Any]
@@ -100,6 +96,9 @@ class CountsByBlock:
         blocks: where the test blocks lie.
         roads: ``(blocks, 13)`` float64, in the order of `ROAD_COUNTS`.
         sizes: number of cells and of blocks of each city, where several were pooled.
+        delivered_roads: ``(blocks, 10)`` float64, in the order of `NETWORK_COUNTS`; None where the
+            delivered roads were not scored.
+        delivered_buildings: ``(cells, 7)`` float64, in the order of `BUILDING_COUNTS`; None likewise.
     """
 
     classes: tuple[str, ...]
@@ -110,6 +109,8 @@ class CountsByBlock:
     blocks: list[Window]
     roads: NDArray[np.float64]
     sizes: tuple[tuple[int, int], ...] = ()
+    delivered_roads: NDArray[np.float64] | None = None
+    delivered_buildings: NDArray[np.float64] | None = None
 
     def by_city(self, which: int) -> list[list[Window]]:
         """The cells (0) or blocks (1) of each city, which are apart from those of the others."""
@@ -118,8 +119,14 @@ class CountsByBlock:
         return [windows[start:end] for start, end in pairwise(accumulate(counts, initial=0))]
 
 
-def from_scene(found: SceneCounts, classes: Sequence[str]) -> CountsByBlock:
-    """The counts by block of a city."""
+def from_scene(found: SceneCounts, classes: Sequence[str], delivered: Delivered) -> CountsByBlock:
+    """The counts by block of a city.
+
+    Args:
+        found: what was counted on its rasters.
+        classes: names of the classes.
+        delivered: what was counted of the delivered vectors.
+    """
     return CountsByBlock(
         classes=tuple(classes),
         cells=found.cells,
@@ -127,7 +134,9 @@ def from_scene(found: SceneCounts, classes: Sequence[str]) -> CountsByBlock:
         outlines=np.stack([getattr(found.outlines, side) for side in SIDES], axis=1),
         buildings=np.stack([getattr(found.buildings, side) for side in SIDES], axis=1),
         blocks=found.blocks,
-        roads=np.array([_road_counts(scores) for scores in found.roads]),
+        roads=np.array([road_counts(scores) for scores in found.roads]),
+        delivered_roads=delivered.roads,
+        delivered_buildings=delivered.buildings,
     )
 
 
@@ -148,7 +157,22 @@ def pool(parts: Sequence[CountsByBlock]) -> CountsByBlock:
         blocks=[block for part in parts for block in part.blocks],
         roads=np.concatenate([part.roads for part in parts]),
         sizes=tuple((len(part.cells), len(part.blocks)) for part in parts),
+        delivered_roads=_joined(
+            [part.delivered_roads for part in parts], [len(part.blocks) for part in parts]
+        ),
+        delivered_buildings=_joined(
+            [part.delivered_buildings for part in parts], [len(part.cells) for part in parts]
+        ),
     )
+
+
+def _joined(parts: Sequence[NDArray[np.float64] | None], sizes: Sequence[int]) -> NDArray[np.float64] | None:
+    """Counts of several cities; cities without any hold nothing, and are drawn in no sample."""
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    nothing = (np.zeros((size, known[0].shape[1])) for size in sizes)
+    return np.concatenate([none if part is None else part for part, none in zip(parts, nothing, strict=True)])
 
 
 def figures(by_block: CountsByBlock) -> Figures:
@@ -175,7 +199,8 @@ def intervals(by_block: CountsByBlock, seed: int, samples: int) -> dict[str, Int
     for family in _families(by_block):
         sure = bootstrap.estimate(family.counts, family.statistic, family.areas, seed, samples)
         least = [LEAST.get(name, 0.0) for name in family.names]
-        found.update(sure.intervals(family.names, family.unit, least, 1.0))
+        most = [MOST.get(name, 1.0) for name in family.names]
+        found.update(sure.intervals(family.names, family.unit, least, most))
     return found
 
 
@@ -189,7 +214,7 @@ def differences(a: CountsByBlock, b: CountsByBlock, seed: int, samples: int) -> 
         samples: number of bootstrap samples.
 
     Returns:
-        Interval of the difference, by the path of the figure in the metrics.
+        Interval of the difference, by the path of the figure in the metrics; of figures that both have.
 
     Raises:
         ValueError: if A and B were not scored on the same blocks by the same classes.
@@ -197,9 +222,11 @@ def differences(a: CountsByBlock, b: CountsByBlock, seed: int, samples: int) -> 
     if (a.classes, a.cells, a.blocks, a.by_city(0)) != (b.classes, b.cells, b.blocks, b.by_city(0)):
         raise ValueError("the two were scored on different test blocks or classes")
     found = {}
-    for (names, unit, before, statistic, areas), other in zip(_families(a), _families(b), strict=True):
-        sure = bootstrap.difference(before, other.counts, statistic, areas, seed, samples)
-        found.update(sure.intervals(names, unit))
+    others = {tuple(family.names): family.counts for family in _families(b)}
+    for names, unit, before, statistic, areas in _families(a):
+        if (after := others.get(tuple(names))) is not None:
+            sure = bootstrap.difference(before, after, statistic, areas, seed, samples)
+            found.update(sure.intervals(names, unit))
     return found
 
 
@@ -226,18 +253,34 @@ def _families(by_block: CountsByBlock) -> list[_Family]:
         return _cell_figures(pixels.reshape(n, n), outlines.reshape(4, n), buildings)
 
     names = [*CELL_FIGURES, *(f"classes.{name}.iou" for name in classes)]
-    return [
-        _Family(names, "cells", by_cell, of_cells, by_block.by_city(0)),
-        _Family(list(ROAD_FIGURES), "blocks", _with_apls(by_block.roads), _road_figures, by_block.by_city(1)),
+    areas, blocks = by_block.by_city(0), by_block.by_city(1)
+    found = [
+        _Family(names, "cells", by_cell, of_cells, areas),
+        _named(RASTER_ROADS, "blocks", with_apls(by_block.roads), road_figures, blocks),
     ]
+    if by_block.delivered_roads is not None:
+        counts = with_apls(by_block.delivered_roads)
+        found.append(_named(DELIVERED_ROADS, "blocks", counts, network_figures, blocks))
+    if by_block.delivered_buildings is not None:
+        counts = by_block.delivered_buildings
+        found.append(_named(DELIVERED_BUILDINGS, "cells", counts, building_figures, areas))
+    return found
 
 
-def _with_apls(roads: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The counts of each block, its own APLS, and 1 if it has one: these sums give their mean."""
-    first = ROAD_COUNTS.index("reference_paths")
-    apls = np.array([PathSums(*row).apls for row in roads[:, first : first + 4].tolist()])
-    known = ~np.isnan(apls)
-    return np.column_stack([roads, np.where(known, apls, 0), known])
+def _named(
+    paths: Mapping[str, str],
+    unit: str,
+    counts: Counts,
+    statistic: Callable[[Counts], Mapping[str, float]],
+    areas: list[list[Window]],
+) -> _Family:
+    """Figures that a function gives by their names, which `paths` has by their paths in the metrics."""
+
+    def values(total: Counts) -> NDArray[np.float64]:
+        by_name = statistic(total)
+        return np.array([by_name[name] for name in paths.values()])
+
+    return _Family(list(paths), unit, counts, values, areas)
 
 
 def _cell_figures(
@@ -257,36 +300,3 @@ def _cell_figures(
             *scores.iou,
         ]
     )
-
-
-def _road_figures(total: NDArray[np.float64]) -> NDArray[np.float64]:
-    pairs, connected, *rest = total.tolist()
-    lengths, paths = MatchedLengths(*rest[:4]), PathSums(*rest[4:8])
-    skeleton_connected, skeleton, skeleton_matched, apls, blocks_with_paths = rest[8:]
-    return np.array(
-        [
-            connected / pairs if pairs else np.nan,
-            paths.apls,
-            paths.apls,
-            apls / blocks_with_paths if blocks_with_paths else np.nan,
-            lengths.completeness,
-            lengths.correctness,
-            lengths.quality,
-            connected / pairs if pairs else np.nan,
-            skeleton_connected / pairs if pairs else np.nan,
-            skeleton_matched / skeleton if skeleton else np.nan,
-        ]
-    )
-
-
-def _road_counts(scores: RoadScores) -> list[float]:
-    before = scores.skeleton
-    return [
-        scores.pairs,
-        scores.pairs_connected,
-        *astuple(scores.lengths),
-        *astuple(scores.paths),
-        before.pairs_connected,
-        before.lengths.predicted,
-        before.lengths.predicted_matched,
-    ]

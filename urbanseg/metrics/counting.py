@@ -121,7 +121,7 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
     )
     counts = counted(reference, predicted, split)
     inside, own, mapped = counts[core], reference[core], predicted[core]
-    cells, place = _cells(block, plan.cell_m, pixel_m)
+    cells, place = lay_cells(block, plan.cell_m, pixel_m)
 
     def outlines(tolerance_m: float, cells: NDArray[np.int64] | None = None) -> BoundaryCounts:
         return boundary_counts(
@@ -167,10 +167,19 @@ def _confidence(
     return confidence_counts(own[inside], mapped[inside], certainty, n)
 
 
-def _cells(
+def lay_cells(
     block: Window, cell_m: float, pixel_m: tuple[float, float]
 ) -> tuple[list[Window], NDArray[np.int64]]:
-    """Square cells that partition a block, and the number of the cell that each pixel lies in."""
+    """Square cells that partition a block, and the number of the cell that each pixel lies in.
+
+    Args:
+        block: in the scene.
+        cell_m: side of a cell.
+        pixel_m: height and width of a pixel in metres.
+
+    Returns:
+        The cells, windows of the scene; and ``(height, width)`` int64.
+    """
     side = max(1, round(cell_m / (pixel_m[0] * pixel_m[1]) ** 0.5))
     laid = blocks((block.height, block.width), side)
     place = np.empty((block.height, block.width), np.int64)

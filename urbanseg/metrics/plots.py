@@ -11,8 +11,9 @@ import pandas as pd
 from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.metrics import calibration
 from urbanseg.metrics.boundary import boundary_scores
+from urbanseg.metrics.sections import DIGITS
 from urbanseg.metrics.segmentation import present
-from urbanseg.metrics.summary import DIGITS, Evaluation, class_figures
+from urbanseg.metrics.summary import Evaluation, class_figures
 
 CONFIDENCES = np.arange(0, calibration.LEVELS, 12)
 """Stored confidences at which precision and recall are computed: about every 5 %."""

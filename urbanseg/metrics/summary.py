@@ -7,7 +7,7 @@ that is absent) is null, never NaN.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,12 @@ from urbanseg.metrics.area import HECTARE_M2, Areas, areas
 from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.metrics.bootstrap import Interval
 from urbanseg.metrics.boundary import BoundaryScores, boundary_iou, boundary_scores
-from urbanseg.metrics.objects import precision_recall_f1
-from urbanseg.metrics.roads import NetworkSize, RoadScores
+from urbanseg.metrics.delivered import Delivered
+from urbanseg.metrics.roads import RoadScores
+from urbanseg.metrics.sections import DIGITS, buildings, delivered, figure, nested, roads
 from urbanseg.metrics.segmentation import ClassScores, class_scores, mean, present
 from urbanseg.metrics.stratified_estimates import adjusted_area
 from urbanseg.metrics.targets import OVERALL, Target, grade_score
-
-DIGITS = 6
-"""Decimals of a figure in the metrics file."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Evaluation:
         classes: their table.
         targets: acceptable and good IoU by class, and overall.
         counts: what was counted on the scene.
+        delivered: what was counted of the delivered vectors.
         by_block: the counts by block.
         figures: headline figures and class IoUs by their paths in the metrics.
         intervals: their 95 % intervals, and those of the adjusted areas.
@@ -52,6 +51,7 @@ class Evaluation:
     classes: ClassTable
     targets: Mapping[str, Target]
     counts: SceneCounts
+    delivered: Delivered
     by_block: CountsByBlock
     figures: Mapping[str, float]
     intervals: Mapping[str, Interval]
@@ -64,7 +64,13 @@ class Evaluation:
 
 
 def evaluation(
-    found: SceneCounts, classes: ClassTable, targets: Mapping[str, Target], *, seed: int, samples: int
+    found: SceneCounts,
+    classes: ClassTable,
+    targets: Mapping[str, Target],
+    *,
+    seed: int,
+    samples: int,
+    delivered: Delivered | None = None,
 ) -> Evaluation:
     """Compute all scores from the counts, and their intervals by block bootstrap.
 
@@ -74,15 +80,17 @@ def evaluation(
         targets: acceptable and good IoU by class, and overall.
         seed: of the bootstrap samples.
         samples: number of bootstrap samples.
+        delivered: what was counted of the delivered vectors, if anything.
 
     Returns:
         All scores of the city.
     """
+    vectors = delivered or Delivered()
     height_m, width_m = found.grid.pixel_m
     pixel_ha = height_m * width_m / HECTARE_M2
     matrix = found.pixels.sum(axis=0)
     mapped_ha = found.mapped.astype(np.float64) * pixel_ha
-    by_cell = block_counts.from_scene(found, classes.names)
+    by_cell = block_counts.from_scene(found, classes.names, vectors)
 
     def adjusted(total: NDArray[np.int64]) -> NDArray[np.float64]:
         return adjusted_area(total.T, mapped_ha)
@@ -93,6 +101,7 @@ def evaluation(
         classes=classes,
         targets=targets,
         counts=found,
+        delivered=vectors,
         by_block=by_cell,
         figures=block_counts.figures(by_cell),
         intervals=block_counts.intervals(by_cell, seed, samples)
@@ -112,15 +121,18 @@ def summary(result: Evaluation) -> dict[str, Any]:
     return (
         headline(result.by_block, result.figures, result.classes, result.targets)
         | {
-            "agreement": _nested("agreement", result.figures),
+            "agreement": nested("agreement", result.figures),
             "boundary": _boundary(result),
             "calibration": {
                 "ece": figure(calibration.expected_calibration_error(found.confidence)),
                 "mean_confidence": figure(calibration.mean_confidence(found.confidence)),
             },
             "classes": {c.name: class_figures(result, c.id, c.name) for c in result.classes},
-            "buildings": _buildings(result),
-            "roads": _roads(sum(found.roads, RoadScores()), result.figures),
+            "buildings": buildings(found.buildings),
+            "roads": roads(sum(found.roads, RoadScores()), result.figures),
+            "delivered": delivered(
+                result.by_block, result.figures, result.delivered.basis, result.delivered.hausdorff_m
+            ),
         }
         | intervals(result.intervals)
     )
@@ -150,7 +162,7 @@ def pooled_summary(
     return (
         headline(found, figures, classes, targets)
         | {
-            "agreement": _nested("agreement", figures),
+            "agreement": nested("agreement", figures),
             "classes": {
                 c.name: {
                     "iou": figure(figures[f"classes.{c.name}.iou"]),
@@ -158,7 +170,8 @@ def pooled_summary(
                 }
                 for c in classes
             },
-            "roads": _nested("roads", figures),
+            "roads": nested("roads", figures),
+            "delivered": delivered(found, figures),
         }
         | intervals(block_counts.intervals(found, seed, samples))
     )
@@ -188,6 +201,8 @@ def headline(
         "building_f1": figure(figures["building_f1"]),
         "road_connectivity": figure(figures["road_connectivity"]),
         "road_apls": figure(figures["road_apls"]),
+        "delivered_building_f1": figure(figures.get("delivered_building_f1", nan)),
+        "delivered_road_apls": figure(figures.get("delivered_road_apls", nan)),
         "test_pixels": int(found.pixels.sum()),
         "absent": [c.name for c in classes if not known[c.id]],
     }
@@ -242,57 +257,9 @@ def class_figures(result: Evaluation, index: int, name: str) -> dict[str, Any]:
     }
 
 
-def figure(value: float) -> float | None:
-    """A number rounded for the metrics file; None for NaN."""
-    return None if isnan(value) else round(float(value), DIGITS)
-
-
-def _nested(parent: str, figures: Mapping[str, float]) -> dict[str, Any]:
-    """Figures whose paths start with `parent`, by the rest of their paths."""
-    return {
-        name.removeprefix(f"{parent}."): figure(value)
-        for name, value in figures.items()
-        if name.startswith(f"{parent}.")
-    }
-
-
 def _boundary(result: Evaluation) -> dict[str, Any]:
     """Means over the classes: boundary IoU, and boundary F1 at each tolerance."""
     return {"iou": figure(mean(boundary_iou(result.counts.bands)))} | {
         f"f1_{name}": figure(mean(boundary_scores(counts).f1))
         for name, counts in result.counts.tolerances.items()
-    }
-
-
-def _buildings(result: Evaluation) -> dict[str, Any]:
-    found = result.counts.buildings
-    precision, recall, _ = precision_recall_f1(found)
-    return {
-        "precision": figure(precision),
-        "recall": figure(recall),
-        "reference": int(found.reference.sum()),
-        "predicted": int(found.predicted.sum()),
-        "matched": int(found.reference_matched.sum()),
-    }
-
-
-def _roads(roads: RoadScores, figures: Mapping[str, float]) -> dict[str, Any]:
-    return _nested("roads", figures) | {
-        "apls_reference_to_prediction": figure(roads.paths.reference_to_prediction),
-        "apls_prediction_to_reference": figure(roads.paths.prediction_to_reference),
-        "reference": _network(roads.reference),
-        "prediction": _network(roads.prediction),
-        "nodes": roads.nodes,
-        "nodes_matched": roads.nodes_matched,
-        "node_pairs": roads.pairs,
-        "node_pairs_connected": roads.pairs_connected,
-    }
-
-
-def _network(network: NetworkSize) -> dict[str, Any]:
-    return {
-        "length_km": figure(network.length_m / 1000),
-        "components": network.components,
-        "components_per_km": figure(network.components_per_km),
-        "largest_component_share": figure(network.largest_share),
     }

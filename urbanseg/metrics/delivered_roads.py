@@ -1,0 +1,68 @@
+"""Scores of the delivered road edges against centre lines, which are vectors on both sides.
+
+Within an area, such as the labelled pixels of a test block, both networks are cut at its border
+and compared as `roads.compare` compares any two. The centre lines are those that labels are drawn
+from; a road that is mapped as an area, such as a square, has none.
+"""
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
+
+from urbanseg.config.evaluate import RoadScoreParams
+from urbanseg.metrics.roads import RoadScores, compare
+from urbanseg.roads.skeleton import line_graph
+
+Lines = NDArray[np.object_]
+
+
+def centre_lines(features: gpd.GeoDataFrame, name: str, crs: CRS) -> Lines:
+    """The lines of a class.
+
+    Args:
+        features: `class` and `geometry`, of any kind and in any CRS.
+        name: of the class.
+        crs: a CRS in metres.
+
+    Returns:
+        ``(n,)`` LineStrings in `crs`; what cannot be projected to it is left out.
+    """
+    shapes = features.geometry[features["class"] == name]
+    lines = shapes[shapely.get_dimensions(shapes.to_numpy()) == 1].to_crs(crs)
+    parts = shapely.get_parts(shapely.force_2d(lines.to_numpy()))
+    return np.asarray(parts[np.isfinite(shapely.bounds(parts)).all(axis=1) & (shapely.length(parts) > 0)])
+
+
+def clip(lines: Lines, area: BaseGeometry) -> Lines:
+    """The parts of some lines inside an area, each line for itself: none is cut where it crosses another.
+
+    Args:
+        lines: ``(n,)`` LineStrings.
+        area: a polygon or several.
+
+    Returns:
+        ``(m,)`` LineStrings; their vertices are those of the lines, and where those meet the border.
+    """
+    near = lines[shapely.intersects(area, lines)]
+    parts = shapely.get_parts(shapely.intersection(near, area))
+    return np.asarray(parts[(shapely.get_type_id(parts) == 1) & (shapely.length(parts) > 0)])
+
+
+def score_roads(reference: Lines, delivered: Lines, area: BaseGeometry, rules: RoadScoreParams) -> RoadScores:
+    """Compare the delivered edges with the centre lines inside an area.
+
+    Args:
+        reference: ``(n,)`` LineStrings in metres, joined where they share a vertex.
+        delivered: same.
+        area: where both are known.
+        rules: of the comparison.
+
+    Returns:
+        Counts and lengths; they add up over areas.
+    """
+    shapely.prepare(area)
+    streets, edges = (line_graph(list(clip(lines, area))) for lines in (reference, delivered))
+    return compare(streets, edges, rules)
