@@ -1,6 +1,7 @@
 """Scores as they stood at a revision, read from git and from DVC's cache or remote without a checkout."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -69,11 +70,11 @@ class Revision:
             known = [part for part in parts if part is not None]
             return block_counts.pool(known) if known and len(known) == len(parts) else None
         with TemporaryDirectory() as folder:
-            try:
-                for name in block_tables.FILES:
+            for name in (*block_tables.FILES, *block_tables.DELIVERED_FILES):
+                with suppress(FileNotFoundError):
                     data = self.files.read_bytes(str(paths.evaluation_dir(city) / name))
                     Path(folder, name).write_bytes(data)
-            except FileNotFoundError:
+            if not all(Path(folder, name).exists() for name in block_tables.FILES):
                 return None
             return block_tables.read(Path(folder))
 

@@ -2,19 +2,23 @@ import json
 import shutil
 import sys
 
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 from affine import Affine
 from pyproj import CRS
 from scipy import ndimage
 
 from stages import evaluate
 from tests.conftest import ROOT
-from urbanseg import paths
+from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.config import params
 from urbanseg.grid import Grid
 from urbanseg.io import cog
+from urbanseg.mapping.export import write_geopackage
+from urbanseg.mapping.styles import layer_styles
 
 SHAPE = (300, 260)
 
@@ -77,7 +81,59 @@ def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) ->
     ):
         with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
             target.write(values.astype(np.uint8))
+    osm.write_features(paths.osm("demo"), osm.table())
     return "demo"
+
+
+@pytest.fixture
+def streets(grid) -> np.ndarray:
+    """Streets each 500 m, which share a vertex where they cross, and beyond the scene."""
+    left, bottom, right, top = grid.bounds
+    east, north = np.arange(left - 250, right + 500, 500), np.arange(bottom - 250, top + 500, 500)
+    lines = [[(x, y) for y in north] for x in east] + [[(x, y) for x in east] for y in north]
+    return np.array([shapely.LineString(line) for line in lines], dtype=object)
+
+
+@pytest.fixture
+def houses(grid) -> np.ndarray:
+    """Houses each 100 m; some lie across the borders of blocks, of the split, and of what is labelled."""
+    left, bottom, right, top = grid.bounds
+    x, y = np.meshgrid(np.arange(left + 53, right - 40, 100), np.arange(bottom + 53, top - 40, 100))
+    return shapely.box(x, y, x + 30, y + 20).ravel()
+
+
+@pytest.fixture
+def delivered_city(city, grid, streets, houses, settings) -> str:
+    """The city with a map that is an exact copy of its OpenStreetMap, from which its labels are made."""
+
+    def in_degrees(shapes):
+        return gpd.GeoSeries(shapes, crs=grid.crs).to_crs(4326)
+
+    rows = [("road", "way", i, '{"highway": "service"}', s) for i, s in enumerate(in_degrees(streets))]
+    rows += [("building", "way", i, '{"building": "yes"}', s) for i, s in enumerate(in_degrees(houses), 900)]
+    osm.write_features(paths.osm(city), osm.table(rows))
+    write_vectors(city, grid, settings, streets, houses)
+    return city
+
+
+def write_vectors(city, grid, settings, streets, houses) -> None:
+    """Write a GeoPackage of some roads and buildings, as the vectorize stage does."""
+
+    def frame(shapes, **columns):
+        return gpd.GeoDataFrame(columns, geometry=list(shapes), crs=grid.crs, index=range(len(shapes)))
+
+    path = paths.geopackage(city)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    write_geopackage(
+        path,
+        {
+            "land_cover": frame(houses, class_id=1),
+            "road_edges": frame(streets, edge_id=range(len(streets))),
+            "road_nodes": frame([shapely.Point(grid.centre)], node_id=0),
+        },
+        layer_styles(settings.class_table),
+    )
 
 
 @pytest.fixture

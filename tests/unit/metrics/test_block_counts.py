@@ -11,7 +11,10 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.metrics import block_counts, block_tables, bootstrap
 from urbanseg.metrics.apls import PathSums
-from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
+from urbanseg.metrics.block_counts import CountsByBlock
+from urbanseg.metrics.delivered_buildings import BUILDING_COUNTS
+from urbanseg.metrics.road_counts import NETWORK_COUNTS, ROAD_COUNTS
+from urbanseg.metrics.sections import delivered
 from urbanseg.metrics.segmentation import class_scores, mean
 
 SEED, SAMPLES = 3, 200
@@ -133,6 +136,67 @@ def test_pooled_cities_are_scored_as_one(found):
     assert one < figures["miou"] < other
     with pytest.raises(ValueError, match="different classes"):
         block_counts.pool([found, CountsByBlock(**{**vars(found), "classes": ("a",) * 6})])
+
+
+@pytest.fixture
+def with_vectors(found) -> CountsByBlock:
+    """The same with counts of delivered vectors, drawn at random: a part of each block and cell is matched."""
+    rng = np.random.default_rng(8)
+    houses = rng.integers(1, 9, (len(found.cells), len(BUILDING_COUNTS))).astype(np.float64)
+    houses[:, [1, 3]] = houses[:, [0, 2]] // 2
+    roads = found.roads[:, : len(NETWORK_COUNTS)] / 2
+    return CountsByBlock(**{**vars(found), "delivered_roads": roads, "delivered_buildings": houses})
+
+
+def test_counts_of_vectors_are_read_back_and_older_results_have_none(with_vectors, tmp_path):
+    block_tables.write(tmp_path, with_vectors)
+    again = block_tables.read(tmp_path)
+    for name in ("delivered_roads", "delivered_buildings"):
+        np.testing.assert_allclose(getattr(again, name), getattr(with_vectors, name), atol=1e-6)
+    for name in block_tables.DELIVERED_FILES:
+        (tmp_path / name).unlink()
+    older = block_tables.read(tmp_path)
+    assert older.delivered_roads is older.delivered_buildings is None
+    block_tables.write(tmp_path, older)
+    assert block_tables.read(tmp_path).delivered_roads is None
+
+
+def test_figures_of_vectors_are_those_of_their_counts(with_vectors):
+    figures = block_counts.figures(with_vectors)
+    ours, hits, theirs, found_ones, _, a, b = with_vectors.delivered_buildings.sum(axis=0)
+    assert figures["delivered.buildings.precision"] == pytest.approx(hits / ours)
+    assert figures["delivered.buildings.recall"] == pytest.approx(found_ones / theirs)
+    assert figures["delivered.buildings.vertex_ratio"] == pytest.approx(b / a)
+    assert figures["delivered_building_f1"] == figures["delivered.buildings.f1"]
+    for name in ("completeness", "connectivity"):
+        assert figures[f"delivered.roads.{name}"] == pytest.approx(figures[f"roads.{name}"])
+    interval = block_counts.intervals(with_vectors, SEED, SAMPLES)["delivered.buildings.f1"]
+    assert interval.low < figures["delivered.buildings.f1"] < interval.high
+    assert interval.unit == "cells"
+
+
+def test_a_city_without_vectors_changes_nothing_of_those_of_others(found, with_vectors):
+    both = block_counts.pool([found, with_vectors])
+    together, alone = (block_counts.figures(counts) for counts in (both, with_vectors))
+    names = [name for name in together if name.startswith("delivered")]
+    assert len(names) == 13
+    assert [together[name] for name in names] == [alone[name] for name in names]
+    assert delivered(both, together)["basis"] == {"roads": "1 of 2 cities", "buildings": "1 of 2 cities"}
+    none = block_counts.pool([found, found])
+    assert delivered(none, block_counts.figures(none)) == {
+        "roads": None,
+        "buildings": None,
+        "basis": {"roads": "0 of 2 cities", "buildings": "0 of 2 cities"},
+    }
+    drawn = block_counts.intervals(both, SEED, SAMPLES)["delivered.buildings.f1"]
+    assert drawn.units == len(found.cells), "cells of the city without vectors are drawn in no sample"
+
+
+def test_vectors_that_only_one_side_has_are_not_compared(found, with_vectors):
+    for pair in ((found, with_vectors), (with_vectors, found)):
+        assert not any(name.startswith("deliv") for name in block_counts.differences(*pair, SEED, SAMPLES))
+    same = block_counts.differences(with_vectors, with_vectors, SEED, SAMPLES)
+    assert same["delivered.buildings.f1"][:2] == (0, 0)
 
 
 def test_missing_or_damaged_tables_get_one_sentence(found, tmp_path):

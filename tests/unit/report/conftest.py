@@ -14,8 +14,9 @@ from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid, Window
 from urbanseg.io.cog import writing
 from urbanseg.io.raster import reading
-from urbanseg.metrics.block_counts import ROAD_COUNTS, CountsByBlock
+from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.metrics.block_tables import write
+from urbanseg.metrics.road_counts import ROAD_COUNTS
 from urbanseg.metrics.segmentation import confusion
 from urbanseg.report.page import CityReport
 from urbanseg.report.provenance import Artefact
