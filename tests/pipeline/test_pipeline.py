@@ -46,7 +46,11 @@ def test_a_second_run_does_nothing(project):
     [
         ("cities.oasis.title", "Another name", {"report"}),
         ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
-        ("vectorize.min_area_m2", 900, {f"vectorize@{c}" for c in CITIES} | {"report"}),
+        (
+            "vectorize.min_area_m2",
+            900,
+            {f"{s}@{c}" for s in ("vectorize", "evaluate") for c in CITIES} | {"overall", "report"},
+        ),
         pytest.param("predict.overlap", 16, AFTER_MODEL - {"export"}, marks=pytest.mark.slow),
         pytest.param(
             "tiles.min_valid_share",
@@ -86,7 +90,7 @@ ALL_STAGES = {
             "urbanseg/labels/cloud_masks.py",
             "np.isin(",
             "~np.isin(",
-            {f"{stage}@{city}" for stage in ("labels", "predict") for city in CITIES},
+            {f"{stage}@{city}" for stage in ("labels", "predict", "evaluate") for city in CITIES},
         ),
         (
             "urbanseg/classes.py",

@@ -166,6 +166,8 @@ def _city(city: CityReport, params: Params) -> dict[str, Any]:
         "quality": city.quality,
         "failures_image": None if city.quality.sheet is None else data_uri(city.quality.sheet),
         "road_rows": scores.road_rows(city.metrics["roads"]),
+        "vector_rows": scores.vector_rows(city.metrics),
+        "vector_basis": city.metrics.get("delivered", {}).get("basis", {}),
         "images": {name: data_uri(picture) for name, picture in views.pictures.items()},
         "layers": layers,
         "map": map_data(views.grid, layers),

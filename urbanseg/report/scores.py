@@ -22,6 +22,16 @@ HEADLINE = (
     ("building_f1", "building F1", "buildings found one by one, at an overlap of half at least"),
     ("road_connectivity", "road connectivity", "share of places joined by road that the map joins too"),
     ("road_apls", "road APLS", "how alike the ways along mapped and real roads are"),
+    (
+        "delivered_building_f1",
+        "building F1, vectors",
+        "the map's polygons against footprints, at an overlap of half",
+    ),
+    (
+        "delivered_road_apls",
+        "road APLS, vectors",
+        "the map's road edges against the centre lines of the labels",
+    ),
 )
 """Key in the metrics, name and meaning of the figures at the top of a city."""
 NETWORK = (
@@ -31,6 +41,21 @@ NETWORK = (
     ("largest_component_share", "share of the largest part", "{:.3f}"),
 )
 """Key, name and format of the figures of a road network."""
+VECTORS = (
+    ("roads", "completeness", "roads: share of the reference near the map's", "roads"),
+    ("roads", "correctness", "roads: share of the map near the reference", "roads"),
+    ("roads", "quality", "roads: matched length over all", "roads"),
+    ("roads", "connectivity", "roads: places joined that the map joins too", "roads"),
+    ("roads", "apls_pooled", "roads: APLS, all paths together", "roads"),
+    ("roads", "apls_mean", "roads: APLS, mean of the test blocks", "roads"),
+    ("buildings", "precision", "buildings: precision", "buildings"),
+    ("buildings", "recall", "buildings: recall", "buildings"),
+    ("buildings", "f1", "buildings: F1", "building_f1"),
+    ("buildings", "c_iou", "buildings: C-IoU of matched ones", ""),
+    ("buildings", "hausdorff_m", "buildings: Hausdorff distance (m), median", ""),
+    ("buildings", "vertex_ratio", "buildings: vertices in the map for one of the reference", ""),
+)
+"""Part, key and name of the figures of the delivered vectors; where the same figure of the raster stands."""
 GRADES = {"good": "good", "acceptable": "acceptable", "below": "below target"}
 DASH = "–"
 
@@ -124,6 +149,25 @@ def road_rows(roads: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         *rows,
         ("share near a road of the other", score(roads["completeness"]), score(roads["correctness"])),
     ]
+
+
+def vector_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, and value in the raster and in the delivered vectors, of what the latter are scored by.
+
+    Args:
+        metrics: as the evaluate stage writes them.
+
+    Returns:
+        Rows of the parts that were scored; none in results of before there were any.
+    """
+    parts = metrics.get("delivered", {})
+    rows = []
+    for part, key, name, place in VECTORS:
+        if (vectors := parts.get(part)) is not None:
+            raster = metrics.get(place)
+            value = raster.get(key) if isinstance(raster, Mapping) else raster
+            rows.append((name, score(value), score(vectors[key])))
+    return rows
 
 
 def read_confusion(path: Path, wording: Wording = humanize) -> Confusion:

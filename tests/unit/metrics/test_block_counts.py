@@ -140,7 +140,7 @@ def test_pooled_cities_are_scored_as_one(found):
 
 @pytest.fixture
 def with_vectors(found) -> CountsByBlock:
-    """The same with counts of delivered vectors, drawn at random: a part of each block and cell is matched."""
+    """The same with counts of delivered vectors, drawn at random; some of each cell are matched."""
     rng = np.random.default_rng(8)
     houses = rng.integers(1, 9, (len(found.cells), len(BUILDING_COUNTS))).astype(np.float64)
     houses[:, [1, 3]] = houses[:, [0, 2]] // 2

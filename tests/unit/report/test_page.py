@@ -75,6 +75,26 @@ def test_titles_are_shown_and_never_run(html: str) -> None:
     assert "A & <b>B</b>" in Page(html).text
 
 
+def test_the_page_says_what_the_vectors_score_or_why_they_are_not_scored(
+    city: CityReport, params: Params, html: str
+) -> None:
+    assert "The map as vectors" not in html, "results of before have no vectors"
+    basis = {"roads": "9 lines of a <file>", "buildings": "none: a <file> has no polygons"}
+    roads = dict.fromkeys(
+        ("completeness", "correctness", "quality", "connectivity", "apls_pooled", "apls_mean"), 0.123
+    )
+    delivered = {"roads": roads, "buildings": None, "basis": basis}
+    scored = dataclasses.replace(city, metrics={**city.metrics, "delivered": delivered})
+    page = Page(render([scored], TRAINING, CURVES, params, TOGETHER))
+    assert {"class": "vectors"} in page.all("table")
+    assert "0.123" in page.text
+    assert "Reference of buildings: none: a <file> has no polygons." in page.text
+    nothing = dataclasses.replace(city, metrics={**city.metrics, "delivered": {**delivered, "roads": None}})
+    page = Page(render([nothing], TRAINING, CURVES, params, TOGETHER))
+    assert {"class": "vectors"} not in page.all("table")
+    assert "Reference of roads: 9 lines of a <file>." in page.text
+
+
 def test_the_page_is_the_same_bytes_each_time(city: CityReport, params: Params) -> None:
     one, other = (render([city], TRAINING, CURVES, params, TOGETHER) for _ in range(2))
     assert one == other

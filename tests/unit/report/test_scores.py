@@ -16,7 +16,15 @@ from urbanseg.metrics.plots import write_tables
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.summary import Evaluation, summary
 from urbanseg.metrics.summary import evaluation as evaluate
-from urbanseg.report.scores import class_rows, grouped, headline, interval, read_confusion, road_rows
+from urbanseg.report.scores import (
+    class_rows,
+    grouped,
+    headline,
+    interval,
+    read_confusion,
+    road_rows,
+    vector_rows,
+)
 
 TABLE = ClassTable(tuple(LandClass(i, n, "#112233") for i, n in enumerate(["other", "road", "bare_soil"])))
 TARGETS = {"road": Target(acceptable=0.5, good=0.7), "overall": Target(acceptable=0.6, good=0.75)}
@@ -68,6 +76,35 @@ def test_the_scores_of_the_evaluation_are_worded(evaluation: Evaluation) -> None
     assert ("separate parts", "0", "0") in road_rows(metrics["roads"])
     assert ("share of the largest part", "–", "–") in road_rows(metrics["roads"])
     assert ("share near a road of the other", "–", "–") in road_rows(metrics["roads"])
+
+
+def test_figures_of_the_vectors_stand_beside_those_of_the_raster() -> None:
+    roads = dict.fromkeys(
+        ("completeness", "correctness", "quality", "connectivity", "apls_pooled", "apls_mean"), 0.5
+    )
+    houses = {
+        "precision": 0.1,
+        "recall": 0.2,
+        "f1": 0.3,
+        "c_iou": 0.4,
+        "hausdorff_m": 11.04,
+        "vertex_ratio": 1.9,
+    }
+    metrics = {
+        "roads": roads | {"quality": 0.6},
+        "buildings": {"precision": 0.7},
+        "building_f1": 0.8,
+        "delivered": {"roads": roads, "buildings": houses},
+    }
+    rows = {name: values for name, *values in vector_rows(metrics)}
+    assert rows["roads: matched length over all"] == ["0.600", "0.500"]
+    assert rows["buildings: precision"] == ["0.700", "0.100"]
+    assert rows["buildings: F1"] == ["0.800", "0.300"]
+    assert rows["buildings: Hausdorff distance (m), median"] == ["–", "11.040"]
+    assert len(rows) == 12
+    metrics["delivered"]["roads"] = None
+    assert {name.split(":")[0] for name, *_ in vector_rows(metrics)} == {"buildings"}
+    assert vector_rows({}) == []
 
 
 def test_an_interval_that_is_not_known_is_not_said() -> None:
