@@ -65,6 +65,8 @@ def main(city: str, params: Params) -> None:
 
 def reference(city: str, params: Params, grid: Grid) -> Reference:
     """The vectors that the labels were made from: OpenStreetMap's, or those of the only file."""
+    if not grid.is_metric:
+        return no_reference("the scene's units are not metres, in which vectors are measured")
     sources = list(label_sources(params.city(city).labels).values())
     if any(isinstance(source, OsmLabels) for source in sources):
         return reference_from(osm.load_features(paths.osm(city)), grid.crs, str(paths.osm(city)))
