@@ -9,7 +9,6 @@ from urbanseg import paths
 from urbanseg.classes import ClassTable
 from urbanseg.config.params import CityParams, Params
 from urbanseg.io import files, raster
-from urbanseg.mapping.export import map_files
 from urbanseg.report import curves, page, quality, scores, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.pictures import wording
@@ -22,7 +21,8 @@ MAP_FORMATS = {
     "fgb": "its polygons as FlatGeobuf",
     "geojson": "its polygons as GeoJSON",
     "shapefile": "its polygons as a Shapefile",
-    "pmtiles": "its polygons as vector tiles",
+    "parquet": "its polygons as GeoParquet",
+    "pmtiles": "its polygons and roads as vector tiles",
 }
 
 
@@ -69,8 +69,8 @@ def read_city(name: str, params: CityParams, table: ClassTable) -> CityReport:
             fingerprint(rasters.confidence, "its confidence, 0–254 for 0–1"),
             *[
                 Artefact(path, MAP_FORMATS[form])
-                for form, path in map_files(paths.map_dir(name), name).items()
-                if path.exists()
+                for form, ending in paths.MAP_ENDINGS.items()
+                if (path := paths.map_dir(name) / f"{name}{ending}").exists()
             ],
             Artefact(paths.metrics(name), "all scores"),
             Artefact(paths.previews(name), "the pictures of this page as PNG"),

@@ -12,7 +12,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io import raster
 from urbanseg.io.class_raster import read_classes, require_classes, require_confidence
-from urbanseg.mapping.export import write_map
+from urbanseg.mapping.export import About, write_map
 from urbanseg.mapping.partition import OUTSIDE, Pixels
 from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover
 from urbanseg.mapping.roads import road_layers
@@ -49,7 +49,9 @@ def main(city: str, params: Params) -> None:
         edges, nodes = road_layers(repair_network(skeleton, rules), is_road, grid)
 
     layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
-    write_map(paths.map_dir(city), city, layers, layer_styles(table), params.vectorize.formats)
+    about = About(params.city(city).title or city)
+    formats, pixel_m = params.vectorize.formats, grid.resolution
+    write_map(paths.map_dir(city), city, layers, layer_styles(table), formats, pixel_m, about, table)
 
     areas = ", ".join(f"{name} {area / 1e6:.3f}" for name, area in area_by_class(polygons, table).items())
     logging.getLogger(__name__).info(

@@ -10,9 +10,13 @@ MAP_ENDINGS = {
     "fgb": ".fgb",
     "geojson": ".geojson",
     "shapefile": "_shapefile.zip",
+    "parquet": ".parquet",
     "pmtiles": ".pmtiles",
 }
 """How the file of each format of the map ends."""
+
+MAP_STYLE_ENDINGS = (".qml", "_shapefile.qml", "_style.json")
+"""How the styles beside them end: QGIS takes the file's own name, also beside an archive."""
 
 CURVES_FILES = ("metrics.json", "plots/metrics/*.tsv")
 PREVIEW_FILES = tuple(
@@ -157,7 +161,7 @@ def previews(city: str) -> Path:
 
 def map_files(city: str) -> list[str]:
     """Names of the files of the vector map that there may be."""
-    return [f"{city}{ending}" for ending in MAP_ENDINGS.values()]
+    return [f"{city}{ending}" for ending in (*MAP_ENDINGS.values(), *MAP_STYLE_ENDINGS)]
 
 
 def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:

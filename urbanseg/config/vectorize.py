@@ -9,7 +9,7 @@ from urbanseg.config.base import Area, Metres, Model, Number, Unique
 ByClass = Area | dict[str, Area]
 """One value for all classes, or values by class; 0 for those not named."""
 
-Format = Literal["gpkg", "fgb", "geojson", "shapefile", "pmtiles"]
+Format = Literal["gpkg", "fgb", "geojson", "shapefile", "parquet", "pmtiles"]
 
 
 class RoadParams(Model):

@@ -23,8 +23,8 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import vector_files
 from urbanseg.io.files import atomic
-from urbanseg.mapping.export import reproducible_writing, write_layer
-from urbanseg.mapping.styles import GEOMETRY, document, dot, qml_text, style_table, symbols
+from urbanseg.mapping.styles import document, dot, qml_text, style_table, symbols
+from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
 
 UNREADABLE = (
     PipelineError,
@@ -97,10 +97,10 @@ def write_checkpoints(
     strata = pd.DataFrame({"class_id": range(len(classes)), "name": classes.names, "area_ha": area_ha})
     styles = style_table({POINTS: points_qml(classes)})
     with atomic(path) as temporary, reproducible_writing(path):
-        write = partial(write_layer, path=temporary, driver="GPKG")
-        write(points, layer=POINTS, geometry_type="Point", layer_options={"GEOMETRY_NAME": GEOMETRY})
+        write = partial(write_layer, path=temporary)
+        write(points, layer=POINTS, title=f"{path.stem}: points to interpret", geometry_type="Point")
         write(strata, layer=STRATA, append=True)
-        write(styles, layer="layer_styles", append=True, layer_options={"FID": "id"})
+        write(styles, layer="layer_styles", append=True)
 
 
 def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:

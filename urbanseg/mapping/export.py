@@ -1,31 +1,42 @@
-"""Writing the map for GIS users: GeoPackage with styles, FlatGeobuf, GeoJSON, Shapefile, vector tiles.
+"""Writing the map for GIS users, in all formats, each with its style beside it.
 
-Equal maps are equal bytes: GDAL is given a fixed clock, and the archive fixed times. All
-tables go through Arrow in one call per layer, not feature by feature.
+Equal maps are equal bytes: GDAL is given a fixed clock, and archives fixed times. QGIS styles lie
+under the names by which QGIS looks for them.
 """
 
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
-import pyogrio
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from urbanseg import paths
-from urbanseg.errors import PipelineError
-from urbanseg.io.files import atomic, require_space
-from urbanseg.mapping.styles import GEOMETRY
-
-CLOCK = "2000-01-01T00:00:00.000Z"
-"""Time of writing that is stored in the files."""
+from urbanseg.classes import ClassTable
+from urbanseg.io.files import atomic, write_json
+from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
+from urbanseg.mapping.vector_tiles import web_style, write_tiles
 
 GEOMETRY_TYPES = {"land_cover": "Polygon", "road_edges": "LineString", "road_nodes": "Point"}
 """Layers of the map in the order they are written."""
+
+LAND_COVER_FILES = {"fgb": "FlatGeobuf", "geojson": "GeoJSON", "parquet": "GeoParquet"}
+"""Formats that are one file of the land cover."""
+
+DEFAULT_PIXEL_M = 10.0
+
+
+@dataclass(frozen=True)
+class About:
+    """What files say of the map for people: what it shows, and who is to be credited for it."""
+
+    title: str
+    attribution: str = ""
+
+    def of(self, layer: str) -> str:
+        """Title of a layer: ``Town: land cover``."""
+        return f"{self.title}: {layer.replace('_', ' ')}"
 
 
 def write_map(
@@ -34,10 +45,15 @@ def write_map(
     layers: Mapping[str, gpd.GeoDataFrame],
     styles: pd.DataFrame,
     formats: Collection[str] = ("gpkg", "geojson", "shapefile"),
+    pixel_m: float = DEFAULT_PIXEL_M,
+    about: About | None = None,
+    classes: ClassTable | None = None,
 ) -> None:
     """Write the map into the files that `map_files` names; the folder is replaced atomically.
 
-    The GeoPackage holds all layers and their styles; the others hold the land cover.
+    The GeoPackage holds all layers and their styles, vector tiles the land cover and the
+    roads; the others hold the land cover. Beside them lie QGIS styles (``.qml``), and the
+    style of the vector tiles for MapLibre.
 
     Args:
         folder: what an earlier run wrote there is replaced.
@@ -45,18 +61,37 @@ def write_map(
         layers: a table for each of `GEOMETRY_TYPES`; may be empty but for the land cover.
         styles: as `urbanseg.mapping.styles.layer_styles` makes it.
         formats: keys of `paths.MAP_ENDINGS`.
+        pixel_m: side of the pixels that the map was made of, in metres; coordinates are
+            rounded to a thousandth of it.
+        about: title and attribution; the name is the title if None.
+        classes: for the style of the vector tiles, which is left out if None.
 
     Raises:
         PipelineError: if the disk is full, GDAL cannot write, or the folder holds other files.
     """
+    about = about or About(name)
+    qml = dict(zip(styles["f_table_name"], styles["styleQML"], strict=True))
+    land_cover, title = layers["land_cover"], about.of("land_cover")
     with atomic(folder, paths.map_files(name)) as temporary, reproducible_writing(folder):
         temporary.mkdir()
         targets = map_files(temporary, name)
-        if "gpkg" in formats:
-            write_geopackage(targets["gpkg"], layers, styles)
-        for format_name, write in LAND_COVER_WRITERS.items():
-            if format_name in formats:
-                write(targets[format_name], layers["land_cover"])
+        for form in [form for form in targets if form in formats]:
+            target = targets[form]
+            if form == "gpkg":
+                write_geopackage(target, layers, styles, pixel_m, about)
+            elif form == "shapefile":
+                write_shapefile(target, land_cover, qml["land_cover"], pixel_m)
+            elif form == "pmtiles":
+                write_tiles(target, land_cover, layers["road_edges"], name, about.title, about.attribution)
+            else:
+                write_layer(
+                    land_cover, target, "land_cover", pixel_m=pixel_m, title=title, geometry_type="Polygon"
+                )
+            if form == "pmtiles" and classes is not None:
+                style = web_style(target.name, classes, about.title, about.attribution)
+                write_json(temporary / f"{name}_style.json", style)
+            if form in {*LAND_COVER_FILES, "shapefile"}:
+                target.with_suffix(".qml").write_text(qml["land_cover"], encoding="utf-8")
 
 
 def map_files(folder: Path, name: str) -> dict[str, Path]:
@@ -64,54 +99,49 @@ def map_files(folder: Path, name: str) -> dict[str, Path]:
     return {format_name: folder / f"{name}{ending}" for format_name, ending in paths.MAP_ENDINGS.items()}
 
 
-def write_geopackage(path: Path, layers: Mapping[str, gpd.GeoDataFrame], styles: pd.DataFrame) -> None:
-    """Write all layers, each with a spatial index, and the table of styles.
+def write_geopackage(
+    path: Path,
+    layers: Mapping[str, gpd.GeoDataFrame],
+    styles: pd.DataFrame,
+    pixel_m: float = DEFAULT_PIXEL_M,
+    about: About | None = None,
+) -> None:
+    """Write all layers, each with a spatial index and a title, and the table of styles.
 
     Args:
         path: of the GeoPackage, a new file.
         layers: a table for each of `GEOMETRY_TYPES`.
         styles: as `urbanseg.mapping.styles.layer_styles` makes it.
+        pixel_m: as in `write_map`.
+        about: as in `write_map`.
     """
+    about = about or About(path.stem)
     for layer, kind in GEOMETRY_TYPES.items():
         write_layer(
             layers[layer],
             path,
-            driver="GPKG",
-            layer=layer,
+            layer,
+            pixel_m=pixel_m,
+            title=about.of(layer),
             geometry_type=kind,
             append=path.exists(),
-            layer_options={"GEOMETRY_NAME": GEOMETRY, "SPATIAL_INDEX": "YES"},
         )
-    write_layer(styles, path, driver="GPKG", layer="layer_styles", append=True, layer_options={"FID": "id"})
+    write_layer(styles, path, "layer_styles", append=True)
 
 
-def write_geojson(path: Path, land_cover: gpd.GeoDataFrame) -> None:
-    """Write RFC 7946 GeoJSON: WGS 84, shells counter-clockwise, eight decimals.
+def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame, qml: str, pixel_m: float) -> None:
+    """Write a zip archive of ``land_cover.shp``, its sidecar files in UTF-8, and its QGIS style.
 
-    That is a millimetre. The usual seven, a centimetre, would change areas by some parts
-    in a million where pixels are half a metre.
+    Args:
+        path: of the archive, a new file.
+        land_cover: polygons.
+        qml: the style.
+        pixel_m: as in `write_map`.
     """
-    write_layer(
-        land_cover,
-        path,
-        driver="GeoJSON",
-        layer=path.stem,
-        geometry_type="Polygon",
-        layer_options={"RFC7946": "YES", "WRITE_BBOX": "YES", "COORDINATE_PRECISION": "8"},
-    )
-
-
-def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
-    """Write a zip archive of ``land_cover.shp`` and its sidecar files, in UTF-8."""
     folder = path.with_suffix("")
     folder.mkdir()
-    write_layer(
-        land_cover,
-        folder / "land_cover.shp",
-        driver="ESRI Shapefile",
-        geometry_type="Polygon",
-        layer_options={"ENCODING": "UTF-8", "DBF_DATE_LAST_UPDATE": CLOCK[:10]},
-    )
+    write_layer(land_cover, folder / "land_cover.shp", "land_cover", pixel_m=pixel_m, geometry_type="Polygon")
+    (folder / "land_cover.qml").write_text(qml, encoding="utf-8")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in sorted(folder.iterdir()):
             entry = zipfile.ZipInfo(part.name, date_time=(2000, 1, 1, 0, 0, 0))
@@ -119,65 +149,3 @@ def write_shapefile(path: Path, land_cover: gpd.GeoDataFrame) -> None:
             archive.writestr(entry, part.read_bytes())
             part.unlink()
     folder.rmdir()
-
-
-def write_flatgeobuf(path: Path, land_cover: gpd.GeoDataFrame) -> None:
-    """Write FlatGeobuf with a spatial index, in whose order the polygons come."""
-    write_layer(land_cover, path, driver="FlatGeobuf", layer=path.stem, geometry_type="Polygon")
-
-
-def write_pmtiles(path: Path, land_cover: gpd.GeoDataFrame) -> None:
-    """Write vector tiles for web maps, in one archive that any web server can serve.
-
-    At the closest zoom a tile's 4096 steps are as fine as a fifth of the root of the
-    smallest polygon's area; there are six zooms.
-    """
-    step = float(np.sqrt(land_cover.area.min())) / 5
-    latitude = land_cover.geometry.iloc[[0]].representative_point().to_crs(4326).y.iloc[0]
-    around = 2 * np.pi * 6_378_137 * np.cos(np.radians(latitude))
-    closest = int(np.clip(np.ceil(np.log2(around / (4096 * step))), 5, 18))
-    write_layer(
-        land_cover,
-        path,
-        driver="PMTiles",
-        layer="land_cover",
-        geometry_type="Polygon",
-        dataset_options={"NAME": path.stem, "MINZOOM": str(closest - 5), "MAXZOOM": str(closest)},
-    )
-
-
-LAND_COVER_WRITERS: dict[str, Callable[[Path, gpd.GeoDataFrame], None]] = {
-    "fgb": write_flatgeobuf,
-    "geojson": write_geojson,
-    "shapefile": write_shapefile,
-    "pmtiles": write_pmtiles,
-}
-
-
-def write_layer(table: pd.DataFrame, path: Path, **options: Any) -> None:
-    """Write a table as a layer of a vector file; `options` as in `pyogrio.write_dataframe`."""
-    pyogrio.write_dataframe(table, path, use_arrow=True, promote_to_multi=False, **options)
-
-
-@contextmanager
-def reproducible_writing(target: Path) -> Iterator[None]:
-    """Give GDAL a fixed clock, and turn its errors into a `PipelineError`.
-
-    Args:
-        target: named in the error.
-
-    Raises:
-        OSError: naming the target, if the disk is full.
-        PipelineError: if GDAL cannot write a layer for another reason.
-    """
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": CLOCK})
-    try:
-        yield
-    except (DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError) as error:
-        require_space(target)
-        raise PipelineError(
-            f"{target} cannot be written ({error}); check the disk and its permissions"
-        ) from error
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})

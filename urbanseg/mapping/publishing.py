@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry
 
 from urbanseg.errors import PipelineError
-from urbanseg.mapping.styles import GEOMETRY
+from urbanseg.mapping.vector_layers import GEOMETRY
 from urbanseg.redact import redact
 
 EPSG = 4326

@@ -12,11 +12,10 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 
 from urbanseg.classes import ClassTable
+from urbanseg.mapping.vector_layers import GEOMETRY
 
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 ROAD_COLOR = "#2c3e50"
-GEOMETRY = "geom"
-"""Name of the geometry column in the GeoPackage, by which QGIS finds a layer's style."""
 
 
 def layer_styles(class_table: ClassTable) -> pd.DataFrame:

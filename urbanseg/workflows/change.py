@@ -23,7 +23,7 @@ from urbanseg.io import cog, raster
 from urbanseg.io.class_raster import require_classes, require_confidence
 from urbanseg.mapping import change
 from urbanseg.mapping.change import UNKNOWN, Codes, DatedMap
-from urbanseg.mapping.export import write_layer
+from urbanseg.mapping.vector_layers import write_layer
 
 
 def compare_maps(
@@ -55,7 +55,7 @@ def compare_maps(
     matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
     with raster.reading(target) as codes:
         polygons = change.change_polygons(codes, table)
-    write_layer(polygons, folder / "change.gpkg", layer="change", geometry_type="Polygon")
+    write_layer(polygons, folder / "change.gpkg", "change", pixel_m=grid.resolution, geometry_type="Polygon")
     return matrix
 
 

@@ -3,9 +3,12 @@ import resource
 import sqlite3
 import zipfile
 
+import geopandas as gpd
 import numpy as np
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
+import shapely
 from affine import Affine
 from pyproj import CRS
 from scipy import ndimage
@@ -13,10 +16,11 @@ from scipy import ndimage
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.errors import of_system
 from urbanseg.grid import Grid
-from urbanseg.mapping.export import map_files, write_map
+from urbanseg.mapping.export import About, write_map
 from urbanseg.mapping.polygons import polygonise
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
+from urbanseg.mapping.vector_layers import rounded, write_layer
 from urbanseg.paths import MAP_ENDINGS
 from urbanseg.roads.skeleton import road_graph
 
@@ -42,11 +46,16 @@ def layers(with_roads=True):
     }
 
 
+def write_town(folder):
+    about = About("Town", "© somebody")
+    write_map(folder, "town", layers(), layer_styles(TABLE), MAP_ENDINGS, 10, about, TABLE)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("map") / "town"
-    write_map(folder, "town", layers(), layer_styles(TABLE), MAP_ENDINGS)
-    return folder
+    return write_town(folder)
 
 
 def read_all(folder):
@@ -119,7 +128,7 @@ def test_the_geojson_keeps_to_rfc_7946(written):
 def test_the_shapefile_has_all_its_parts_and_short_field_names(written):
     with zipfile.ZipFile(written / "town_shapefile.zip") as archive:
         names = sorted(archive.namelist())
-        assert names == [f"land_cover.{suffix}" for suffix in ("cpg", "dbf", "prj", "shp", "shx")]
+        assert names == [f"land_cover.{suffix}" for suffix in ("cpg", "dbf", "prj", "qml", "shp", "shx")]
         assert archive.read("land_cover.cpg") == b"UTF-8"
         assert CRS.from_wkt(archive.read("land_cover.prj").decode()).to_epsg(min_confidence=20) == 32632
         assert archive.read("land_cover.dbf")[1:4] == bytes([100, 1, 1])
@@ -130,7 +139,7 @@ def test_the_shapefile_has_all_its_parts_and_short_field_names(written):
 
 def test_writing_twice_gives_the_same_bytes(written, tmp_path):
     folder = tmp_path / "elsewhere" / "town"
-    write_map(folder, "town", layers(), layer_styles(TABLE), MAP_ENDINGS)
+    write_town(folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
         p.name: p.read_bytes() for p in written.iterdir()
     }
@@ -180,6 +189,109 @@ def test_vector_tiles_know_the_classes_where_they_lie(written):
     assert areas == pytest.approx(land["area_m2"].groupby(land["class_name"]).sum().to_dict(), rel=0.1)
 
 
+def test_vector_tiles_hold_the_roads_and_say_whose_they_are(written):
+    path = written / "town.pmtiles"
+    roads = pyogrio.read_dataframe(path, layer="roads").to_crs(GRID.crs)
+    assert roads.length.sum() == pytest.approx(layers()["road_edges"].length.sum(), rel=0.05)
+    assert sorted(dict(pyogrio.list_layers(path))) == ["land_cover", "roads"]
+    assert pyogrio.read_info(path, layer="roads")["dataset_metadata"]["attribution"] == "© somebody"
+
+
+def test_vector_tiles_of_a_map_without_roads_hold_the_land_cover(tmp_path):
+    town = layers(with_roads=False)
+    write_map(tmp_path / "town", "town", town, layer_styles(TABLE), ["pmtiles"])
+    assert list(dict(pyogrio.list_layers(tmp_path / "town/town.pmtiles"))) == ["land_cover"]
+
+
+def test_the_web_style_draws_the_layers_of_the_tiles_in_the_colours_of_the_classes(written):
+    style = json.loads((written / "town_style.json").read_text(encoding="utf-8"))
+    assert style["version"] == 8
+    [(name, source)] = style["sources"].items()
+    assert source["url"] == "pmtiles://town.pmtiles"
+    assert source["attribution"] == "© somebody"
+    tiles = {layer for layer, _ in pyogrio.list_layers(written / "town.pmtiles")}
+    assert {layer["source-layer"] for layer in style["layers"]} == tiles
+    assert {layer["source"] for layer in style["layers"]} == {name}
+    fill = style["layers"][0]["paint"]["fill-color"]
+    assert dict(zip(fill[2:-1:2], fill[3:-1:2], strict=True)) == {c.id: c.color for c in TABLE}
+
+
+def test_geoparquet_is_of_version_1_1_with_a_covering_that_holds_each_polygon(written):
+    path = written / "town.parquet"
+    geo = json.loads(pq.read_metadata(path).metadata[b"geo"])
+    column = geo["columns"][geo["primary_column"]]
+    assert geo["version"] == "1.1.0"
+    assert (column["encoding"], column["geometry_types"]) == ("WKB", ["Polygon"])
+    assert CRS.from_json_dict(column["crs"]).to_epsg() == 32632
+    edges = "xmin", "ymin", "xmax", "ymax"
+    assert column["covering"] == {"bbox": {edge: ["bbox", edge] for edge in edges}}
+    made = gpd.read_parquet(path)
+    boxes = pq.read_table(path, columns=["bbox"])["bbox"].to_pylist()
+    assert [tuple(box[edge] for edge in edges) for box in boxes] == made.bounds.apply(tuple, 1).tolist()
+    expected = layers()["land_cover"]
+    assert sorted(made.geometry.to_wkb()) == sorted(expected.geometry.to_wkb())
+
+
+def test_geoparquet_comes_in_row_groups_of_neighbours(tmp_path, monkeypatch):
+    monkeypatch.setattr("urbanseg.mapping.vector_layers.ROW_GROUP", 100)
+    cover = layers()["land_cover"]
+    write_layer(cover, tmp_path / "town.parquet", "land_cover")
+    file = pq.ParquetFile(tmp_path / "town.parquet")
+    assert file.num_row_groups == -(-len(cover) // 100) > 2
+    wide = [np.ptp([box["xmin"].as_py() for box in file.read_row_group(i, ["bbox"])["bbox"]])
+            * np.ptp([box["ymin"].as_py() for box in file.read_row_group(i, ["bbox"])["bbox"]])
+            for i in range(file.num_row_groups)]  # fmt: skip
+    assert np.mean(wide) < 0.6 * GRID.height * GRID.width * 100
+
+
+@pytest.mark.parametrize("form", ["fgb", "geojson", "gpkg", "parquet", "shapefile"])
+@pytest.mark.parametrize("pixel_m", [10, 0.3])
+def test_coordinates_have_the_decimals_of_a_thousandth_of_a_pixel_in_every_format(form, pixel_m, tmp_path):
+    town = layers()
+    turn = Affine(pixel_m / 10, 0.0001 / 3, 512_340 / 7, 0.0002 / 3, pixel_m / 10, 0).to_shapely()
+    town = {name: layer.set_geometry(layer.affine_transform(turn)) for name, layer in town.items()}
+    write_map(tmp_path / "town", "town", town, layer_styles(TABLE), [form], pixel_m)
+    path = tmp_path / f"town/town{MAP_ENDINGS[form]}"
+    if form == "parquet":
+        made = gpd.read_parquet(path)
+    else:
+        made = gpd.read_file(f"/vsizip/{path}" if form == "shapefile" else path, layer="land_cover")
+    places = shapely.get_coordinates(made.geometry)
+    decimals = {10: 8, 0.3: 9} if form == "geojson" else {10: 2, 0.3: 4}
+    assert np.array_equal(np.round(places, decimals[pixel_m]), places)
+    metric = made.to_crs(GRID.crs)
+    before = town["land_cover"]
+    assert np.hypot(*(metric.total_bounds - before.total_bounds).reshape(2, 2)).max() < pixel_m / 500
+    assert shapely.coverage_is_valid(made.geometry.to_numpy())
+    if form != "geojson":
+        assert made["area_m2"].to_numpy() == pytest.approx(
+            made.area.to_numpy(), abs=10.0 ** -decimals[pixel_m]
+        )
+
+
+def test_a_shape_that_rounding_would_break_is_rounded_less():
+    thin = shapely.Polygon([(0, 0), (100, 0), (100, 0.001)])
+    made = rounded(gpd.GeoDataFrame({"area_m2": [1.0]}, geometry=[thin], crs=32632), 10)
+    assert made.is_valid.all()
+    assert made.area[0] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("form", "key"), [("fgb", "TITLE"), ("gpkg", "IDENTIFIER"), ("geojson", "DESCRIPTION")]
+)
+def test_layers_have_the_name_of_what_they_show_and_a_title_with_the_city(form, key, written):
+    info = pyogrio.read_info(written / f"town.{form}", layer="land_cover")
+    assert info["layer_metadata"][key] == "Town: land cover"
+
+
+@pytest.mark.parametrize("name", ["town.qml", "town_shapefile.qml"])
+def test_the_styles_beside_the_files_are_those_of_the_land_cover(name, written):
+    expected = layer_styles(TABLE)["styleQML"][0]
+    assert (written / name).read_text(encoding="utf-8") == expected
+    with zipfile.ZipFile(written / "town_shapefile.zip") as archive:
+        assert archive.read("land_cover.qml").decode() == expected
+
+
 def test_only_the_formats_asked_for_are_written(tmp_path):
     write_map(tmp_path / "town", "town", layers(), layer_styles(TABLE), ["fgb"])
-    assert list((tmp_path / "town").iterdir()) == [map_files(tmp_path / "town", "town")["fgb"]]
+    assert sorted(p.name for p in (tmp_path / "town").iterdir()) == ["town.fgb", "town.qml"]

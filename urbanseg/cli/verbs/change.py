@@ -23,7 +23,7 @@ def run(asked: Namespace) -> None:
     from urbanseg import paths
     from urbanseg.config.params import load
     from urbanseg.io.output_folder import output_folder
-    from urbanseg.mapping.export import reproducible_writing
+    from urbanseg.mapping.vector_layers import reproducible_writing
     from urbanseg.workflows.change import compare_maps
 
     params = load(paths.PARAMS)
