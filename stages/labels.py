@@ -12,9 +12,10 @@ from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLabels, label_sources
 from urbanseg.config.params import Params
+from urbanseg.display.raster_styles import classes_qml
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
-from urbanseg.io import cog, image_sheet, raster, tables
+from urbanseg.io import cog, files, image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def main(city: str, params: Params) -> None:
                 f"{scene.path} has no pixel that can be labelled: all of it is nodata, cloud or unmapped; "
                 "take another date or area"
             )
+    files.write_text(target.with_suffix(".qml"), classes_qml(classes))
     log.info("%s: %s", city, labels.shares(counts, classes))
 
 
@@ -50,9 +52,9 @@ def _labelled(
     sources, trusted = list(label_sources(params.city(city).labels).values()), [params.city(city).inputs]
     if isinstance(sources[0], MaskLabels):
         images = image_sheet.from_table(tables.read(paths.image_sheet(city)))
-        files = image_sheet.find(sources[0].masks)
+        masks = image_sheet.find(sources[0].masks)
         yield from labels.masks(
-            tqdm(images, desc=city, unit="mask"), files, sources[0], params.class_table, trusted
+            tqdm(images, desc=city, unit="mask"), masks, sources[0], params.class_table, trusted
         )
         return
     tallies = [labels.Tally(source.remap if isinstance(source, RasterLabels) else {}) for source in sources]

@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from stages._cli import city_stage
 from urbanseg import labels, paths
 from urbanseg.config.params import Params
+from urbanseg.display.thumbnails import present_classes
 from urbanseg.errors import missing_package
+from urbanseg.imagery import item
 from urbanseg.infer import backends, outputs
 from urbanseg.infer.images import select_bands
 from urbanseg.infer.job import Job
@@ -31,6 +33,11 @@ def main(city: str, params: Params) -> None:
         with files.atomic(paths.prediction_dir(city), paths.PREDICTION_FILES) as folder:
             folder.mkdir()
             outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
+            present_classes(folder, params.class_table)
+            if paths.item(city).exists():
+                rasters, scene_item = sorted(folder.glob("*.tif")), files.read_json(paths.item(city))
+                described = item.describe_map(scene_item, params.class_table, rasters)
+                files.write_json(folder / paths.item(city).name, described)
 
 
 def _strips(city: str, params: Params) -> Iterator[Strip]:

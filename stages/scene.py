@@ -9,6 +9,7 @@ from urbanseg import paths
 from urbanseg.config.labels import FolderScene
 from urbanseg.config.params import Params
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
+from urbanseg.display.thumbnails import present_scene
 from urbanseg.imagery import item
 from urbanseg.imagery.local import image_folder, raster_copy
 from urbanseg.imagery.sentinel2 import archives, area, satellite
@@ -26,6 +27,7 @@ def main(city: str, params: Params) -> None:
         folder.mkdir()
         described = PROVIDERS[scene.provider](city, scene, folder, trusted)
         files.write_json(folder / paths.item(city).name, described)
+        present_scene(folder)
     files.remove(paths.fetched(city))
 
 
@@ -38,7 +40,8 @@ def _simulate(city: str, scene: SimulatedScene, folder: Path, _: list[Path]) -> 
     grid = rendering.area(scene, features)
     assets = folder / paths.scene(city).name, folder / paths.scl(city).name
     properties = rendering.render(features, grid, scene, *assets) | item.source(extract)
-    return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets)
+    rights = item.OPENSTREETMAP if scene.layout is None else item.INVENTED
+    return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets, rights)
 
 
 def _copy(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def _copy(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> di
     grid = raster_copy.copy(scene, bands, scl, trusted)
     properties = {"simulated": False, "source:provider": "local"} | item.source(scene.path)
     assets = [bands, scl] if scl.exists() else [bands]
-    return item.describe(city, grid, list(scene.bands), scene.datetime, properties, assets)
+    rights = item.Rights(scene.license, scene.attribution)
+    return item.describe(city, grid, list(scene.bands), scene.datetime, properties, assets, rights)
 
 
 def _lay_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
@@ -54,7 +58,8 @@ def _lay_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -
     bands = folder / paths.scene(city).name
     grid = image_folder.copy(images, sources, scene, bands, trusted)
     tables.write(folder / paths.image_sheet(city).name, image_sheet.to_table(images))
-    return item.describe(city, grid, list(scene.bands), None, image_folder.provenance(sources), [bands])
+    properties, rights = image_folder.provenance(sources), item.Rights(scene.license, scene.attribution)
+    return item.describe(city, grid, list(scene.bands), None, properties, [bands], rights)
 
 
 def _download(city: str, scene: SentinelHubScene | StacScene, folder: Path, _: list[Path]) -> dict[str, Any]:
@@ -64,7 +69,9 @@ def _download(city: str, scene: SentinelHubScene | StacScene, folder: Path, _: l
     with quiet():
         archive = archives.connect(scene)
         delivery = satellite.deliver(archive, scene, wanted, grid, paths.fetched(city), *assets)
-    return item.describe(city, grid, scene.bands, delivery.moment, delivery.properties, assets)
+    return item.describe(
+        city, grid, scene.bands, delivery.moment, delivery.properties, assets, item.COPERNICUS
+    )
 
 
 PROVIDERS: dict[str, Callable[[str, Any, Path, list[Path]], dict[str, Any]]] = {

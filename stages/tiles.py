@@ -9,8 +9,9 @@ from stages._cli import city_stage
 from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.dataset import splits, tiles
+from urbanseg.display.raster_styles import splits_qml
 from urbanseg.grid import SPLITS, Window
-from urbanseg.io import image_sheet, raster, tables
+from urbanseg.io import files, image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def main(city: str, params: Params) -> None:
         index = tiles.index(laid, split_of, candidates, histogram, names, gap=gap)
 
     splits.write_splits(paths.split(city), grid, laid, split_of)
+    files.write_text(paths.split(city).with_suffix(".qml"), splits_qml())
     tables.write(paths.tiles(city), index)
 
     found = index["split"].value_counts()

@@ -10,7 +10,7 @@ from urbanseg import paths
 from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
-from urbanseg.io import raster
+from urbanseg.io import files, raster
 from urbanseg.io.class_raster import read_classes, require_classes, require_confidence
 from urbanseg.mapping.export import About, write_map
 from urbanseg.mapping.partition import OUTSIDE, Pixels
@@ -49,7 +49,9 @@ def main(city: str, params: Params) -> None:
         edges, nodes = road_layers(repair_network(skeleton, rules), is_road, grid)
 
     layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
-    about = About(params.city(city).title or city)
+    described = paths.prediction_dir(city) / paths.item(city).name
+    said = files.read_json(described)["properties"] if described.exists() else {}
+    about = About(params.city(city).title or city, said.get("attribution", ""))
     formats, pixel_m = params.vectorize.formats, grid.resolution
     write_map(paths.map_dir(city), city, layers, layer_styles(table), formats, pixel_m, about, table)
 

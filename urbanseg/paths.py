@@ -3,8 +3,15 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-SCENE_FILES = ("scene.tif", "scl.tif", "pictures.parquet", "city.osm.pbf", "item.json")
-PREDICTION_FILES = ("classes.tif", "confidence.tif", "probabilities.tif", "entropy.tif", "margin.tif")
+SCENE_FILES = (
+    "scene.tif", "scene.qml", "scl.tif", "scl.qml", "thumbnail.png",
+    "pictures.parquet", "city.osm.pbf", "item.json",
+)  # fmt: skip
+PREDICTION_FILES = (
+    *(f"{name}{ending}" for name in ("classes", "confidence", "probabilities", "entropy", "margin")
+      for ending in (".tif", ".qml")),
+    "thumbnail.png", "item.json",
+)  # fmt: skip
 MAP_ENDINGS = {
     "gpkg": ".gpkg",
     "fgb": ".fgb",
@@ -189,8 +196,10 @@ def of_city(city: str) -> list[Path]:
         scene_dir(city),
         osm(city),
         labels(city),
+        labels(city).with_suffix(".qml"),
         tiles(city),
         split(city),
+        split(city).with_suffix(".qml"),
         prediction_dir(city),
         map_dir(city),
         metrics(city),

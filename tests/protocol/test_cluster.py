@@ -158,7 +158,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
     found = write(tmp_path / "cluster", disturbed())
     assert held[0] > 0
     assert sum(process.poll() is None for process in running.workers.values()) == 1
-    assert set(found) == {"classes.tif", "classes.tif.aux.xml", "confidence.tif"}
+    assert set(found) == {
+        "classes.tif", "classes.tif.aux.xml", "classes.qml", "confidence.tif", "confidence.qml",
+    }  # fmt: skip
     assert found == expected
 
 

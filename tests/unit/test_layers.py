@@ -12,7 +12,7 @@ LAYERS = [
     {"stages", "cli"},
     {"workflows"},
     {"imagery", "osm", "labels", "learn", "infer", "mapping", "metrics", "report"},
-    {"config", "io", "dataset", "model", "roads", "grid", "classes", "errors", "paths", "redact"},
+    {"config", "display", "io", "dataset", "model", "roads", "grid", "classes", "errors", "paths", "redact"},
 ]
 """From the top; who stands lower is imported by who stands higher."""
 

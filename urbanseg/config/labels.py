@@ -31,11 +31,14 @@ from urbanseg.config.base import (
     parse_time,
     to_utc_text,
 )
-from urbanseg.config.names import BandName, LayerName
+from urbanseg.config.names import BandName, LayerName, Title
 from urbanseg.config.remaps import TABLES
 
 IGNORE_NAME = "ignore"
 """Name, in place of a class, of pixels that are excluded from losses and metrics."""
+
+SPDX = r"^[A-Za-z0-9.+-]{1,100}$"
+"""Identifiers of licences, such as CC-BY-4.0; ``other`` for what has none."""
 
 ClassName = str
 
@@ -235,6 +238,8 @@ class FolderScene(Model):
     bands: dict[BandName, BandNumber] = Field(min_length=1)
     resolution_m: Resolution
     splits: SplitLists
+    license: str = Field("other", pattern=SPDX, exclude_if=lambda name: name == "other")
+    attribution: Title | None = Field(default=None, exclude_if=lambda name: name is None)
 
 
 class MaskLabels(Model):

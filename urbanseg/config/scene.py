@@ -29,7 +29,7 @@ from urbanseg.config.base import (
     check_bbox,
     check_url,
 )
-from urbanseg.config.names import BandName
+from urbanseg.config.names import BandName, Title
 from urbanseg.grid import BLOCK_PX
 
 SENTINEL2_BANDS = (
@@ -45,6 +45,9 @@ MAX_FACTOR = 50
 
 MAX_FINE_PX = 60_000
 """Fine pixels of a simulated scene, along a side."""
+
+SPDX = r"^[A-Za-z0-9.+-]{1,100}$"
+"""Identifiers of licences, such as CC-BY-4.0; ``other`` for what has none."""
 
 
 class LayoutParams(Model):
@@ -148,6 +151,8 @@ class LocalScene(Model):
     crs: str | None = None
     resolution_m: Resolution | None = None
     like: FilePath | None = None
+    license: str = Field("other", pattern=SPDX, exclude_if=lambda name: name == "other")
+    attribution: Title | None = Field(default=None, exclude_if=lambda name: name is None)
     resampling: Literal["auto", "nearest", "bilinear", "cubic", "average"] = "auto"
     mask: MaskParams | None = None
     datetime: Time | None = None

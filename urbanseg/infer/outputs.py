@@ -7,17 +7,20 @@ from tqdm import tqdm
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.predict import PredictParams
+from urbanseg.display.raster_styles import classes_qml, share_qml
 from urbanseg.grid import Grid
 from urbanseg.infer.majority_filter import majority_filtered
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import cog
+from urbanseg.io.files import write_text
 from urbanseg.io.prefetch import prefetch
 
 
 def write(
     folder: Path, grid: Grid, strips: Iterable[Strip], classes: ClassTable, options: PredictParams
 ) -> None:
-    """Write ``classes.tif``, ``confidence.tif`` and what `options.rasters` names besides into `folder`.
+    """Write ``classes.tif``, ``confidence.tif`` and what `options.rasters` names besides into `folder`, each
+    with its QGIS style.
 
     The strips are filtered as the options say and prefetched in a thread of their own, ahead of
     the writing. The files appear when all are complete.
@@ -41,6 +44,8 @@ def write(
             for path, writer in writers.items():
                 writer.write(strip.layers[path.stem], strip.window)
             bar.update(strip.window.height)
+    for path in layers:
+        write_text(path.with_suffix(".qml"), classes_qml(classes) if path.stem == "classes" else share_qml())
 
 
 def _layers(classes: ClassTable, options: PredictParams) -> dict[str, cog.RasterProfile]:

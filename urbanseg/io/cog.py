@@ -4,13 +4,11 @@ A writer fills a plain tiled GeoTIFF under a temporary name and converts it to a
 is complete, so memory is bounded by the window and a half-written raster never appears.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
-from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
@@ -18,10 +16,11 @@ import rasterio.shutil
 from numpy.typing import DTypeLike, NDArray
 from rasterio.errors import RasterioError
 
-from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window
-from urbanseg.io.files import atomic, remove, require_space
+from urbanseg.io.attribute_table import class_sidecar
+from urbanseg.io.files import atomic, remove, require_space, write_text
 from urbanseg.io.georeference import UNKNOWN_CRS
 from urbanseg.io.raster import rasterio_window
 
@@ -56,7 +55,8 @@ class RasterProfile(TypedDict, total=False):
     nodata: float | None
     descriptions: Sequence[str]
     classes: ClassTable
-    """Their colour table goes into it, and their labels into a ``.aux.xml`` beside it, for GDAL and QGIS."""
+    """Their colour table goes into it; their labels, colours and pixels into a ``.aux.xml`` beside it, as
+    raster attribute table for GDAL and ArcGIS."""
     resampling: str
     """The rule for overviews: ``nearest``, ``average`` or ``mode``."""
 
@@ -106,7 +106,7 @@ def writing_all(grid: Grid, layers: Mapping[Path, RasterProfile]) -> Iterator[di
             list(pool.map(_to_cog, drafts, targets, rules))
     for path, layer in layers.items():
         if "classes" in layer:
-            _write_category_names(path, layer["classes"])
+            write_text(path.with_name(f"{path.name}.aux.xml"), class_sidecar(path, layer["classes"]))
 
 
 @contextmanager
@@ -164,54 +164,4 @@ def _to_cog(source: Path, target: Path, resampling: str) -> None:
         overview_resampling=resampling,
         bigtiff="if_safer",
         num_threads="all_cpus",  # the bytes are the same for any number
-    )
-
-
-def _write_category_names(path: Path, classes: ClassTable) -> None:
-    """Write the names of the classes beside a raster, and its statistics as GDAL would.
-
-    GDAL keeps statistics in the same file: where they stand already, reading the raster changes nothing.
-    """
-    names = [*classes.labels, *[""] * (IGNORE - len(classes)), "ignore"]
-    items = "".join(f"      <Category>{escape(name)}</Category>\n" for name in names)
-    text = (
-        '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
-        f"{items}    </CategoryNames>\n{_statistics(path)}  </PAMRasterBand>\n</PAMDataset>\n"
-    )
-    sidecar = path.with_name(f"{path.name}.aux.xml")
-    with atomic(sidecar) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _statistics(path: Path) -> str:
-    """Histogram and statistics of a class raster, as GDAL keeps them; of no pixel, nothing."""
-    counts = np.zeros(IGNORE + 1, np.int64)
-    with rasterio.open(path) as raster:
-        for _, window in raster.block_windows(1):
-            counts += np.bincount(raster.read(1, window=window).ravel(), minlength=IGNORE + 1)
-    pixels, counts[IGNORE] = counts.sum(), 0
-    if not (valid := int(counts.sum())):
-        return ""
-    present = np.flatnonzero(counts).tolist()
-    total, squares = (sum(int(counts[k]) * k**power for k in present) for power in (1, 2))
-    figures = {
-        "MAXIMUM": f"{present[-1]}",
-        "MEAN": f"{total / valid:.14g}",
-        "MINIMUM": f"{present[0]}",
-        "STDDEV": f"{math.sqrt(valid * squares - total**2) / valid:.14g}",
-        "VALID_PERCENT": f"{100 * valid / int(pixels):.4g}",
-    }
-    items = "".join(f'      <MDI key="STATISTICS_{key}">{value}</MDI>\n' for key, value in figures.items())
-    histogram = {
-        "HistMin": "-0.5",
-        "HistMax": "255.5",
-        "BucketCount": "256",
-        "IncludeOutOfRange": "0",
-        "Approximate": "0",
-        "HistCounts": "|".join(map(str, counts)),
-    }
-    bars = "".join(f"        <{key}>{value}</{key}>\n" for key, value in histogram.items())
-    return (
-        f"    <Histograms>\n      <HistItem>\n{bars}      </HistItem>\n    </Histograms>\n"
-        f"    <Metadata>\n{items}    </Metadata>\n"
     )

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
 from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.display.qml import categories, document, dot, qml_text, symbols
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import vector_files
 from urbanseg.io.files import atomic
-from urbanseg.mapping.styles import document, dot, qml_text, style_table, symbols
+from urbanseg.mapping.styles import style_table
 from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
 
 UNREADABLE = (
@@ -40,6 +41,9 @@ UNREADABLE = (
 
 POINTS, STRATA = "points", "strata"
 """Layers of the file."""
+
+COLUMNS = ("fid", "point", "mapped", "reference", "note")
+"""Of the points, as the file has them."""
 
 UNFILLED_COLOR = "#ffee00"
 CANNOT_TELL = "cannot tell"
@@ -148,15 +152,12 @@ def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
 
 
 def points_qml(classes: ClassTable) -> str:
-    """Dots in the colour of the class that was filled in, and the form to fill in."""
-    root, renderer = document("categorizedSymbol", attr="reference", categories="Symbology|Fields|Forms")
+    """Dots in the colour of the class that was filled in, a form to fill in, a table without the map."""
+    parts = "Symbology|Fields|Forms|AttributeTable"
+    root, renderer = document("categorizedSymbol", attr="reference", categories=parts)
     choices = [(c.label, str(c.id), c.color) for c in classes] + [(CANNOT_TELL, str(IGNORE), "#000000")]
-    listed = ET.SubElement(renderer, "categories")
-    for label, value, _ in [*choices, ("not filled in", "", "")]:
-        symbol = value or "open"
-        ET.SubElement(
-            listed, "category", value=value, type="integer", symbol=symbol, label=label, render="true"
-        )
+    every = [*choices, ("not filled in", "", "")]
+    categories(renderer, [(value, value or "open", label) for label, value, _ in every])
     drawn = [(value, dot(color, "2.4")) for _, value, color in choices]
     symbols(renderer, "marker", "SimpleMarker", [*drawn, ("open", dot(UNFILLED_COLOR, "3.2"))])
 
@@ -171,6 +172,10 @@ def points_qml(classes: ClassTable) -> str:
     editable = ET.SubElement(root, "editable")
     for name in ("point", "mapped"):
         ET.SubElement(editable, "field", name=name, editable="0")
+    columns = ET.SubElement(ET.SubElement(root, "attributetableconfig"), "columns")
+    for name in COLUMNS:
+        hidden = str(int(name == "mapped"))
+        ET.SubElement(columns, "column", name=name, type="field", width="-1", hidden=hidden)
     return qml_text(root)
 
 

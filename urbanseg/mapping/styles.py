@@ -1,21 +1,34 @@
 """QGIS styles of the map's layers, and the table in which a GeoPackage carries them.
 
 QGIS looks for a table `layer_styles` when it opens a GeoPackage and takes the default
-style it finds there, so the map opens coloured. Style XML (QML) is what QGIS itself
-saves, cut down to the renderer.
+style it finds there, so the map opens coloured.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from xml.etree import ElementTree as ET
 
 import pandas as pd
 
 from urbanseg.classes import ClassTable
+from urbanseg.display.qml import (
+    ROAD_COLOR,
+    categories,
+    data_defined,
+    document,
+    dot,
+    fill,
+    qml_text,
+    rgba,
+    symbols,
+    visible_from,
+)
 from urbanseg.mapping.vector_layers import GEOMETRY
 
-DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-ROAD_COLOR = "#2c3e50"
+ROADS_FROM, NODES_FROM = 100_000, 10_000
+"""Scales, as 1 : n, from which roads and their nodes are drawn."""
+
+ROAD_WIDTH = 'max(0.3, "width_m" * 1000 / @map_scale)'
+"""Width of a road in millimetres of the screen: to scale, but never thinner than can be seen."""
 
 
 def layer_styles(class_table: ClassTable) -> pd.DataFrame:
@@ -53,23 +66,34 @@ def style_table(styles: Mapping[str, str]) -> pd.DataFrame:
 
 
 def land_cover_qml(class_table: ClassTable) -> str:
-    """Fills by `class_id`; a hairline of the same colour hides the seams between polygons."""
-    categories = [(str(c.id), c.label, _fill(c.color)) for c in class_table]
+    """Fills by `class_id`."""
     root, renderer = document("categorizedSymbol", attr="class_id")
-    listed = ET.SubElement(renderer, "categories")
-    for value, label, _ in categories:
-        ET.SubElement(
-            listed, "category", value=value, type="integer", symbol=value, label=label, render="true"
-        )
-    symbols(renderer, "fill", "SimpleFill", ((value, options) for value, _, options in categories))
+    categories(renderer, [(str(c.id), str(c.id), c.label) for c in class_table])
+    symbols(renderer, "fill", "SimpleFill", [(str(c.id), fill(c.color)) for c in class_table])
+    return qml_text(root)
+
+
+def change_qml(class_table: ClassTable, pairs: Iterable[tuple[int, int]]) -> str:
+    """Fills of change by what it became.
+
+    Args:
+        class_table: the classes of both dates.
+        pairs: ids of the class before and the class after of each change that there is.
+    """
+    table = list(class_table)
+    found = [(table[before], table[after]) for before, after in pairs]
+    root, renderer = document("categorizedSymbol", attr='"before" || \' → \' || "after"')
+    rows = [(f"{a.name} → {b.name}", f"{a.id}-{b.id}", f"{a.label} → {b.label}") for a, b in found]
+    categories(renderer, rows, "string")
+    symbols(renderer, "fill", "SimpleFill", [(f"{a.id}-{b.id}", fill(b.color)) for a, b in found])
     return qml_text(root)
 
 
 def road_edges_qml() -> str:
-    """Dark lines."""
+    """Dark lines as wide as the roads, drawn from a scale at which they are apart."""
     root, renderer = document("singleSymbol")
     line = {
-        "line_color": _rgba(ROAD_COLOR),
+        "line_color": rgba(ROAD_COLOR),
         "line_width": "0.4",
         "line_width_unit": "MM",
         "line_style": "solid",
@@ -77,80 +101,14 @@ def road_edges_qml() -> str:
         "joinstyle": "round",
     }
     symbols(renderer, "line", "SimpleLine", [("0", line)])
+    data_defined(renderer, "outlineWidth", ROAD_WIDTH)
+    visible_from(root, ROADS_FROM)
     return qml_text(root)
 
 
 def road_nodes_qml() -> str:
-    """White dots with a dark rim."""
+    """White dots with a dark rim, drawn where single junctions are looked at."""
     root, renderer = document("singleSymbol")
     symbols(renderer, "marker", "SimpleMarker", [("0", dot("#ffffff", "1.2"))])
+    visible_from(root, NODES_FROM)
     return qml_text(root)
-
-
-def dot(color: str, size_mm: str) -> dict[str, str]:
-    """Options of a marker: a disc with a dark rim."""
-    return {
-        "name": "circle",
-        "color": _rgba(color),
-        "outline_color": _rgba(ROAD_COLOR),
-        "outline_width": "0.3",
-        "size": size_mm,
-        "size_unit": "MM",
-    }
-
-
-def document(kind: str, categories: str = "Symbology", **attributes: str) -> tuple[ET.Element, ET.Element]:
-    """An empty QML document and its renderer, of a kind that QGIS knows."""
-    root = ET.Element("qgis", version="3.28.0", styleCategories=categories)
-    renderer = ET.SubElement(
-        root,
-        "renderer-v2",
-        {"type": kind, **attributes, "symbollevels": "0", "enableorderby": "0", "forceraster": "0"},
-    )
-    return root, renderer
-
-
-def symbols(
-    renderer: ET.Element, kind: str, layer_class: str, drawn: Iterable[tuple[str, Mapping[str, str]]]
-) -> None:
-    """Give a renderer its symbols, by name, each of one layer with its options.
-
-    Args:
-        renderer: element that takes the symbols.
-        kind: ``fill``, ``line`` or ``marker``.
-        layer_class: class of the symbol layer in QGIS.
-        drawn: name and options of each symbol.
-    """
-    parent = ET.SubElement(renderer, "symbols")
-    for name, options in drawn:
-        symbol = ET.SubElement(
-            parent, "symbol", name=name, type=kind, alpha="1", clip_to_extent="1", force_rhr="0"
-        )
-        layer = ET.SubElement(
-            symbol, "layer", {"class": layer_class, "enabled": "1", "locked": "0", "pass": "0"}
-        )
-        mapping = ET.SubElement(layer, "Option", type="Map")
-        for option, value in options.items():
-            ET.SubElement(mapping, "Option", name=option, type="QString", value=value)
-
-
-def _fill(color: str) -> dict[str, str]:
-    return {
-        "color": _rgba(color),
-        "style": "solid",
-        "outline_color": _rgba(color),
-        "outline_style": "solid",
-        "outline_width": "0.1",
-        "outline_width_unit": "MM",
-        "joinstyle": "bevel",
-    }
-
-
-def _rgba(color: str) -> str:
-    return ",".join(str(part) for part in (*bytes.fromhex(color.removeprefix("#")), 255))
-
-
-def qml_text(root: ET.Element) -> str:
-    """A QML document as text."""
-    ET.indent(root)
-    return DOCTYPE + ET.tostring(root, encoding="unicode") + "\n"

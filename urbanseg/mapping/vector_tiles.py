@@ -20,6 +20,7 @@ import geopandas as gpd
 import numpy as np
 
 from urbanseg.classes import ClassTable
+from urbanseg.display.qml import ROAD_COLOR
 from urbanseg.io.files import remove
 from urbanseg.mapping.vector_layers import write_layer
 
@@ -34,8 +35,6 @@ LEAF_ENTRIES = 4096
 
 GZIP, MVT = 2, 1
 """Codes of the PMTiles specification for gzip and for vector tiles."""
-
-ROAD_COLOR = "#2c3e50"
 
 Tile = tuple[int, int, int]
 """Zoom, column, and row from the top."""

@@ -16,20 +16,23 @@ from tqdm import tqdm
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.change import ChangeParams
 from urbanseg.config.scene import LocalScene
+from urbanseg.display.raster_styles import paletted_qml
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window, strips
 from urbanseg.imagery.local import warping
 from urbanseg.io import cog, raster
 from urbanseg.io.class_raster import require_classes, require_confidence
+from urbanseg.io.files import write_text
 from urbanseg.mapping import change
 from urbanseg.mapping.change import UNKNOWN, Codes, DatedMap
+from urbanseg.mapping.styles import change_qml, style_table
 from urbanseg.mapping.vector_layers import write_layer
 
 
 def compare_maps(
     before: Path, after: Path, folder: Path, table: ClassTable, rules: ChangeParams
 ) -> pd.DataFrame:
-    """Write change.tif, matrix_ha.csv and change.gpkg into a folder, on the grid of the first map.
+    """Write change.tif, matrix_ha.csv and change.gpkg, with QGIS styles, on the grid of the first map.
 
     If that is not in metres on the ground, all are on one in its UTM zone, so that areas are areas.
 
@@ -47,7 +50,7 @@ def compare_maps(
         PipelineError: if a map is missing, can't be read or is no class raster, if the maps don't
             overlap, or the disk is full.
     """
-    grid = metric_grid(before / "classes.tif")
+    grid, classes = metric_grid(before / "classes.tif"), list(table)
     target = folder / "change.tif"
     with opened(before, grid, len(table)) as first, opened(after, grid, len(table)) as second:
         pixels = _write_codes(target, first, second, rules)
@@ -55,7 +58,13 @@ def compare_maps(
     matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
     with raster.reading(target) as codes:
         polygons = change.change_polygons(codes, table)
-    write_layer(polygons, folder / "change.gpkg", "change", pixel_m=grid.resolution, geometry_type="Polygon")
+    pairs = [(a, b) for a, b in np.argwhere(pixels).tolist() if a != b]
+    colors = [(256 * a + b, classes[b].color, f"{classes[a].label} → {classes[b].label}") for a, b in pairs]
+    write_text(target.with_suffix(".qml"), paletted_qml(colors))
+    styles = style_table({"change": change_qml(table, pairs)})
+    geopackage, title = folder / "change.gpkg", f"{before.name} to {after.name}: change"
+    write_layer(polygons, geopackage, "change", pixel_m=grid.resolution, title=title, geometry_type="Polygon")
+    write_layer(styles, geopackage, "layer_styles", append=True)
     return matrix
 
 

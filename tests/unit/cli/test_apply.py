@@ -251,7 +251,8 @@ def test_ground_control_points_place_the_result(model, pixels, tmp_path, caplog)
     assert area == pytest.approx(WIDTH * HEIGHT * abs(AFFINE.determinant), rel=0.05)
     assert "warped by its ground control points to WGS 84 / UTM zone 40N" in caplog.text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        ".urbanseg.json", "classes.tif", "classes.tif.aux.xml", "confidence.tif", "preview.png",
+        ".urbanseg.json", "classes.tif", "classes.tif.aux.xml", "classes.qml", "confidence.tif",
+        "confidence.qml", "preview.png",
     }  # fmt: skip
 
 

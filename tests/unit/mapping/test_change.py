@@ -192,7 +192,7 @@ def test_the_stage_writes_raster_matrix_and_polygons_of_maps_on_different_grids(
     compare(tmp_path / "old", tmp_path / "new", tmp_path / "out", monkeypatch)
     matrix = pd.read_csv(tmp_path / "out/matrix_ha.csv", index_col="before")
     assert matrix.loc["vegetation", "water"] == pytest.approx(0.6)
-    [polygon] = gpd.read_file(tmp_path / "out/change.gpkg").itertuples()
+    [polygon] = gpd.read_file(tmp_path / "out/change.gpkg", layer="change").itertuples()
     assert (polygon.before, polygon.after) == ("vegetation", "water")
     assert polygon.area_ha == pytest.approx(0.6)
     assert raster.describe(tmp_path / "out/change.tif").grid.same_as(grid_of(land.shape))
@@ -236,7 +236,7 @@ def test_a_folder_with_files_of_somebody_else_is_refused_or_written_into_file_by
     assert [p.name for p in docs.iterdir()] == ["thesis.txt"]
     compare(tmp_path / "map", tmp_path / "map", docs, monkeypatch, "--overwrite")
     assert (docs / "thesis.txt").read_text() == "mine"
-    assert {"change.tif", "matrix_ha.csv", "change.gpkg"} <= {p.name for p in docs.iterdir()}
+    assert {"change.tif", "change.qml", "matrix_ha.csv", "change.gpkg"} <= {p.name for p in docs.iterdir()}
 
 
 def test_what_it_wrote_itself_is_replaced_unless_somebody_changed_it(land, tmp_path, monkeypatch):
@@ -268,7 +268,7 @@ def test_matrix_and_polygons_agree_in_metres_on_the_ground(land, crs, step, x, y
     height_m, width_m = grid.pixel_m
     true_ha = 600 * height_m * width_m / 10_000
     matrix = pd.read_csv(tmp_path / "out/matrix_ha.csv", index_col="before")
-    polygons = gpd.read_file(tmp_path / "out/change.gpkg")
+    polygons = gpd.read_file(tmp_path / "out/change.gpkg", layer="change")
     assert matrix.loc["vegetation", "water"] == pytest.approx(true_ha, rel=0.05)  # the border's pixels
     assert polygons["area_ha"].sum() == pytest.approx(matrix.loc["vegetation", "water"], abs=1e-3)
     assert polygons.area.sum() / 10_000 == pytest.approx(polygons["area_ha"].sum())
@@ -287,7 +287,7 @@ def test_a_pixel_whose_confidence_is_unknown_is_not_sure(land, tmp_path, monkeyp
     write(tmp_path / "old", land, np.full(land.shape, IGNORE, np.uint8))
     write(tmp_path / "new", after)
     compare(tmp_path / "old", tmp_path / "new", tmp_path / "out", monkeypatch)
-    assert len(gpd.read_file(tmp_path / "out/change.gpkg")) == 0
+    assert len(gpd.read_file(tmp_path / "out/change.gpkg", layer="change")) == 0
 
 
 def written(path, values, **profile):
@@ -371,7 +371,7 @@ def test_other_integers_nodata_values_and_masks_are_read_as_they_are_meant(
         with rasterio.open(tmp_path / "new" / "classes.tif", "r+") as file:
             file.write_mask(after != IGNORE)
     compare(tmp_path / "old", tmp_path / "new", tmp_path / "out", monkeypatch)
-    [polygon] = gpd.read_file(tmp_path / "out/change.gpkg").itertuples()
+    [polygon] = gpd.read_file(tmp_path / "out/change.gpkg", layer="change").itertuples()
     assert polygon.area_ha == pytest.approx(0.6)
     with raster.reading(tmp_path / "out/change.tif") as codes:
         assert (codes.read_band() == UNKNOWN).sum() >= 25

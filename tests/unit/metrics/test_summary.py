@@ -66,8 +66,8 @@ def test_roads_are_described_on_both_sides(scored):
     assert scored["road_connectivity"] == pytest.approx(
         roads["node_pairs_connected"] / roads["node_pairs"], abs=1e-6
     )
-    # Four blocks, each with one network and short pieces that its border cut off.
-    assert roads["reference"]["components"] == 8
+    # Four blocks, each with one network.
+    assert roads["reference"]["components"] == 4
     assert roads["reference"]["largest_component_share"] > 0.95
     assert 0 < scored["road_apls"] < 1
     assert 0.9 < roads["correctness"] < roads["completeness"] < 1

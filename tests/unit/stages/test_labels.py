@@ -105,7 +105,7 @@ def test_features_become_labels_and_nodata_and_clouds_are_ignored(caplog: pytest
     assert "vegetation 15.7%" in caplog.text
     with rasterio.open(paths.labels("town")) as file:
         assert file.nodata == IGNORE
-        assert file.colormap(1)[3] == (0x27, 0xAE, 0x60, 255)
+        assert file.colormap(1)[3] == (95, 169, 121, 255)
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
 
 

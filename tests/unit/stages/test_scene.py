@@ -41,7 +41,9 @@ def test_a_simulated_scene_is_delivered_with_its_map_and_says_that_it_is_simulat
     write_params(city)
     stages.scene.main()
     folder = paths.scene_dir("town")
-    assert {path.name for path in folder.iterdir()} == {"city.osm.pbf", "scene.tif", "scl.tif", "item.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "city.osm.pbf", "scene.tif", "scene.qml", "scl.tif", "scl.qml", "item.json", "thumbnail.png",
+    }  # fmt: skip
     assert raster.describe(paths.scene("town")).grid.shape == (80, 90)
     item = pystac.Item.from_dict(json.loads(paths.item("town").read_text()))
     assert item.properties["simulated"] is True
@@ -64,7 +66,9 @@ def test_a_real_extract_can_be_rendered() -> None:
     paths.extract("town").rename("extract.osm.pbf")
     write_params(layout=None, osm_path="extract.osm.pbf")
     stages.scene.main()
-    assert {path.name for path in paths.scene_dir("town").iterdir()} == {"scene.tif", "scl.tif", "item.json"}
+    assert {path.name for path in paths.scene_dir("town").iterdir()} == {
+        "scene.tif", "scene.qml", "scl.tif", "scl.qml", "item.json", "thumbnail.png",
+    }  # fmt: skip
     assert json.loads(paths.item("town").read_text())["properties"]["source:file"] == "extract.osm.pbf"
 
 
@@ -73,7 +77,12 @@ def test_a_local_scene_is_delivered_without_a_scene_classification() -> None:
         file.write(np.ones((2, *GRID.shape), np.uint8))
     write_params(provider="local", path="in.tif", bands={"red": 2})
     stages.scene.main()
-    assert {path.name for path in paths.scene_dir("town").iterdir()} == {"scene.tif", "item.json"}
+    assert {path.name for path in paths.scene_dir("town").iterdir()} == {
+        "scene.tif",
+        "scene.qml",
+        "item.json",
+        "thumbnail.png",
+    }
     item = paths.item("town").read_text()
     assert json.loads(item)["properties"]["simulated"] is False
     assert str(Path.cwd()) not in item
