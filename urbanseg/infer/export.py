@@ -10,7 +10,6 @@ same model gives the same bytes: no time and no path of the machine is left in a
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def write(
             make()
         for made in wanted:
             part = Path(name) / made
-            files.write_json(part / FILE, asdict(spec))
+            files.write_json(part / FILE, spec.to_json())
             files.write_json(part / MANIFEST, with_digests(part, MANIFEST, _manifest(made, model, spec)))
             part.rename(folder / made)
 

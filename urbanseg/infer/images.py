@@ -7,14 +7,12 @@ import colorsys
 import logging
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.errors import PipelineError
-from urbanseg.io.raster import NO_MEASUREMENT, Reader
 from urbanseg.model.spec import CLIP, Spec
 
 log = logging.getLogger(__name__)
@@ -70,7 +68,7 @@ def select_bands(descriptions: Sequence[str], spec: Spec, scene: str) -> list[in
     Raises:
         PipelineError: if the scene lacks one, or has two of the name.
     """
-    wanted, names = _wanted(spec), [common_name(text) for text in descriptions]
+    wanted, names = wanted_bands(spec), [common_name(text) for text in descriptions]
     if missing := [own for own, name in wanted.items() if name not in names]:
         raise PipelineError(
             f"{scene} has the bands {', '.join(descriptions) or 'without names'}, but the model needs "
@@ -82,86 +80,9 @@ def select_bands(descriptions: Sequence[str], spec: Spec, scene: str) -> list[in
     return [names.index(name) + 1 for name in wanted.values()]
 
 
-def find_bands(image: Reader, spec: Spec, named: dict[str, int] | None) -> list[int]:
-    """1-based numbers of the image's bands that the model wants, in its order.
-
-    By `named`, else by the bands' descriptions, else by their colours, as files of
-    red, green and blue declare them.
-
-    Args:
-        image: the open image.
-        spec: of the model.
-        named: numbers of bands by name, or None.
-
-    Returns:
-        A number for each band of the model.
-
-    Raises:
-        PipelineError: if one is missing.
-    """
-    colors = [color.name for color in image.dataset.colorinterp]
-    names = [text or color for text, color in zip(image.info.descriptions, colors, strict=True)]
-    given = named.items() if named is not None else [*_numbered(colors), *_numbered(image.info.descriptions)]
-    found = {common_name(name): number for name, number in given}
-    wanted = _wanted(spec)
-    if missing := [own for own, name in wanted.items() if name not in found]:
-        raise PipelineError(
-            f"{image.path} has the bands {', '.join(names)}, but the model needs {', '.join(spec.bands)} "
-            f"and {', '.join(missing)} is missing; say which is which with --bands, such as "
-            f"--bands {','.join(f'{band}={i}' for i, band in enumerate(spec.bands, start=1))}, or name a "
-            "model with --model that was trained on the bands that the image has"
-        )
-    numbers = [found[name] for name in wanted.values()]
-    if not all(1 <= number <= image.info.count for number in numbers):
-        raise PipelineError(f"{image.path} has {image.info.count} bands; --bands asks for {max(numbers)}")
-    if strange := {image.info.dtypes[number - 1] for number in numbers if _is_complex(image, number)}:
-        raise PipelineError(f"{image.path} holds {', '.join(strange)} values; convert them to real numbers")
-    return numbers
-
-
-def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Names and 1-based numbers, the first of a name last, so that it wins."""
-    return [(name, number) for number, name in reversed(list(enumerate(names, start=1))) if name]
-
-
-def _is_complex(image: Reader, number: int) -> bool:
-    return image.info.dtypes[number - 1].startswith("complex")
-
-
-def _wanted(spec: Spec) -> dict[str, str]:
+def wanted_bands(spec: Spec) -> dict[str, str]:
     """The common name of each band of the model."""
     return {band: common_name(band) for band in spec.bands}
-
-
-def require_units(image: Reader, bands: Sequence[int], spec: Spec, *, force: bool = False) -> None:
-    """Refuse an image in other units than those that the model was trained on; else warn of single bands.
-
-    Args:
-        image: the open image.
-        bands: 1-based numbers of its bands, in the model's order.
-        spec: of the model.
-        force: only warn.
-
-    Raises:
-        PipelineError: if the image is in other units, unless `force`.
-    """
-    sample = [_measured(band) for band in image.decimated(SAMPLE_PX, bands)]
-    if not all(len(values) for values in sample):
-        return
-    problem = other_units(sample, spec)
-    if problem and not force:
-        raise PipelineError(
-            f"{image.path} {problem}; scale it to the units of the training, or add --force to predict "
-            "nevertheless"
-        )
-    for name, values, mean, std in zip(spec.bands, sample, spec.mean, spec.std, strict=True):
-        middle = float(np.median(values))
-        if problem or abs(middle - mean) > WARN_STD * std:
-            log.warning(
-                "%s: the band %s is around %.4g, but the model was trained on %.4g ± %.4g; "
-                "scale the image to the same units, or the classes will be wrong",
-                image.path, name, middle, mean, std,
-            )  # fmt: skip
 
 
 def other_units(sample: Sequence[NDArray[np.float64]], spec: Spec) -> str | None:
@@ -198,12 +119,6 @@ def other_units(sample: Sequence[NDArray[np.float64]], spec: Spec) -> str | None
         f"holds values {size} {than} those of the model's training (medians: {values}), so it is in other "
         "units"
     )
-
-
-def _measured(band: np.ma.MaskedArray[Any, Any]) -> NDArray[np.float64]:
-    """The values of a band that are measurements."""
-    values = band.compressed().astype(np.float64)
-    return values[np.abs(values) < NO_MEASUREMENT]
 
 
 def class_table(names: Sequence[str], known: ClassTable | None) -> ClassTable:

@@ -1,13 +1,31 @@
 """Prediction as the `predict` section of params.yaml asks for it, of an open scene."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from urbanseg.config.predict import PredictParams
+from urbanseg.grid import Grid, Window
 from urbanseg.infer.decode import Decoder, kept_classes, min_confidence_by_class
 from urbanseg.infer.stitching import Predictor, Strip, predict_strips
 from urbanseg.infer.tta import restricted, with_tta
 from urbanseg.infer.windows import WindowGrid
-from urbanseg.io import raster
+
+
+class Scene(Protocol):
+    """What is read of a scene: a `raster.Reader`, or an image that is brought to a model's bands."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where its pixels lie."""
+
+    def read(self, window: Window | None = None, bands: Sequence[int] | None = None) -> NDArray[Any]:
+        """Pixels of a window, ``(bands, height, width)``."""
+
+    def valid(self, window: Window | None = None, bands: Sequence[int] | None = None) -> NDArray[np.bool_]:
+        """Which of them hold data, ``(height, width)``."""
 
 
 def window_grid(shape: tuple[int, int], options: PredictParams) -> WindowGrid:
@@ -16,7 +34,7 @@ def window_grid(shape: tuple[int, int], options: PredictParams) -> WindowGrid:
 
 
 def predict_scene(
-    scene: raster.Reader,
+    scene: Scene,
     bands: Sequence[int],
     predict: Predictor,
     classes: Sequence[str],

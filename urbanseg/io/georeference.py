@@ -75,6 +75,12 @@ def find(path: Path, dataset: DatasetReader, fallback_crs: CRS | None = None, *,
     return Grid(fallback_crs, Affine(1, 0, 0, 0, -1, dataset.height), *shape)
 
 
+def is_placed(dataset: DatasetReader) -> bool:
+    """Whether a raster says where on Earth it lies, by an affine transform or by GCPs."""
+    crs = _crs(dataset.crs) if dataset.crs is not None else None
+    return is_placed_by_gcps(dataset) or _problem(dataset, crs) is None
+
+
 def is_placed_by_gcps(dataset: DatasetReader) -> bool:
     """Whether a raster has no grid of its own, but enough GCPs in a CRS that is on Earth."""
     points, crs = dataset.gcps
@@ -82,6 +88,16 @@ def is_placed_by_gcps(dataset: DatasetReader) -> bool:
         return False
     known = _crs(crs)
     return bool(known.is_projected or known.is_geographic) and _is_usable(from_gcps(points))
+
+
+def gdal_systems(source: Grid, target: Grid) -> tuple[str, str]:
+    """The coordinate systems of two grids for GDAL's warper.
+
+    Where they are the same, any will do, as those of images that are nowhere are none to it.
+    """
+    if source.crs == target.crs:
+        return "EPSG:32631", "EPSG:32631"
+    return source.crs.to_wkt(), target.crs.to_wkt()
 
 
 def _crs(crs: object) -> CRS:

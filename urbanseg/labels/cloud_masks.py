@@ -20,6 +20,12 @@ from urbanseg.io.raster import Reader, require_same_grid
 from urbanseg.labels.layers import Mask, Masker
 
 S2CLOUDLESS_BANDS = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")
+IGNORE_SCL = (0, 1, 3, 8, 9, 10, 11)
+"""Codes ignored where no params.yaml says so: nodata, saturated, cloud shadow, clouds, cirrus, snow."""
+
+DILATION_M = 30.0
+"""By how much they grow there."""
+
 AVERAGE_M = 40.0
 """Cloud probability is averaged over a disk of this radius, as its authors do at 10 m."""
 

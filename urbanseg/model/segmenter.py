@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -195,7 +195,7 @@ def _merged(folder: Path, names: Sequence[str], spec: Spec) -> OneVsRest:
 
 def _write_spec(folder: Path, spec: Spec) -> None:
     """Write the spec with the digests of all files, which must be there."""
-    content = digests.with_digests(folder, FILE, asdict(spec))
+    content = digests.with_digests(folder, FILE, spec.to_json())
     (folder / FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

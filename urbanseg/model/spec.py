@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,14 @@ CLIP = 4.0
 """Normalised pixels are clipped to this many standard deviations: a cloud edge or a
 glinting roof must not dominate a batch."""
 
+UNITS = {"reflectance_10000": 10_000.0, "reflectance": 1.0, "uint8": 255.0}
+"""What a model's pixels may be, surface reflectance × 10000 or 0–1 or colours of 8 bits; and their 100 %."""
+
 MOST_UPSAMPLE = 8
 """How many times an image is enlarged, at most."""
+
+LATER = ("resolution_m", "resolution_factor", "units")
+"""Fields that files of older models lack."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,26 @@ class Spec:
     """How many times finer than the scene's pixels the network works."""
     made_with: dict[str, str] = field(default_factory=dict)
     """Versions of the libraries that made the weights."""
+    resolution_m: float | None = None
+    """Side in metres of the pixels that it was trained on; None if it was not noted."""
+    resolution_factor: float = 2.0
+    """It works on pixels so many times smaller and larger than `resolution_m`."""
+    units: str | None = None
+    """A key of `UNITS`; None if it was not noted."""
 
     def __post_init__(self) -> None:
         for name in self.classes:
             check_name(name, "class")
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"a model has two classes at least, all different, not {self.classes}")
+
+    def to_json(self) -> dict[str, Any]:
+        """What is written of it: all fields, of those that older models lack only what says something."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in LATER or value != getattr(Spec, name)
+        }
 
     def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Standard scores of ``(bands, height, width)`` pixels of any dtype, clipped to ±`CLIP`."""
@@ -83,6 +103,11 @@ def _check(spec: Spec) -> None:
         raise ValueError("a standard deviation is not above 0")
     if type(spec.upsample) is not int or not 1 <= spec.upsample <= MOST_UPSAMPLE:
         raise ValueError(f"upsample is no whole number from 1 to {MOST_UPSAMPLE}")
+    sizes = [spec.resolution_factor, *([] if spec.resolution_m is None else [spec.resolution_m])]
+    if not all(type(size) in {int, float} and 0 < size < math.inf for size in sizes) or sizes[0] < 1:
+        raise ValueError("resolution_m is no length, or resolution_factor is below 1")
+    if spec.units is not None and spec.units not in UNITS:
+        raise ValueError(f"units is none of {', '.join(UNITS)}")
     if not all(isinstance(text, str) for text in (spec.arch, spec.encoder)):
         raise ValueError("arch and encoder are no names")
 

@@ -18,8 +18,10 @@ BACKENDS = ("torch", "onnx", "openvino", "openvino_int8")
 def arguments(parser: ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument(
-        "image", type=Path, help="GeoTIFF, JPEG, PNG or the like; a file, or an address (https://…)"
-    )
+        "image", type=Path, nargs="+",
+        help="GeoTIFF, JPEG, PNG or the like; a file, or an address (https://…); or the bands of a scene in "
+        "a file each, or their folder",
+    )  # fmt: skip
     parser.add_argument("folder", type=Path, help="for classes.tif, confidence.tif and preview.png")
     parser.add_argument("--model", type=Path, default=paths.MODEL, help="folder of the model")
     parser.add_argument(
@@ -27,11 +29,25 @@ def arguments(parser: ArgumentParser) -> None:
         choices=BACKENDS,
         help="what runs the model; by default as params.yaml says, else torch, or onnx without PyTorch",
     )
+    input_arguments(parser)
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
+
+
+def input_arguments(parser: ArgumentParser) -> None:
+    """Describe the arguments that say what an image is."""
     parser.add_argument("--bands", help="red=1,green=2,blue=3; by default as the image names them")
     parser.add_argument(
-        "--force", action="store_true", help="predict an image in other units than the training's"
+        "--scale", help="10 or 1,-1000: factor, and what is added, to the units of the model's training"
     )
-    parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
+    parser.add_argument("--mask", help="SCL.tif, or cloud=FILE, valid=FILE; by default what lies beside")
+    parser.add_argument(
+        "--pixel-m", type=float, help="metres of a pixel of an image that does not say where it lies"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="predict an image in other units or far other pixels than the training's",
+    )
 
 
 def run(asked: Namespace) -> None:
@@ -40,18 +56,21 @@ def run(asked: Namespace) -> None:
 
     with output_folder(asked.folder, overwrite=asked.overwrite) as folder:
         predict(asked, folder)
-    logging.getLogger(__name__).info("%s: the land cover of %s", asked.folder, asked.image)
+    names = ", ".join(map(str, asked.image))
+    logging.getLogger(__name__).info("%s: the land cover of %s", asked.folder, names)
 
 
 def predict(asked: Namespace, folder: Path) -> None:
     """Predict the image into an existing folder."""
     from urbanseg.config.params import load
     from urbanseg.config.predict import PredictParams
-    from urbanseg.imagery.local import raster_copy
+    from urbanseg.errors import PipelineError
     from urbanseg.infer import backends, images, outputs
     from urbanseg.infer.scene import predict_scene
     from urbanseg.io import image_sheet, raster
     from urbanseg.report.pictures import colorize, png
+    from urbanseg.workflows.model_input import sources
+    from urbanseg.workflows.model_input.opening import open_for_model
 
     # Colours and the predict section, where the command runs in a project's folder.
     params = load(paths.PARAMS) if paths.PARAMS.exists() else None
@@ -65,13 +84,21 @@ def predict(asked: Namespace, folder: Path) -> None:
     if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
         run_model, spec = backends.for_classes(run_model, spec, list(params.classes), asked.model)
     classes = images.class_table(spec.classes, params.class_table if params else None)
-    nowhere = image_sheet.PLACEHOLDER_CRS
-    with raster.small_cache(), raster.reading(asked.image, nowhere, gcps=True) as image:
-        bands = images.find_bands(image, spec, images.parse_bands(asked.bands) if asked.bands else None)
-        images.require_units(image, bands, spec, force=asked.force)
-        with raster_copy.placed(image, bands, folder / "warped.tif") as (placed, numbers):
-            strips = predict_scene(placed, numbers, run_model, spec.classes, options)
-            outputs.write(folder, placed.grid, strips, classes, options)
-    with raster.reading(folder / "classes.tif", nowhere) as prediction:
+    images_found = sources.gather(asked.image, numbered=asked.bands is not None)
+    if len(images_found) > 1:
+        raise PipelineError(
+            f"{len(images_found)} images are given ({', '.join(image.name for image in images_found[:3])} …), "
+            "but apply takes one at a time; name one, or give their bands by --bands if they are one scene"
+        )
+    with (
+        raster.small_cache(),
+        open_for_model(
+            images_found[0], spec, bands=asked.bands, scale=asked.scale, mask=asked.mask,
+            pixel_m=asked.pixel_m, force=asked.force, drafts=folder,
+        ) as image,
+    ):  # fmt: skip
+        strips = predict_scene(image, image.bands, run_model, spec.classes, options)
+        outputs.write(folder, image.own, image.back(strips), classes, options)
+    with raster.reading(folder / "classes.tif", image_sheet.PLACEHOLDER_CRS) as prediction:
         small = prediction.decimated(PREVIEW_PX, resampling="mode")[0]
     (folder / "preview.png").write_bytes(png(colorize(small.data, classes)))

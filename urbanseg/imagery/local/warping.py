@@ -78,13 +78,13 @@ def warped(
         height=grid.height,
         width=grid.width,
         resampling=resampling,
-        **_scales(source.grid, grid),
+        **kernel_scales(source.grid, grid),
         **options,
     ) as view:
         yield raster.Reader(source.path, view, grid)
 
 
-def _scales(source: Grid, grid: Grid) -> dict[str, str]:
+def kernel_scales(source: Grid, grid: Grid) -> dict[str, str]:
     """Pixels of `grid` per pixel of `source`, by which GDAL widens its kernels.
 
     It would guess them from the extent of each piece, and so blur what is rotated, each piece in a way
