@@ -84,16 +84,16 @@ def predict(asked: Namespace, folder: Path) -> None:
     if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
         run_model, spec = backends.for_classes(run_model, spec, list(params.classes), asked.model)
     classes = images.class_table(spec.classes, params.class_table if params else None)
-    images_found = sources.gather(asked.image, numbered=asked.bands is not None)
-    if len(images_found) > 1:
+    found = sources.gather(asked.image, numbered=asked.bands is not None)
+    if len(found) > 1:
         raise PipelineError(
-            f"{len(images_found)} images are given ({', '.join(image.name for image in images_found[:3])} …), "
+            f"{len(found)} images are given ({', '.join(image.name for image in found[:3])} …), "
             "but apply takes one at a time; name one, or give their bands by --bands if they are one scene"
         )
     with (
         raster.small_cache(),
         open_for_model(
-            images_found[0], spec, bands=asked.bands, scale=asked.scale, mask=asked.mask,
+            found[0], spec, bands=asked.bands, scale=asked.scale, mask=asked.mask,
             pixel_m=asked.pixel_m, force=asked.force, drafts=folder,
         ) as image,
     ):  # fmt: skip

@@ -285,7 +285,9 @@ def _missing(
     ]
     if codes:
         names = [code.upper() for code in codes]
+    spare = count - (image.alpha is not None) >= len(spec.bands)
+    how = f"say which is which with --bands, such as {example}, or " if spare else ""
     return (
-        f"{image.path} has the bands {', '.join(names)}, {needs}; say which is which with --bands, such as "
-        f"{example}, or name a model with --model that was trained on the bands that the image has"
+        f"{image.path} has the bands {', '.join(names)}, {needs}; {how}name a model with --model that was "
+        "trained on the bands that the image has"
     )

@@ -9,7 +9,6 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,7 @@ from numpy.typing import NDArray
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
 from urbanseg.imagery.local import raster_copy
-from urbanseg.infer.back import onto_grid
 from urbanseg.infer.images import SAMPLE_PX, WARN_STD, parse_bands
-from urbanseg.infer.stitching import Strip
 from urbanseg.io import georeference, raster
 from urbanseg.io.image_sheet import PLACEHOLDER_CRS
 from urbanseg.labels.cloud_masks import DILATION_M
@@ -30,6 +27,7 @@ from urbanseg.model.spec import Spec
 from urbanseg.workflows.model_input import bands as band_search
 from urbanseg.workflows.model_input import masks, products, resampling, units
 from urbanseg.workflows.model_input.bands import BandAt
+from urbanseg.workflows.model_input.image import InputReport, ModelInput
 from urbanseg.workflows.model_input.layers import Converted, FileBands, Mask, PixelSource, Regridded, Stacked
 from urbanseg.workflows.model_input.products import Product
 from urbanseg.workflows.model_input.resampling import Resampled
@@ -37,73 +35,6 @@ from urbanseg.workflows.model_input.sources import Source
 from urbanseg.workflows.model_input.units import Numbers, Scaling, UnclearError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class InputReport:
-    """What was found of an image, in sentences for people."""
-
-    name: str
-    files: list[str]
-    product: str | None = None
-    bands: dict[str, str] = field(default_factory=dict)
-    """Where each band of the model was found."""
-    units: str = ""
-    is_placed: bool = True
-    """Whether the image says where on Earth it lies; else areas are in pixels."""
-    pixel_m: float | None = None
-    """Side of a pixel of the image in metres; None if it is not known."""
-    model_pixel_m: float | None = None
-    """The same as the model sees it."""
-    resampling: str = ""
-    mask: str = ""
-    warnings: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it, as JSON has it."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ModelInput:
-    """An image as a model wants it: `read` and `valid` like those of a `Reader`, in its bands and units."""
-
-    name: str
-    files: tuple[Path, ...]
-    grid: Grid
-    """On which the model predicts."""
-    own: Grid
-    """The image's own, on which results are wanted."""
-    bands: list[int]
-    """Numbers of the bands, 1 to their count, for those who ask a `Reader` for bands."""
-    report: InputReport
-    source: PixelSource
-    own_valid: Callable[[Window], Mask] | None = None
-
-    def read(self, window: Window | None = None, bands: Sequence[int] | None = None) -> NDArray[Any]:
-        """Pixels of a window (all, if None) of `grid`, ``(bands, height, width)``, in the model's units."""
-        pixels = self.source.read(window or Window(0, 0, *self.grid.shape))
-        return pixels if bands is None or list(bands) == self.bands else pixels[[n - 1 for n in bands]]
-
-    def valid(self, window: Window | None = None, bands: Sequence[int] | None = None) -> Mask:  # noqa: ARG002
-        """Which pixels of a window hold data that no mask hides, ``(height, width)``."""
-        return self.source.valid(window or Window(0, 0, *self.grid.shape))
-
-    def decimated(self, max_side: int) -> np.ma.MaskedArray[Any, Any]:
-        """A small copy on ``own.shrunk(max_side)``, ``(bands, height, width)``, in the model's units.
-
-        Missing pixels are masked; what a cloud mask hides is not.
-        """
-        return self.source.decimated(max_side)
-
-    def back(self, strips: Iterator[Strip]) -> Iterator[Strip]:
-        """Strips of a prediction on `grid` as strips on `own`; see `onto_grid`.
-
-        What is missing in the image is unknown there, to the pixel.
-        """
-        if self.grid.same_as(self.own):
-            return strips
-        return onto_grid(strips, self.grid, self.own, self.own_valid)
 
 
 @contextmanager
@@ -172,7 +103,7 @@ class _Opening:
             own: f"band {place.number} of {self.source.files[place.file].name} ({place.how})"
             for own, place in zip(self.spec.bands, self.places, strict=True)
         }
-        self._say("; ".join(f"{own} is {where}" for own, where in self.report.bands.items()))
+        self._say(self._whereabouts())
         if self.product is not None and self.product.kind == "toa":
             self._warn("is Level-1C, top of the atmosphere; the model expects surface reflectance (Level-2A)")
 
@@ -202,7 +133,13 @@ class _Opening:
         return found
 
     def opened(self, scaling: Scaling, mask: tuple[str, Path] | None, pixel_m: float | None) -> ModelInput:
-        """The image as the model wants it."""
+        """The image as the model wants it.
+
+        Args:
+            scaling: to the model's units.
+            mask: kind and file, if there is one.
+            pixel_m: side of a pixel of an image that is nowhere, if it is known.
+        """
         base, image = self._placed(self.images, scaling.nodata)
         self.report.is_placed = georeference.is_placed(self.images[0].dataset)
         if not self.report.is_placed and pixel_m is not None:
@@ -316,6 +253,14 @@ class _Opening:
                     f"the band {name} is around {middle:.4g}, but the model was trained on {mean:.4g} ± "
                     f"{std:.4g}; if the image is in other units, the classes will be wrong"
                 )
+
+    def _whereabouts(self) -> str:
+        """Where the bands were found, in a sentence."""
+        names = [
+            f"{own} = {self.source.files[place.file].name if self.source.codes else f'band {place.number}'}"
+            for own, place in zip(self.spec.bands, self.places, strict=True)
+        ]
+        return f"{', '.join(names)} ({', '.join(dict.fromkeys(place.how for place in self.places))})"
 
     def _say(self, sentence: str, *, is_guess: bool = False) -> None:
         if is_guess:

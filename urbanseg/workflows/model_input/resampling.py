@@ -89,10 +89,13 @@ def plan(image: Reader, grid: Grid, spec: Spec, *, is_placed: bool, force: bool 
     if target.same_as(grid):
         return Plan(grid, warning=warning)
     size = math.sqrt(math.prod(target.pixel_m))
-    why = f"the model was trained on {trained:.3g} m" if wanted else "a model sees square pixels, north up"
-    return Plan(
-        target, f"resampled from {pixel:.3g} m to {size:.3g} m ({target.crs.name}), as {why}", warning
-    )
+    if wanted:
+        sentence = (
+            f"resampled from {pixel:.3g} m to {size:.3g} m, as the model was trained on {trained:.3g} m"
+        )
+    else:
+        sentence = f"warped to {target.crs.name}, {size:.3g} m, as a model sees square pixels in metres"
+    return Plan(target, sentence, warning)
 
 
 def _judged(image: Reader, grid: Grid, pixel: float, trained: float, *, force: bool) -> str:
@@ -104,8 +107,9 @@ def _judged(image: Reader, grid: Grid, pixel: float, trained: float, *, force: b
     ratio = pixel / trained
     if ratio > MOST_UPSAMPLING:
         problem = (
-            f"{image.path} has pixels of {pixel:.3g} m, but the model was trained on {trained:.3g} m and "
-            f"looks for what pixels {ratio:.3g} times as large do not show; name a model for such pixels with --model"
+            f"{image.path} has pixels of {pixel:.3g} m, but the model was trained on {trained:.3g} m "
+            f"and looks for what pixels {ratio:.3g} times as large do not show; name one for such pixels "
+            "with --model"
         )
     elif min(grid.shape) * ratio < LEAST_PX:
         across = " × ".join(f"{side * pixel:.3g}" for side in grid.shape)
@@ -115,8 +119,8 @@ def _judged(image: Reader, grid: Grid, pixel: float, trained: float, *, force: b
         )
     elif ratio < 1 / MUCH_DOWNSAMPLING:
         return (
-            f"{image.path}: pixels of {pixel:.3g} m are averaged to {trained:.3g} m; a model that was trained "
-            "on smaller pixels would see more of it"
+            f"{image.path}: pixels of {pixel:.3g} m are averaged to {trained:.3g} m; a model that was "
+            "trained on smaller pixels would see more of it"
         )
     else:
         return ""

@@ -64,7 +64,7 @@ class Scaling:
         return set(self.scale) == {1.0} and set(self.offset) == {0.0}
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Pixels ``(bands, height, width)`` in the model's units: float32, or unchanged if they are in them."""
+        """Pixels ``(bands, height, width)`` in the model's units: float32, or as they are if in them."""
         if self.is_identity:
             return pixels
         scale, offset = (
@@ -261,7 +261,7 @@ def _by_values(numbers: Numbers, spec: Spec, whole: float) -> Scaling:
 
 
 def _is_plausible(sample: Sequence[NDArray[np.float64]], spec: Spec, factor: float, whole: float) -> bool:
-    """Whether values divided by `factor` may be surface reflectance: shade is dark, and glints not too bright."""
+    """Whether values divided by `factor` may be surface reflectance: shade is dark, glints not too bright."""
     visible = [
         values for values, band in zip(sample, spec.bands, strict=True)
         if common_name(band) in {"blue", "green", "red"}
@@ -288,9 +288,9 @@ def _with_or_without_offset(numbers: Numbers, spec: Spec, whole: float) -> Scali
         )
         return _same(count, whole / 1e4, -whole / 10, said, is_guess=True, nodata=nodata, floor=0.0)
     raise UnclearError(
-        f"may be reflectance × 10000 or, as Sentinel-2 since processing baseline 04.00, 1000 more (its "
-        f"darkest numbers are {', '.join(f'{value:.0f}' for value in darkest)}), which its metadata do not say; add "
-        "--scale 1 or --scale 1,-1000"
+        f"may be reflectance × 10000 or, as Sentinel-2 since processing baseline 04.00, 1000 more "
+        f"(its darkest numbers are {', '.join(f'{value:.0f}' for value in darkest)}), which its metadata do "
+        "not say; add --scale 1 or --scale 1,-1000"
     )
 
 
