@@ -33,8 +33,8 @@ WAVELENGTHS = {"blue": (490, 40), "green": (560, 35), "red": (665, 30), "nir": (
 PLACEHOLDER = re.compile(r"(?:band|layer|lyr|channel|b)?[ _.#-]*(\d+)", re.IGNORECASE)
 """Descriptions that say nothing if they count the bands."""
 
-ITEMS = ("eo:common_name", "common_name", "bandname", "band_name", "name", "long_name", "description")
-"""Metadata items of a band that hold its name, in lower case."""
+ITEMS = ("eo", "common_name", "bandname", "band_name", "name", "long_name", "description")
+"""Metadata items of a band that hold its name, in lower case; GDAL cuts ``eo:common_name`` at the colon."""
 
 FOUND = {"description": "by its description", "metadata": "by its metadata", "file": "by the file's name",
          "colour": "as its colour is declared", "layout": "by the order of {}"}  # fmt: skip
@@ -200,7 +200,7 @@ def _by_metadata(images: Sequence[Reader], codes: Mapping[str, str]) -> Iterator
         for number in image.dataset.indexes:
             items = {key.lower(): value for key, value in image.dataset.tags(number).items()}
             for text in (items[key] for key in ITEMS if key in items):
-                if (name := known_as(text, codes)) in WORDS:
+                if (name := known_as(text.removeprefix("common_name="), codes)) in WORDS:
                     yield name, file, number
                     break
             centre = _wavelength(

@@ -76,10 +76,11 @@ class FileBands:
     def decimated(self, max_side: int) -> np.ma.MaskedArray[Any, Any]:
         """All of it with no side above `max_side`."""
         found = np.ma.stack([reader.decimated(max_side, [number])[0] for reader, number in self.bands])
-        known = ~np.ma.getmaskarray(found).any(axis=0)
         values = np.ma.getdata(found)
-        if set(self.nodata) != {None}:
-            known = ~np.ma.getmaskarray(found).all(axis=0) & present(values, self.nodata)
+        known = present(values, self.nodata)
+        for (reader, number), hidden in zip(self.bands, np.ma.getmaskarray(found), strict=True):
+            if reader.has_mask([number]):
+                known &= ~hidden
         return np.ma.array(values, mask=np.broadcast_to(~known, values.shape))
 
     def _read(self, window: Window) -> NDArray[Any]:
