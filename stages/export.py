@@ -5,9 +5,16 @@ from typing import Any
 
 from stages._cli import stage
 from urbanseg import paths
+from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params
 from urbanseg.dataset.samples import read_spread
-from urbanseg.io import files, tables
+from urbanseg.infer.backends import digest
+from urbanseg.io import files, raster, tables
+from urbanseg.model import domain
+from urbanseg.model.spec import read_spec
+
+STATISTICS_PIXELS = 1 << 22
+"""Of training tiles, by which images are judged later."""
 
 
 @stage(writes=paths.EXPORT)
@@ -19,20 +26,43 @@ def main(params: Params) -> None:
         scene_of=paths.scene,
         labels_of=paths.labels,
     )
+    spec = read_spec(paths.MODEL)
     with files.atomic(paths.EXPORT, paths.EXPORT_PATTERNS) as folder:
         folder.mkdir()
+        training = read("train", max(8, STATISTICS_PIXELS // params.tiles.size**2))
+        known = domain.statistics(
+            (tile for pixels, labels in training for tile in domain.tiles(pixels, labels != IGNORE)), spec
+        )
+        if known:
+            domain.write(folder, {"segmenter_sha256": digest(paths.MODEL)} | known)
         metrics: dict[str, Any] = {"tiles": 0}
         if {*params.export.formats, params.predict.backend} != {"torch"}:
             from urbanseg.workflows.export_model import export_and_compare  # noqa: PLC0415, PyTorch takes seconds
 
             classes = files.read_json(paths.DATASET_SUMMARY)["classes"]
-            metrics = export_and_compare(folder, paths.MODEL, params.export, params.predict, read, classes)
+            metrics = export_and_compare(
+                folder,
+                paths.MODEL,
+                params.export,
+                params.predict,
+                read,
+                classes,
+                pixel_m=pixel_m(),
+                known=known,
+            )
         used = sorted((folder / params.predict.backend).glob("*"))  # PyTorch runs the segmenter itself
+        used = [path for path in used if path.name != domain.FILE]  # of which no prediction of a city depends
         files.write_json(
             folder / paths.BACKEND.name,
             {"backend": params.predict.backend, "sha256": {path.name: files.sha256(path) for path in used}},
         )
     files.write_json(paths.EXPORT_METRICS, metrics)
+
+
+def pixel_m() -> float:
+    """Side of the pixels of the first train city, in metres."""
+    first = next(iter(files.read_json(paths.DATASET_SUMMARY)["sha256"]))
+    return raster.describe(paths.scene(first)).grid.resolution
 
 
 if __name__ == "__main__":

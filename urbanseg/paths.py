@@ -37,6 +37,7 @@ EXPORT_FILES = {
     "torch": "",
     "torch_export": "segmenter.pt2",
     "onnx": "segmenter.onnx",
+    "deepness": "segmenter.onnx",
     "openvino": "segmenter.xml",
     "openvino_int8": "segmenter.xml",
 }
@@ -55,7 +56,7 @@ OVERALL = Path("metrics/overall.json")
 SEEDS = Path("metrics/seeds.json")
 EXPORT = Path("models/export")
 BACKEND = EXPORT / "backend.json"
-EXPORT_PATTERNS = (BACKEND.name, *(f"{name}/*" for name in EXPORT_FILES))
+EXPORT_PATTERNS = (BACKEND.name, "domain.json", *(f"{name}/*" for name in EXPORT_FILES))
 EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")

@@ -21,6 +21,7 @@ VERBS = {
     "completion": "Print a script that completes this command in a shell.",
     "doctor": "Say what this machine has of what the project needs.",
     "merge": "Merge models of single classes into one.",
+    "models": "List, show, add and pack models that can be named.",
     "params": "Put an overlay into params.yaml.",
     "publish": "Publish a city's map to PostGIS.",
     "sample": "Draw a sample of a city's map for visual interpretation in QGIS.",

@@ -8,7 +8,7 @@ from urbanseg.config.base import Model, Share, Unique, Whole
 
 
 class ExportParams(Model):
-    formats: Unique[Literal["torch_export", "onnx", "openvino", "openvino_int8"]]
+    formats: Unique[Literal["torch_export", "onnx", "deepness", "openvino", "openvino_int8"]]
     check_tiles: Whole = Field(ge=1, le=1_000_000)
     calibration_tiles: Whole = Field(ge=1, le=1_000_000)
     min_equal: Share

@@ -9,7 +9,7 @@ same model gives the same bytes: no time and no path of the machine is left in a
 
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,15 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from urbanseg.config.base import ENCODER_STRIDE
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer.backends import MANIFEST, digest, openvino
 from urbanseg.infer.backends.onnx import OnnxPredictor
 from urbanseg.infer.backends.pixels import INPUT, OUTPUT, as_input
+from urbanseg.infer.onnx_files import BYTE, onnx_metadata, write_deepness
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files
+from urbanseg.model import domain
 from urbanseg.model.digests import with_digests
 from urbanseg.model.segmenter import Segmenter
 from urbanseg.model.spec import CLIP, FILE, Spec
@@ -74,8 +77,14 @@ def capture(network: Segmenter, spec: Spec) -> ExportedProgram:
     return program
 
 
-def write_onnx(program: ExportedProgram, path: Path) -> None:
-    """Write a captured graph as ONNX, without the exporter's notes on where each node comes from."""
+def write_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a captured graph as ONNX, without the exporter's notes on where each node comes from.
+
+    Args:
+        program: the graph.
+        path: of the file.
+        metadata: what the file says of itself; see `onnx_metadata`.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of functions that the exporter itself calls
         converted = torch.onnx.export(
@@ -90,6 +99,8 @@ def write_onnx(program: ExportedProgram, path: Path) -> None:
     for value in values:
         for axis, name in ((0, "n"), (2, "height"), (3, "width")):
             value.type.tensor_type.shape.dim[axis].dim_param = name
+    for key, text in metadata.items():
+        proto.metadata_props.add(key=key, value=text)
     path.write_bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -100,6 +111,10 @@ def write(
     network: Segmenter,
     spec: Spec,
     calibration: Callable[[], Sequence[NDArray[np.float32]]],
+    *,
+    pixel_m: float | None = None,
+    windows: PredictParams | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a folder for each format into `folder`, with a manifest that says what it is made of.
 
@@ -110,17 +125,22 @@ def write(
         network: the segmenter, on the CPU.
         spec: what it was trained for.
         calibration: gives pixels ``(1, bands, height, width)`` of training tiles; asked for int8 only.
+        pixel_m: side of the pixels that it was trained on, None if unknown.
+        windows: the `predict` section, for the size of tiles that other programs are told.
+        known: statistics of the training (`urbanseg.model.domain`), put beside each format.
 
     Raises:
         PipelineError: if the architecture can't be captured.
     """
     wanted = [name for name in EXPORT_FILES if name in set(formats)]
+    metadata = onnx_metadata(spec, pixel_m, windows)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part") as name:
         path = {made: Path(name) / made / file for made, file in EXPORT_FILES.items()}
         makers: dict[str, Callable[[], None]] = {
             "torch": lambda: None,
             "torch_export": lambda: torch.export.save(program, path["torch_export"]),
-            "onnx": lambda: write_onnx(program, path["onnx"]),
+            "onnx": lambda: write_onnx(program, path["onnx"], metadata),
+            "deepness": lambda: write_deepness(path["onnx"], path["deepness"]),
             "openvino": lambda: openvino.convert(path["onnx"], path["openvino"]),
             "openvino_int8": lambda: openvino.quantise(
                 path["openvino"], path["openvino_int8"], calibration()
@@ -134,6 +154,8 @@ def write(
         for made in wanted:
             part = Path(name) / made
             files.write_json(part / FILE, spec.to_json())
+            if known is not None and made != "torch":
+                domain.write(part, known)
             files.write_json(part / MANIFEST, with_digests(part, MANIFEST, _manifest(made, model, spec)))
             part.rename(folder / made)
 
@@ -171,6 +193,9 @@ def predictor(folder: Path, threads: int) -> Predictor:
     path = folder / EXPORT_FILES[folder.name]
     if folder.name == "torch_export":
         return ProgramPredictor(path)
+    if folder.name == "deepness":
+        of_shares = OnnxPredictor(path, threads)
+        return lambda pixels: of_shares(as_input(pixels) / np.float32(BYTE))
     return (
         OnnxPredictor(path, threads) if folder.name == "onnx" else openvino.OpenVinoPredictor(path, threads)
     )

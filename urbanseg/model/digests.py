@@ -19,7 +19,9 @@ from urbanseg.model.spec import SHA256, unreadable
 
 log = logging.getLogger(__name__)
 
-COVERED = re.compile(r"(config|segmenter)\.json|model\.safetensors|segmenter\.(pt2|onnx|xml|bin)")
+COVERED = re.compile(
+    r"(config|domain|segmenter)\.json|model\.safetensors|(segmenter|deepness)\.(pt2|onnx|xml|bin)"
+)
 """Names of the files that have a digest."""
 
 INSIDE = re.compile(r"([a-z][a-z0-9_-]*/)?[a-z]+\.[a-z0-9]+")

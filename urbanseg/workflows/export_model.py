@@ -1,7 +1,7 @@
 """A segmenter exported to other formats, each compared with the original on validation tiles."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ def export_and_compare(
     predict: PredictParams,
     read: Callable[[str, int], Samples],
     classes: Sequence[str],
+    *,
+    pixel_m: float | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a model in each format asked for, and in the one that prediction needs; compare each.
 
@@ -42,6 +45,8 @@ def export_and_compare(
         predict: the `predict` section.
         read: tiles of a split by its name, at most so many.
         classes: names of the labels' values, in order.
+        pixel_m: side of the pixels that it was trained on, None if unknown.
+        known: statistics of the training, from `training_statistics`.
 
     Returns:
         The number of tiles compared, and the agreement of each format with the original.
@@ -59,6 +64,9 @@ def export_and_compare(
         network,
         spec,
         calibration=lambda: [as_input(p[None]) for p, _ in read("train", options.calibration_tiles)],
+        pixel_m=pixel_m,
+        windows=predict,
+        known=known,
     )
     checked = [name for name in EXPORT_FILES if name in formats and name != "torch"]
     validation = read("val", options.check_tiles) if checked else []

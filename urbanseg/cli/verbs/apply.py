@@ -1,7 +1,7 @@
 """Apply a trained model to any image.
 
 Needs no city and no training. --model is a folder that the train stage wrote, or the folder of an exported
-format (models/export/onnx), which needs no PyTorch.
+format (models/export/onnx), which needs no PyTorch, or the name of a model (urbanseg models list).
 """
 
 import logging
@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
         "a file each, or their folder",
     )  # fmt: skip
     parser.add_argument("folder", type=Path, help="for classes.tif, confidence.tif and preview.png")
-    parser.add_argument("--model", type=Path, default=paths.MODEL, help="folder of the model")
+    parser.add_argument("--model", type=Path, default=paths.MODEL, help="folder or name of the model")
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
@@ -46,7 +46,7 @@ def input_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="predict an image in other units or far other pixels than the training's",
+        help="predict an image that is far from the training, in units, pixels or content",
     )
 
 
@@ -66,8 +66,10 @@ def predict(asked: Namespace, folder: Path) -> None:
     from urbanseg.config.predict import PredictParams
     from urbanseg.errors import PipelineError
     from urbanseg.infer import backends, images, outputs
+    from urbanseg.infer.familiarity import require_familiar
     from urbanseg.infer.scene import predict_scene
     from urbanseg.io import image_sheet, raster
+    from urbanseg.model import registry
     from urbanseg.report.pictures import colorize, png
     from urbanseg.workflows.model_input import sources
     from urbanseg.workflows.model_input.opening import open_for_model
@@ -77,12 +79,14 @@ def predict(asked: Namespace, folder: Path) -> None:
     options = params.predict if params else PredictParams()
     if asked.backend or not (params or find_spec("torch")):
         options = options.model_copy(update={"backend": asked.backend or "onnx"})
-    if backends.is_exported(asked.model):
-        run_model, spec = backends.load_exported(asked.model, options, asked.backend)
+    model = registry.find(asked.model)
+    if backends.is_exported(model) and not (asked.backend == "torch" and registry.is_packed(model)):
+        run_model, spec = backends.load_exported(model, options, asked.backend)
     else:
-        run_model, spec = backends.load(asked.model, paths.EXPORT, options)
+        run_model, spec = backends.load(model, paths.EXPORT, options)
+    known = backends.statistics(model, paths.EXPORT, spec)
     if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
-        run_model, spec = backends.for_classes(run_model, spec, list(params.classes), asked.model)
+        run_model, spec = backends.for_classes(run_model, spec, list(params.classes), model)
     classes = images.class_table(spec.classes, params.class_table if params else None)
     found = sources.gather(asked.image, numbered=asked.bands is not None)
     if len(found) > 1:
@@ -97,6 +101,8 @@ def predict(asked: Namespace, folder: Path) -> None:
             pixel_m=asked.pixel_m, force=asked.force, drafts=folder,
         ) as image,
     ):  # fmt: skip
+        if known:
+            require_familiar(image, image.bands, image.name, spec, known, force=asked.force)
         strips = predict_scene(image, image.bands, run_model, spec.classes, options)
         outputs.write(folder, image.own, image.back(strips), classes, options)
     with raster.reading(folder / "classes.tif", image_sheet.PLACEHOLDER_CRS) as prediction:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer.stitching import Predictor
 from urbanseg.infer.tta import in_columns
 from urbanseg.io import files
-from urbanseg.model import digests
+from urbanseg.model import digests, domain
 from urbanseg.model.spec import FILE, Spec, read_spec, unreadable
 from urbanseg.paths import EXPORT_FILES
 
@@ -102,6 +103,28 @@ def load_exported(folder: Path, options: PredictParams, backend: str | None = No
     digests.check(folder, MANIFEST, "export")
     spec = read_spec(folder)
     return _tried(EXPORTED[name](folder / EXPORT_FILES[name], options), spec, folder), spec
+
+
+def statistics(model: Path, exported: Path, spec: Spec) -> dict[str, Any] | None:
+    """What is known of a model's training, for `familiarity.require_familiar`; None where nothing was kept.
+
+    Args:
+        model: folder of a segmenter, of an exported format, or of a packed model.
+        exported: the folder with the exported formats, whose statistics count if they are of this segmenter.
+        spec: of the model.
+
+    Raises:
+        PipelineError: if the statistics are damaged.
+    """
+    if (model / domain.FILE).is_file():
+        return domain.read(model, spec)
+    return domain.read(exported, spec) if _origin(exported) == digest(model) else None
+
+
+def _origin(exported: Path) -> str | None:
+    """Digest of the segmenter that the statistics of an export are of."""
+    path = exported / domain.FILE
+    return str(files.read_json(path).get("segmenter_sha256")) if path.is_file() else None
 
 
 def is_exported(folder: Path) -> bool:
