@@ -48,6 +48,9 @@ TOLERANCE = {
 WIDEN = 0.3
 """By how many tolerances the spread of each number is widened in the distance."""
 
+MANY = 30
+"""With so many tiles or fewer, tolerances count for more than the spread that was seen."""
+
 SHRINK = 0.05
 """Share of the identity in the covariance (Ledoit & Wolf 2004), whose numbers depend on each other."""
 
@@ -208,7 +211,12 @@ def read(folder: Path, spec: Spec) -> dict[str, Any] | None:
         count = len(names(spec.bands))
         vectors = np.array([known[key] for key in ("low", "middle", "high", "mean")], float)
         matrix = np.array(known["covariance"], float)
-        right = vectors.shape == (4, count) and matrix.shape == (count, count) and float(known["single"]) > 0
+        right = (
+            vectors.shape == (4, count)
+            and matrix.shape == (count, count)
+            and float(known["single"]) > 0
+            and known["tiles"] > 0
+        )
         right = (
             right
             and known["bands"] == spec.bands
@@ -243,7 +251,9 @@ def _scale(known: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def _tolerances(known: Mapping[str, Any]) -> NDArray[np.float64]:
-    return np.array([TOLERANCE[kind] for kind, _ in names(known["bands"])])
+    """Tolerance of each number, wider if there were few tiles to know the spread by."""
+    wider = np.sqrt(1 + MANY / known["tiles"])
+    return wider * np.array([TOLERANCE[kind] for kind, _ in names(known["bands"])])
 
 
 def _mahalanobis(row: NDArray[np.float64], known: Mapping[str, Any]) -> float:
