@@ -8,17 +8,18 @@ from PIL import Image
 from pyproj import CRS
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
+from scipy.ndimage import gaussian_filter
 
 from tests.conftest import ROOT
 from urbanseg import paths
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.infer import export
+from urbanseg.infer import backends, export
 from urbanseg.infer.images import class_table, other_units, parse_bands, select_bands
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import cog, raster
-from urbanseg.model import segmenter
+from urbanseg.model import domain, segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.spec import Spec
 from urbanseg.workflows.model_input import bands
@@ -138,6 +139,34 @@ def test_a_single_band_in_other_units_is_warned_of(model, pixels, tmp_path, capl
         assert len(image.report.warnings) == 1
     assert "the band red is around" in caplog.text
     assert "the band blue is around" not in caplog.text
+
+
+def test_an_image_that_is_unlike_the_training_is_warned_of_and_far_from_it_refused(
+    model, pixels, tmp_path, caplog
+):
+    spec = segmenter.load(model)[1]
+    smooth = np.stack(
+        [gaussian_filter(np.random.default_rng(i).normal(size=(256, 256)), 3) for i in range(3)]
+    )
+    training = 120 + 60 * smooth / smooth.std()
+    known = domain.statistics(domain.tiles(training, np.ones((256, 256), bool)), spec)
+    (tmp_path / paths.EXPORT).mkdir(parents=True)  # as the export stage leaves them
+    domain.write(tmp_path / paths.EXPORT, {"segmenter_sha256": backends.digest(model)} | known)
+    for name, image in (("noise", pixels), ("alike", training), ("unlike", 100 + 0.4 * training)):
+        write_geotiff(tmp_path / f"{name}.tif", image.clip(0, 255).astype(np.uint8), ["red", "green", "blue"])
+    with pytest.raises(
+        PipelineError, match=r"noise\.tif is nothing like .* \(distance \d.*pixel to pixel.*--force"
+    ):
+        run("noise.tif", "out", "--model", model)
+    assert not (tmp_path / "out").exists()
+    run("noise.tif", "out", "--model", model, "--force")
+    assert "nothing like" in caplog.text
+    caplog.clear()
+    run("alike.tif", "out", "--model", model)
+    assert "what the model was trained on" not in caplog.text
+    run("unlike.tif", "out", "--model", model)
+    assert "unlike.tif is unlike what the model was trained on (distance " in caplog.text
+    assert "look at the result" in caplog.text
 
 
 REFLECTANCE = Spec(

@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
         "a file each, or their folder",
     )  # fmt: skip
     parser.add_argument("folder", type=Path, help="for classes.tif, confidence.tif and preview.png")
-    parser.add_argument("--model", type=Path, default=paths.MODEL, help="folder or name of the model")
+    parser.add_argument("--model", type=Path, default=paths.MODEL, help="its folder or name")
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
