@@ -35,7 +35,7 @@ def test_all_that_is_not_named_keeps_its_characters():
     changed = overlaid(BASE, "seed: 1234\nevaluate:\n  roads:\n    buffer_m: 4 # mine\n")
     lines = zip(BASE.splitlines(), changed.splitlines(), strict=True)
     assert [new for old, new in lines if old != new] == [
-        "seed: 1234                  # of the split, of evaluation, and of the training if that has none of its own",
+        "seed: 1234                  # of split, evaluation, and of training if it has none of its own",
         "    buffer_m: 4             # of completeness, correctness and quality, on each side of a road",
     ]
 

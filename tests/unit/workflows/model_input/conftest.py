@@ -23,7 +23,8 @@ S2 = Spec(
 """As the embedded city trains it, without a note of pixel size and units."""
 
 RGB = Spec(
-    ["red", "green", "blue"], [113.0, 111.0, 101.0], [60.0, 58.0, 58.0], ["urban", "water"], "Unet", "resnet18",
+    ["red", "green", "blue"], [113.0, 111.0, 101.0], [60.0, 58.0, 58.0], ["urban", "water"], "Unet",
+    "resnet18",
     resolution_m=0.5, units="uint8",
 )  # fmt: skip
 

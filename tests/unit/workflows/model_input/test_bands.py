@@ -23,7 +23,8 @@ def found(opened, path, spec=S2, **options):
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("B02", "blue"), ("b2", "blue"), ("Band 2", "blue"), ("BAND_08", "nir"), ("Blue", "blue"), ("NIR", "nir"),
+        ("B02", "blue"), ("b2", "blue"), ("Band 2", "blue"), ("BAND_08", "nir"), ("Blue", "blue"),
+        ("NIR", "nir"),
         ("Near Infrared", "nir"), ("near-infrared band", "nir"), ("B2, central wavelength 490 nm", "blue"),
         ("B8, central wavelength 842 nm", "nir"), ("Sentinel-2 B04", "red"), ("B04_10m", "red"),
         ("T32TMT_20220601T103031_B08_10m", "nir"), ("B02 (blue)", "blue"), ("Band 4 - Red", "red"),
