@@ -11,6 +11,7 @@ from urbanseg.dataset import splits
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import files, raster
+from urbanseg.mapping.tidiness import chosen_for
 from urbanseg.metrics import block_tables, plots
 from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files, Plan
@@ -99,7 +100,7 @@ def plan(params: Params, grid: Grid) -> Plan:
         cell_m=settings.bootstrap.cell_m,
         road=ids.get("road"),
         road_rules=settings.roads,
-        road_repair=params.vectorize.roads,
+        road_repair=chosen_for(params.vectorize, (height_m * width_m) ** 0.5, params.classes).roads,
         building=ids.get("building"),
     )
 

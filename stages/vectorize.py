@@ -17,13 +17,14 @@ from urbanseg.mapping.partition import OUTSIDE, Pixels
 from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.styles import layer_styles
+from urbanseg.mapping.tidiness import Tidiness, chosen_for
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import centre_line_graph
 
 
 @city_stage(writes=paths.map_dir)
 def main(city: str, params: Params) -> None:
-    table, rules = params.class_table, params.vectorize.roads
+    table = params.class_table
     road = table.id_of("road") if "road" in table.names else OUTSIDE
     source = paths.prediction(city)
     with raster.reading(source) as prediction, raster.reading(paths.confidence(city)) as certainty:
@@ -36,17 +37,19 @@ def main(city: str, params: Params) -> None:
                 f"{source} is not in metres on the ground ({grid.crs.name}); warp the scene to UTM first"
             )
 
+        tidy = chosen_for(params.vectorize, grid.resolution, table.names)
+
         def read(window: Window) -> Pixels:
             return read_classes(prediction, len(table), window), certainty.read_band(window)
 
         def is_road(window: Window) -> NDArray[np.bool_]:
             return np.asarray(read_classes(prediction, len(table), window) == road)
 
-        polygons = land_cover(read, grid, table, clean_up(params))
+        polygons = land_cover(read, grid, table, clean_up(tidy))
         if polygons.empty:
             raise PipelineError(f"{source} holds no class: nothing to map; check the scene and its clouds")
-        skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=rules.min_spur_m)
-        edges, nodes = road_layers(repair_network(skeleton, rules), is_road, grid)
+        skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=tidy.roads.min_spur_m)
+        edges, nodes = road_layers(repair_network(skeleton, tidy.roads), is_road, grid)
 
     layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
     described = paths.prediction_dir(city) / paths.item(city).name
@@ -66,12 +69,9 @@ def main(city: str, params: Params) -> None:
     )
 
 
-def clean_up(params: Params) -> CleanUp:
+def clean_up(tidy: Tidiness) -> CleanUp:
     """How the parameters want polygons."""
-    section = params.vectorize
-    return CleanUp(
-        section.min_area_m2, section.min_hole_m2, section.simplify_m, section.smooth, section.square
-    )
+    return CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)
 
 
 if __name__ == "__main__":

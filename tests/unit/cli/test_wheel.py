@@ -189,7 +189,7 @@ def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path, words):
         ),
         (["merge", "merged", "a", "b"], "install it with: pip install 'urbanseg[train]'"),
         (
-            ["apply", "photo.png", "out", "--model", "m"],
+            ["apply", "photo.png", "out", "--model", "."],
             "pip install 'urbanseg[train]', or use --backend onnx",
         ),
     ],
