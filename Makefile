@@ -13,7 +13,7 @@ DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$
 
 PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
 
-.PHONY: repro experiments compare metrics docs push retrain test fast unit protocol pipeline test-slow check types lint setup lock clean
+.PHONY: repro experiments compare metrics docs push retrain test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	python -m ci.before_dvc dvc repro
@@ -47,6 +47,11 @@ unit protocol pipeline: setup   ## a part of the tests
 
 test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
 	$(PYTEST) -m slow
+
+test-qgis: setup        ## files and projects in real QGIS, which root gets by apt: a gigabyte
+	QT_QPA_PLATFORM=offscreen /usr/bin/python3 -c "import qgis.core" 2>/dev/null \
+		|| { apt-get update -qq && apt-get install -qq --no-install-recommends python3-qgis qgis-providers; }
+	URBANSEG_NEEDS_QGIS=1 pytest tests/qgis
 
 check: lint types       ## lint and types alone
 

@@ -152,6 +152,16 @@ def geopackage(city: str) -> Path:
     return map_dir(city) / f"{city}.gpkg"
 
 
+def project_dir(city: str) -> Path:
+    """Folder with the QGIS project and its raster of errors; as deep as the folders that it shows."""
+    return Path("data/project") / city
+
+
+def project_files(city: str) -> list[str]:
+    """Names of the files in it."""
+    return [f"{city}.qgz", "errors.tif", "errors.qml"]
+
+
 def metrics(city: str) -> Path:
     """Scores of a city."""
     return Path("metrics") / f"{city}.json"
@@ -185,6 +195,7 @@ def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
             scene_dir(city): SCENE_FILES,
             prediction_dir(city): PREDICTION_FILES,
             map_dir(city): map_files(city),
+            project_dir(city): project_files(city),
             previews(city): PREVIEW_FILES,
         }
     return folders
@@ -203,6 +214,7 @@ def of_city(city: str) -> list[Path]:
         split(city).with_suffix(".qml"),
         prediction_dir(city),
         map_dir(city),
+        project_dir(city),
         metrics(city),
         evaluation_dir(city),
         previews(city),

@@ -24,11 +24,14 @@ from urbanseg.display.qml import (
 )
 from urbanseg.mapping.vector_layers import GEOMETRY
 
-ROADS_FROM, NODES_FROM = 100_000, 10_000
+ROADS_FROM, NODES_FROM = 50_000, 10_000
 """Scales, as 1 : n, from which roads and their nodes are drawn."""
 
-ROAD_WIDTH = 'max(0.3, "width_m" * 1000 / @map_scale)'
-"""Width of a road in millimetres of the screen: to scale, but never thinner than can be seen."""
+ROAD_WIDTH = '"width_m" * 0.4'
+"""Width of the line of a road in metres: narrower than the road, so that what it lies on is seen, too."""
+
+AT_LEAST_MM = "3x:0,0,1,0.3,0,0"
+"""QGIS's text for: never thinner than 0.3 mm."""
 
 
 def layer_styles(class_table: ClassTable) -> pd.DataFrame:
@@ -94,8 +97,9 @@ def road_edges_qml() -> str:
     root, renderer = document("singleSymbol")
     line = {
         "line_color": rgba(ROAD_COLOR),
-        "line_width": "0.4",
-        "line_width_unit": "MM",
+        "line_width": "4",
+        "line_width_unit": "RenderMetersInMapUnits",
+        "line_width_map_unit_scale": AT_LEAST_MM,
         "line_style": "solid",
         "capstyle": "round",
         "joinstyle": "round",

@@ -99,7 +99,8 @@ def write_layer(
         append=append,
         geometry_type=geometry_type,
         layer_options=_layer_options(driver, table, title, pixel_m),
-        dataset_options=dict(options) or None,
+        dataset_options={**({"VERSION": "1.2"} if driver == "GPKG" and not append else {}), **options}
+        or None,
     )
 
 
