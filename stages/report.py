@@ -9,7 +9,8 @@ from urbanseg import paths
 from urbanseg.classes import ClassTable
 from urbanseg.config.params import CityParams, Params
 from urbanseg.io import files, raster
-from urbanseg.report import curves, page, quality, scores, views
+from urbanseg.mapping.export import map_files
+from urbanseg.report import curves, page, quality, scores, vectors, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.pictures import wording
 from urbanseg.report.provenance import Artefact, fingerprint, require
@@ -31,7 +32,8 @@ def main(params: Params) -> None:
     training = files.read_json(require(paths.TRAINING, "train"))
     training_curves = curves.read_curves(require(paths.CURVES, "train"), wording(params.class_table))
     cities = [
-        read_city(name, city, params.class_table) for name, city in tqdm(params.cities.items(), unit="city")
+        read_city(name, city, params.class_table, len(params.cities))
+        for name, city in tqdm(params.cities.items(), unit="city")
     ]
     together = files.read_json(require(paths.OVERALL, "overall"))
     html = page.render(cities, training, training_curves, params, together)
@@ -42,8 +44,8 @@ def main(params: Params) -> None:
     log.info("open %s in a browser (%.1f MB)", paths.REPORT, paths.REPORT.stat().st_size / 1e6)
 
 
-def read_city(name: str, params: CityParams, table: ClassTable) -> CityReport:
-    """Read what the page shows of a city."""
+def read_city(name: str, params: CityParams, table: ClassTable, cities: int) -> CityReport:
+    """Read what the page shows of a city, one of so many."""
     rasters = views.RasterFiles(
         scene=require(paths.scene(name), paths.city_stage("scene", name)),
         labels=require(paths.labels(name), paths.city_stage("labels", name)),
@@ -52,10 +54,16 @@ def read_city(name: str, params: CityParams, table: ClassTable) -> CityReport:
         confidence=require(paths.confidence(name), paths.city_stage("predict", name)),
     )
     tables = require(paths.evaluation_dir(name), paths.city_stage("evaluate", name))
+    pictures = views.read_views(rasters, table)
+    made = {form: path for form, path in map_files(paths.map_dir(name), name).items() if path.exists()}
+    downloads = {
+        form: Artefact(path, MAP_FORMATS.get(form, form), size=path.stat().st_size)
+        for form, path in made.items()
+    }
     return CityReport(
         name=name,
         params=params,
-        views=views.read_views(rasters, table),
+        views=pictures,
         metrics=files.read_json(require(paths.metrics(name), paths.city_stage("evaluate", name))),
         confusion=scores.read_confusion(
             require(tables / "confusion.csv", paths.city_stage("evaluate", name)), wording(table)
@@ -67,14 +75,16 @@ def read_city(name: str, params: CityParams, table: ClassTable) -> CityReport:
             fingerprint(rasters.labels, "the labels"),
             fingerprint(rasters.prediction, "the map as a raster"),
             fingerprint(rasters.confidence, "its confidence, 0–254 for 0–1"),
-            *[
-                Artefact(path, MAP_FORMATS[form])
-                for form, ending in paths.MAP_ENDINGS.items()
-                if (path := paths.map_dir(name) / f"{name}{ending}").exists()
-            ],
+            *downloads.values(),
             Artefact(paths.metrics(name), "all scores"),
             Artefact(paths.previews(name), "the pictures of this page as PNG"),
         ],
+        vectors=vectors.read_vectors(
+            [made[form] for form in vectors.FORMATS if form in made],
+            pictures.grid.shrunk(views.side_of(cities)),
+            vectors.points_of(cities),
+        ),
+        downloads=[*downloads.items()],
     )
 
 

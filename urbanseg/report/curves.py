@@ -1,4 +1,4 @@
-"""Training curves: read from the files that training writes, drawn as inline SVG.
+"""Curves: those of the training are read from the files that it writes; all are drawn as inline SVG.
 
 Written as SVG here rather than by matplotlib, so that the lines take the page's colours in
 light and dark mode, and have a text for screen readers.
@@ -7,8 +7,10 @@ light and dark mode, and have a text for screen readers.
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -16,16 +18,17 @@ from urbanseg.report.pictures import Wording, humanize
 
 Series = Sequence[tuple[float, float]]
 """Points ``(step, value)`` in the order of the steps."""
+NO_COLORS: Mapping[str, str] = MappingProxyType({})
 Place = Callable[[float, float], tuple[float, float]]
 
-WIDTH, HEIGHT = 520, 240
+WIDTH, HEIGHT = 520, 270
 """Size of a chart in the units of its view box."""
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 10, 28
+LEFT, RIGHT, TOP, BOTTOM = 68, 16, 10, 58
 """Margins of the plot area, likewise."""
 WHOSE = {"train": "training", "val": "validation"}
 """Folders of curves in plain words."""
-COLORS = 8
-"""Colours that the page has for series; further ones start again."""
+KINDS = 4
+"""Strokes that the page has for lines without a class; further ones start again."""
 STEPS = (1, 2, 2.5, 5, 10)
 """Distances between ticks that read as round, times a power of ten."""
 
@@ -56,18 +59,22 @@ def chart(
     series: Mapping[str, Series],
     *,
     by: str = "epoch",
+    up: str = "",
+    colors: Mapping[str, str] = NO_COLORS,
     xs: Sequence[float] = (),
     ys: Sequence[float] = (),
 ) -> Markup:
-    """A line chart, over the epochs unless said otherwise, as an ``<svg>`` element.
+    """A line chart, over the epochs unless said otherwise, as an ``<svg>`` element with titles of both axes.
 
-    The parts carry classes (``grid``, ``series-0``, ``series-1`` …), by which the page
-    gives them their colours.
+    The parts carry classes (``grid``, ``line-0``, ``line-1`` …), by which the page gives them their
+    strokes. A line of a land-cover class has the colour of the class, with an edge that shows on any ground.
 
     Args:
         title: what is measured.
         series: one line each, by its name; at least one, each with a point.
         by: what lies on the horizontal axis.
+        up: what lies on the vertical one; the title if empty.
+        colors: of the series that are classes.
         xs: ticks of the horizontal axis; whole numbers around the data if empty.
         ys: ticks of the vertical axis; round numbers around the data if empty.
 
@@ -86,8 +93,17 @@ def chart(
     head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{} by {}: {}">').format(
         WIDTH, HEIGHT, humanize(title), by, "; ".join(ends)
     )
-    lines = Markup("").join(_line(i, line, place) for i, line in enumerate(series.values()))
-    return head + _axes(xs, ys, place) + lines + Markup("</svg>")
+    lines = Markup("").join(
+        _line(name or title, line, place, kind)
+        for (name, line), (_, kind) in zip(series.items(), keys(series, colors), strict=True)
+    )
+    return head + _axes(xs, ys, place) + _titles(by, up or humanize(title)) + lines + Markup("</svg>")
+
+
+def keys(series: Iterable[str], colors: Mapping[str, str] = NO_COLORS) -> list[tuple[str, str | int]]:
+    """Each series with its colour, if it is a class, or else the number of its stroke."""
+    others = count()
+    return [(name, colors[name] if name in colors else next(others) % KINDS) for name in series]
 
 
 def ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> list[float]:
@@ -123,7 +139,7 @@ def _range(series: Mapping[str, Series], axis: int) -> tuple[float, float]:
 
 
 def _axes(xs: Sequence[float], ys: Sequence[float], place: Place) -> Markup:
-    """Horizontal grid lines with their values, and the epochs below."""
+    """Horizontal grid lines with their values, and the values of the horizontal axis below."""
     rule = Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>')
     text = Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{:g}</text>')
     parts = []
@@ -133,15 +149,28 @@ def _axes(xs: Sequence[float], ys: Sequence[float], place: Place) -> Markup:
             rule.format(left, WIDTH - RIGHT, height, height),
             text.format(left - 8, height + 4, "end", y),
         ]
-    parts += [text.format(place(x, ys[0])[0], HEIGHT - 8, "middle", x) for x in xs]
+    parts += [text.format(place(x, ys[0])[0], HEIGHT - BOTTOM + 20, "middle", x) for x in xs]
     return Markup("").join(parts)
 
 
-def _line(number: int, line: Series, place: Place) -> Markup:
-    """One series, with a dot at its last point."""
+def _titles(across: str, up: str) -> Markup:
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    return Markup(
+        '<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>'
+        '<text class="axis" transform="translate(16 {}) rotate(-90)" text-anchor="middle">{}</text>'
+    ).format((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, across, middle, up)
+
+
+def _line(name: str, line: Series, place: Place, kind: str | int) -> Markup:
+    """One series, with a dot at its last point; `kind` from `keys`."""
     spots = [place(x, y) for x, y in line]
     path = " ".join(f"{x},{y}" for x, y in spots)
+    if isinstance(kind, str):
+        edge = Markup('<polyline class="edge" points="{}"/>').format(path)
+        group, paint = "of-class", Markup(' style="--class: {}"').format(kind)
+    else:
+        edge, group, paint = Markup(), f"line-{kind}", Markup()
     return Markup(
-        '<polyline class="series series-{n}" points="{path}"/>'
-        '<circle class="dot series-{n}" cx="{x}" cy="{y}" r="3.5"/>'
-    ).format(n=number % COLORS, path=path, x=spots[-1][0], y=spots[-1][1])
+        '<g class="{group}"{paint}><title>{name}</title>{edge}<polyline class="series" points="{path}"/>'
+        '<circle class="dot" cx="{x}" cy="{y}" r="3.5"/></g>'
+    ).format(group=group, paint=paint, name=name, edge=edge, path=path, x=spots[-1][0], y=spots[-1][1])

@@ -26,6 +26,8 @@ LEAST_SHARE = 0.25
 """Least share of a cell's pixels that were compared; fewer are no reliable sample."""
 SIDE, GAP, HEAD = 200, 8, 26
 """Pixels of a thumbnail, between thumbnails, and of a line of text above a row."""
+PLACES = 3
+"""Cells that are shown of a confusion of two classes."""
 PANELS = ("scene", "labels", "map", "errors")
 
 
@@ -115,6 +117,30 @@ def sheet(files: RasterFiles, table: ClassTable, failures: Sequence[Failure]) ->
             small = Image.fromarray(panel).resize(size, Image.Resampling.NEAREST)
             canvas.paste(small, (GAP + i * (SIDE + GAP), top + HEAD))
     return np.asarray(canvas)
+
+
+def strips(whole: Rgb, count: int) -> list[Rgb]:
+    """The row of panels of each of `count` failures, cut out of what `sheet` made."""
+    row = HEAD + SIDE + GAP
+    tops = [2 * HEAD + rank * row for rank in range(count)]
+    return [whole[top : top + SIDE, GAP:-GAP] for top in tops]
+
+
+def confused_cells(found: CountsByBlock, most: int = PLACES) -> dict[tuple[int, int], list[Window]]:
+    """Where each confusion is most frequent: windows by labelled and mapped class, the worst first.
+
+    Args:
+        found: counts of the cells.
+        most: how many cells of each confusion, at most.
+    """
+    n = len(found.classes)
+    places = {}
+    for actual, mapped in ((a, m) for a in range(n) for m in range(n) if a != m):
+        pixels = found.pixels[:, actual, mapped]
+        order = np.argsort(-pixels, kind="stable")[:most]
+        if cells := [found.cells[i] for i in order if pixels[i]]:
+            places[actual, mapped] = cells
+    return places
 
 
 def _panels(files: RasterFiles, table: ClassTable, window: Window) -> list[Rgb]:

@@ -21,12 +21,16 @@ from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid
 from urbanseg.report import curves, pictures, provenance, scores
 from urbanseg.report.curves import Series
+from urbanseg.report.failures import strips
 from urbanseg.report.pictures import PalettedImage, Rgb
 from urbanseg.report.provenance import Artefact
-from urbanseg.report.quality import Quality
+from urbanseg.report.quality import Chart, Quality
 from urbanseg.report.scores import Confusion
-from urbanseg.report.views import Views
+from urbanseg.report.vectors import STEP, VectorMap
+from urbanseg.report.views import Views, side_of
 
+AXES = {"miou": "mean IoU", "iou": "IoU"}
+"""Titles of the vertical axes of curves, where they are shorter than those of the charts."""
 CURVE_TITLES = {"loss": "loss", "miou": "mean IoU on the validation blocks", "iou": "IoU of each class"}
 GEOGRAPHIC_POINTS = 9
 """Side of the grid of known longitudes and latitudes, between which the page interpolates."""
@@ -45,6 +49,8 @@ class CityReport:
         quality: calibration, precision and recall, and the worst cells.
         item: the STAC Item of the scene.
         artefacts: its input and output files.
+        vectors: its map as polygons and roads, if there is one.
+        downloads: files of the map, with their formats.
     """
 
     name: str
@@ -55,6 +61,8 @@ class CityReport:
     quality: Quality
     item: Mapping[str, Any]
     artefacts: Sequence[Artefact]
+    vectors: VectorMap | None = None
+    downloads: Sequence[tuple[str, Artefact]] = ()
 
 
 def render(
@@ -85,13 +93,10 @@ def render(
     )
     environment.filters |= {"pill": pill, "score": scores.score, "grouped": scores.grouped}
     return environment.get_template("page.html").render(
-        cities=[_city(city, params) for city in cities],
+        cities=[_city(city, params, side_of(len(cities))) for city in cities],
         training=training,
         together=together,
-        charts=[
-            (CURVE_TITLES.get(what, pictures.humanize(what)), list(series), curves.chart(what, series))
-            for what, series in training_curves.items()
-        ],
+        charts=[_curve(what, series, params) for what, series in training_curves.items()],
         params=_as_yaml(params.model_dump(mode="json")),
         train=params.train,
         overall=params.evaluate.targets.get("overall"),
@@ -150,29 +155,58 @@ def data_uri(picture: PalettedImage | Rgb) -> str:
     return f"data:image/{kind};base64,{b64encode(data).decode()}"
 
 
-def _city(city: CityReport, params: Params) -> dict[str, Any]:
+def _curve(what: str, series: Mapping[str, Series], params: Params) -> Chart:
+    """A curve of the training; classes have their own colours."""
+    wording = pictures.wording(params.class_table)
+    colors = {wording(c.name): c.color for c in params.class_table} if what == "iou" else {}
+    title = CURVE_TITLES.get(what, pictures.humanize(what))
+    drawn = curves.chart(what, series, up=AXES.get(what, ""), colors=colors)
+    return title, curves.keys(series, colors), drawn
+
+
+def _city(city: CityReport, params: Params, max_side: int) -> dict[str, Any]:
     """The variables of a city in the template."""
-    views, layers = city.views, city.views.layers
+    full, views = city.views.grid, city.views.shrunk(max_side)
+    simulated = provenance.is_simulated(city.item)
+    sheet, failures = city.quality.sheet, city.quality.failures
     return {
         "name": city.name,
         "title": city.params.title,
         "role": city.params.role,
-        "label_source": city.params.labels.source,
-        "simulated": provenance.is_simulated(city.item),
+        "labels_from": provenance.label_origin(city.params, simulated=simulated),
+        "simulated": simulated,
         "metrics": city.metrics,
         "headline": scores.headline(city.metrics),
         "classes": scores.class_rows(city.metrics, params.class_table, params.evaluate.targets),
         "confusion": city.confusion,
         "quality": city.quality,
-        "failures_image": None if city.quality.sheet is None else data_uri(city.quality.sheet),
+        "failures": []
+        if sheet is None
+        else list(zip(failures, map(data_uri, strips(sheet, len(failures))), strict=True)),
+        "shrunk": full.shape != views.grid.shape,
         "road_rows": scores.road_rows(city.metrics["roads"]),
         "vector_rows": scores.vector_rows(city.metrics),
         "vector_basis": city.metrics.get("delivered", {}).get("basis", {}),
         "images": {name: data_uri(picture) for name, picture in views.pictures.items()},
-        "layers": layers,
-        "map": map_data(views.grid, layers),
+        "layers": [*views.pictures, *(["polygons"] if city.vectors else [])],
+        "first_layers": {"left": "scene", "right": "polygons" if city.vectors else "prediction"},
+        "map": _map(city, views),
+        "vectors": city.vectors,
+        "downloads": city.downloads,
         "facts": provenance.facts(city.item),
         "artefacts": city.artefacts,
+    }
+
+
+def _map(city: CityReport, views: Views) -> dict[str, Any]:
+    """What the script of the page draws, and the size of the scene, in whose pixels windows are given."""
+    vectors = city.vectors
+    rows, cols = city.quality.shape
+    return map_data(views.grid, views.layers) | {
+        "name": city.name,
+        "rows": rows,
+        "cols": cols,
+        "vectors": vectors and {"polygons": vectors.polygons, "roads": vectors.roads, "step": STEP},
     }
 
 

@@ -32,6 +32,16 @@ NODATA_RGB = 245
 CONFIDENCE_STEPS = 50
 """Confidence is drawn in steps of 2 %: finer ones can't be seen and triple the file."""
 TRANSPARENT: RGBA = (0, 0, 0, 0)
+ERROR_COLORS: tuple[RGBA, ...] = (
+    (222, 241, 247, 255),
+    (208, 28, 139, 255),
+    (176, 196, 206, 255),
+    (203, 152, 183, 255),
+    TRANSPARENT,
+)
+"""Right, wrong, both outside the test, not compared: none is the colour of a class."""
+SPLIT_COLORS: tuple[RGBA, ...] = ((203, 190, 226, 255), (140, 107, 190, 255), (75, 24, 130, 255), TRANSPARENT)
+"""Training, validation, test, none: violets, as no class is violet."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ def errors(
     index[(reference == IGNORE) | (prediction == IGNORE)] = 4
     return PalettedImage(
         index.astype(np.uint8),
-        ((233, 240, 234, 255), (214, 40, 57, 255), (186, 192, 196, 255), (187, 140, 146, 255), TRANSPARENT),
+        ERROR_COLORS,
         ("right", "wrong", "right, outside the test", "wrong, outside the test", "not compared"),
     )
 
@@ -156,7 +166,7 @@ def splits(values: NDArray[np.uint8]) -> PalettedImage:
     lookup[: len(SPLITS)] = np.arange(len(SPLITS))
     return PalettedImage(
         lookup[values],
-        ((142, 154, 175, 255), (244, 192, 83, 255), (17, 138, 126, 255), TRANSPARENT),
+        SPLIT_COLORS,
         ("training", "validation", "test", "none"),
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from urbanseg.config.labels import label_sources
+from urbanseg.config.params import CityParams
 from urbanseg.errors import PipelineError
 from urbanseg.io.files import sha256
 from urbanseg.report.pictures import humanize
@@ -17,6 +19,14 @@ KNOWN = {
     "s2:processing_baseline": "processing baseline",
 }
 """Names of STAC properties in plain words; others are named after their key."""
+ORIGINS = {
+    "osm": "© OpenStreetMap contributors, ODbL",
+    "raster": "a classified raster",
+    "vector": "annotation or survey data",
+    "masks": "masks that belong to the images",
+}
+"""What labels of each source are made from."""
+SIMULATED_OSM = "the made-up city's own map, in OpenStreetMap's format"
 OMITTED = frozenset(
     {"created", "updated", "simulated", "datetime", "start_datetime", "end_datetime", "proj:transform"}
 )
@@ -64,6 +74,21 @@ def facts(item: Mapping[str, Any]) -> list[tuple[str, str]]:
             name = KNOWN.get(key, humanize(key.split(":")[-1]))
             found.append((name, ", ".join(_format(part) for part in parts)))
     return found
+
+
+def label_origin(city: CityParams, *, simulated: bool) -> str:
+    """What the labels were made from, in words, the first of several layers first.
+
+    OpenStreetMap is named, as its licence asks, if and only if labels are its own.
+    """
+    sources = label_sources(city.labels).values()
+    origins = [
+        SIMULATED_OSM
+        if source.source == "osm" and simulated and city.scene.provider == "simulated"
+        else ORIGINS[source.source]
+        for source in sources
+    ]
+    return ", then ".join(dict.fromkeys(origins))
 
 
 def require(path: Path, stage: str) -> Path:

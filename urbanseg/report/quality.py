@@ -9,14 +9,15 @@ from markupsafe import Markup
 
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid
+from urbanseg.grid import Grid, Window
 from urbanseg.metrics import block_tables
 from urbanseg.report import failures
-from urbanseg.report.curves import Series, chart
+from urbanseg.report.curves import NO_COLORS, Series, chart, keys
 from urbanseg.report.failures import Failure
 from urbanseg.report.pictures import Rgb, Wording, wording
 from urbanseg.report.views import RasterFiles
 
+Chart = tuple[str, Sequence[tuple[str, str | int]], Markup]
 UNIT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Ticks of both axes."""
 
@@ -26,14 +27,18 @@ class Quality:
     """What the page shows of a city's map beside its scores.
 
     Attributes:
-        charts: title, what lies on the horizontal axis, names of the lines, and the drawing.
+        charts: title, name and stroke of each line (`curves.keys`), and the drawing.
         failures: the worst cells of the test area, worst first.
         sheet: their pictures, ``(height, width, 3)`` uint8; None if there are none.
+        confused: where each class is mostly taken for each other, by their ids.
+        shape: rows and columns of the scene, which the windows count.
     """
 
-    charts: Sequence[tuple[str, str, Sequence[str], Markup]]
+    charts: Sequence[Chart]
     failures: Sequence[Failure]
     sheet: Rgb | None
+    confused: Mapping[tuple[int, int], Sequence[Window]]
+    shape: tuple[int, int]
 
 
 def read_quality(folder: Path, files: RasterFiles, grid: Grid, table: ClassTable) -> Quality:
@@ -54,19 +59,35 @@ def read_quality(folder: Path, files: RasterFiles, grid: Grid, table: ClassTable
     reliability = _series(folder / "reliability.csv", "confidence", "accuracy")
     by_class = _series(folder / "precision_recall.csv", "recall", "precision", "class", wording(table))
     diagonal = {"ideal": [(0.0, 0.0), (1.0, 1.0)]}
-    found = failures.worst_cells(block_tables.read(folder), grid, wording=wording(table))
+    by_block = block_tables.read(folder)
+    found = failures.worst_cells(by_block, grid, wording=wording(table))
+    colors = {wording(table)(c.name): c.color for c in table}
     return Quality(
         charts=[
-            _chart("share of right pixels by confidence", "confidence", diagonal | {"map": reliability[""]}),
-            _chart("precision by recall, as less confident pixels are left blank", "recall", by_class),
+            _chart(
+                "share of right pixels by confidence",
+                ("confidence", "share of right pixels"),
+                {"map": reliability[""], **diagonal},
+            ),
+            _chart(
+                "precision by recall, as less confident pixels are left blank",
+                ("recall", "precision"),
+                by_class,
+                colors,
+            ),
         ],
         failures=found,
         sheet=failures.sheet(files, table, found) if found else None,
+        confused=failures.confused_cells(by_block),
+        shape=grid.shape,
     )
 
 
-def _chart(title: str, across: str, series: Mapping[str, Series]) -> tuple[str, str, list[str], Markup]:
-    return title, across, list(series), chart(title, series, by=across, xs=UNIT, ys=UNIT)
+def _chart(
+    title: str, axes: tuple[str, str], series: Mapping[str, Series], colors: Mapping[str, str] = NO_COLORS
+) -> Chart:
+    drawn = chart(title, series, by=axes[0], up=axes[1], colors=colors, xs=UNIT, ys=UNIT)
+    return title, keys(series, colors), drawn
 
 
 def _series(path: Path, x: str, y: str, key: str | None = None, wording: Wording = str) -> dict[str, Series]:

@@ -5,13 +5,14 @@ one picture. The previews are the same pictures as PNG files.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid
@@ -23,6 +24,8 @@ from urbanseg.report.pictures import PalettedImage, Rgb
 
 MAX_SIDE = 2048
 """Longest side of an image in pixels: that of a large screen, for a page of a few megabytes."""
+FULL_CITIES = 4
+"""Cities on a page up to which each has pictures of that size; of more, all have smaller ones."""
 RGB_NAMES = (("b04", "b03", "b02"), ("red", "green", "blue"))
 """Names by which red, green and blue are known among a scene's bands, best first."""
 OVERLAY_OPACITY = 0.55
@@ -56,6 +59,26 @@ class Views:
     def pictures(self) -> dict[str, PalettedImage | Rgb]:
         """The scene and its layers, by name."""
         return {"scene": self.scene, **self.layers}
+
+    def shrunk(self, max_side: int) -> "Views":
+        """The same pictures with no side above `max_side`: codes by nearest neighbour, the scene by area."""
+        grid = self.grid.shrunk(max_side)
+        if grid.shape == self.grid.shape:
+            return self
+
+        def resize(values: Rgb, rule: Image.Resampling) -> Rgb:
+            return np.asarray(Image.fromarray(values).resize((grid.width, grid.height), rule))
+
+        layers = {
+            name: replace(picture, index=resize(picture.index, Image.Resampling.NEAREST))
+            for name, picture in self.layers.items()
+        }
+        return Views(grid, resize(self.scene, Image.Resampling.BOX), layers)
+
+
+def side_of(cities: int) -> int:
+    """Longest side of the pictures of each of so many cities on a page, which stays of a bounded size."""
+    return min(MAX_SIDE, int(MAX_SIDE * (FULL_CITIES / max(cities, 1)) ** 0.5))
 
 
 def read_views(files: RasterFiles, table: ClassTable, max_side: int = MAX_SIDE) -> Views:

@@ -8,7 +8,7 @@ from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
 from urbanseg.metrics.block_counts import CountsByBlock
-from urbanseg.report.failures import GAP, HEAD, PANELS, SIDE, sheet, worst_cells
+from urbanseg.report.failures import GAP, HEAD, PANELS, SIDE, confused_cells, sheet, strips, worst_cells
 from urbanseg.report.quality import Quality, read_quality
 from urbanseg.report.views import RasterFiles
 
@@ -54,6 +54,8 @@ def test_the_sheet_shows_four_pictures_of_each_failure(
     assert same[0] < 0.3
     assert same[1] > 0.99
     assert (picture == sheet(rasters, params.class_table, found)).all()
+    for row, strip in zip(rows, strips(picture, 2), strict=True):
+        assert (strip == picture[row][:SIDE, GAP:-GAP]).all()
 
 
 def test_narrow_cells_keep_their_proportions(
@@ -66,10 +68,19 @@ def test_narrow_cells_keep_their_proportions(
     assert not (panel[:, : SIDE // 4] == 255).all()
 
 
+def test_a_confusion_is_shown_where_it_is_most_frequent(by_block: CountsByBlock) -> None:
+    by_block.pixels[:] = 0
+    by_block.pixels[0, 2, 5], by_block.pixels[1, 2, 5], by_block.pixels[1, 5, 2] = 3, 7, 1
+    first, second = by_block.cells
+    assert confused_cells(by_block) == {(2, 5): [second, first], (5, 2): [second]}
+    assert confused_cells(by_block, most=1)[2, 5] == [second]
+
+
 def test_the_diagrams_hold_what_the_tables_say(quality: Quality) -> None:
-    (_, across, names, drawing), (_, _, classes, _) = quality.charts
-    assert (across, list(names)) == ("confidence", ["ideal", "map"])
-    assert list(classes) == ["road", "bare soil"]
+    (_, lines, drawing), (_, classes, _) = quality.charts
+    assert lines == [("map", 0), ("ideal", 1)]
+    assert classes == [("road", "#505050"), ("bare soil", "#f7ce44")]
+    assert ">confidence</text>" in drawing
     assert "map from 0.45 to 0.8" in drawing
     assert quality.sheet is not None
     assert len(quality.failures) == 2

@@ -65,8 +65,8 @@ def test_the_page_forbids_browsers_to_load_anything(html: str) -> None:
 def test_each_picture_is_inside_and_described(html: str) -> None:
     images = Page(html).all("img")
     names = ("scene", "labels", "prediction", "errors", "confidence", "split")
-    worst = "scene, labels, map and errors of the worst parts of the test area"
-    assert [image["alt"] for image in images] == [f"A & <b>B</b>: {name}" for name in (*names, worst)]
+    worst = [f"scene, labels, map and errors of failure {number}" for number in (1, 2)]
+    assert [image["alt"] for image in images] == [f"A & <b>B</b>: {name}" for name in (*names, *worst)]
     assert all((image["src"] or "").startswith("data:image/") for image in images)
 
 
@@ -137,9 +137,10 @@ def test_several_cities_are_also_scored_together(city: CityReport, params: Param
 
 def test_failures_and_diagrams_are_told(html: str) -> None:
     text = " ".join(Page(html).text.split())
-    assert "Worst parts of the test area" in text
+    assert "The worst parts of the test area" in text
     assert "precision by recall, as less confident pixels are left blank road bare soil" in text
-    assert "0, 40" in text
+    assert "row 0, column 40" in text
+    assert "Horizontally" not in text
 
 
 def test_a_transfer_city_is_called_one(city: CityReport, params: Params) -> None:
@@ -159,7 +160,8 @@ def test_what_the_map_needs_survives_the_page(html: str, city: CityReport, grid:
     written = re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
     assert written is not None
     data = json.loads(written[1])
-    assert data == json.loads(json.dumps(map_data(grid, city.views.layers)))
+    told = {"name": "demo", "rows": 40, "cols": 60, "vectors": None}
+    assert data == json.loads(json.dumps(map_data(grid, city.views.layers) | told))
     assert data["colors"]["labels"][1] == [187, 46, 18, "building"]
 
 

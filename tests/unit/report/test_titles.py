@@ -83,8 +83,8 @@ def test_the_page_shows_titles_as_text_in_legends_tables_and_charts(
 
 
 def test_the_rest_of_the_page_uses_them_too(city: CityReport, table: ClassTable, tmp_path: Path) -> None:
-    _, _, names, svg = city.quality.charts[1]
-    assert list(names) == [TITLES["road"], TITLES["bare_soil"]]
+    _, lines, svg = city.quality.charts[1]
+    assert [name for name, _ in lines] == [TITLES["road"], TITLES["bare_soil"]]
     assert "<script" not in svg
     known = {title for title in table.labels if any(title in f.mistake for f in city.quality.failures)}
     assert len(known) >= 2

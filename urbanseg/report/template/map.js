@@ -1,5 +1,4 @@
-"use strict";
-// The maps of the page: a canvas for each city shows the scene, and over it one layer on either side of a divider.
+// A map: a canvas shows the scene, over it one layer on either side of a divider, and the roads over both.
 
 const MOST = 24; // screen pixels a picture's pixel can grow to
 const STEP = 1.5; // zoom of a key or a button
@@ -12,19 +11,21 @@ const round = (value, digits) => value.toLocaleString("en", {
 function openMap(figure) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   const find = (selector) => figure.querySelector(selector);
-  const stage = find(".stage"), canvas = find("canvas"), divider = find(".divider"), readout = find(".readout");
+  const all = (selector) => [...figure.querySelectorAll(selector)];
+  const stage = find(".stage"), canvas = find("canvas"), divider = find(".divider");
   const context = canvas.getContext("2d");
   const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   probe.canvas.width = probe.canvas.height = 1;
-  const images = Object.fromEntries(
-    [...figure.querySelectorAll("[data-show]")].map((button) => [button.dataset.show, button.querySelector("img")]),
-  );
+  const images = Object.fromEntries(all("[data-show]").map((button) => [button.dataset.show, button.querySelector("img")]));
+  const rasters = rastersOf(images, data);
+  const classes = all("[data-class]").map((button) => button.dataset.class);
+  const vectors = data.vectors && vectorsOf(data.vectors, all("[data-class] i").map((swatch) => swatch.style.backgroundColor));
   const selects = { left: find("[data-side=left]"), right: find("[data-side=right]") };
-  const opacity = find("[data-opacity]");
+  const opacity = find("[data-opacity]"), roads = find("[data-roads]");
 
   // The middle of the view in pixels of the picture, screen pixels per pixel, and the divider as a share of the width.
-  const view = { x: data.width / 2, y: data.height / 2, scale: 0, divider: 0.5 };
-  let width = 0, height = 0, crosshair = false, waiting = false;
+  const view = { x: data.width / 2, y: data.height / 2, scale: 0, divider: 0.5, hidden: new Set(), box: null, confused: null };
+  let width = 0, height = 0, crosshair = false, waiting = false, focus = null, moved = () => {};
   const least = () => Math.min(width / data.width, height / data.height);
 
   function redraw() {
@@ -37,33 +38,63 @@ function openMap(figure) {
     const halfX = width / view.scale / 2, halfY = height / view.scale / 2;
     view.x = halfX * 2 >= data.width ? data.width / 2 : clamp(view.x, halfX, data.width - halfX);
     view.y = halfY * 2 >= data.height ? data.height / 2 : clamp(view.y, halfY, data.height - halfY);
-    canvas.classList.toggle("zoomed", view.scale > least() * 1.001);
     redraw();
+  }
+
+  function paint(name, box) {
+    if (name === "polygons") {
+      const numbers = new Set(classes.flatMap((text, i) => (view.hidden.has(text) ? [i] : [])));
+      vectors.drawPolygons(context, box, view.scale, numbers);
+    } else {
+      context.drawImage(rasters.without(name, view.hidden), 0, 0, data.width, data.height);
+    }
   }
 
   function draw() {
     waiting = false;
-    const ratio = canvas.width / width;
-    const left = width / 2 - view.x * view.scale, top = height / 2 - view.y * view.scale;
+    if (!width || !height) return;
+    const ratio = canvas.width / width, scale = view.scale * ratio;
+    const [left, top] = [width / 2 - view.x * view.scale, height / 2 - view.y * view.scale];
     const edge = view.divider * width;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.imageSmoothingEnabled = view.scale * ratio < 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.setTransform(scale, 0, 0, scale, left * ratio, top * ratio);
+    context.imageSmoothingEnabled = scale < 1;
     context.imageSmoothingQuality = "high";
-    const paint = (name) => context.drawImage(images[name], left, top, data.width * view.scale, data.height * view.scale);
+    context.globalAlpha = 1;
     paint("scene");
-    for (const [side, from, to] of [["left", 0, edge], ["right", edge, width]]) {
-      if (selects[side].value === "scene") continue;
+    const places = [["left", under(0, 0), under(edge, height)], ["right", under(edge, 0), under(width, height)]];
+    for (const [side, [x, y], [right, bottom]] of places) {
+      if (selects[side].value === "scene" || right <= x) continue;
       context.save();
       context.beginPath();
-      context.rect(from, 0, to - from, height);
+      context.rect(x, y, right - x, bottom - y);
       context.clip();
       context.globalAlpha = opacity.value / 100;
-      paint(selects[side].value);
+      paint(selects[side].value, { left: x, top: y, right, bottom });
       context.restore();
     }
+    if (focus) context.drawImage(focus, 0, 0);
+    if (roads?.getAttribute("aria-pressed") === "true") {
+      const [x, y] = under(0, 0), [right, bottom] = under(width, height);
+      vectors.drawRoads(context, { left: x, top: y, right, bottom }, view.scale, data.metresPerPixel);
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (view.box) drawBox(left, top);
     if (crosshair) drawCrosshair();
     furnish(edge);
+    moved();
+  }
+
+  function drawBox(left, top) {
+    const [row, col, high, wide] = view.box.map((value, i) => value * (i % 2 ? data.width / data.cols : data.height / data.rows) * view.scale);
+    for (const [color, thickness, dash] of [["#fff", 4, []], ["#000", 2, [7, 5]]]) {
+      context.strokeStyle = color;
+      context.lineWidth = thickness;
+      context.setLineDash(dash);
+      context.strokeRect(left + col, top + row, wide, high);
+    }
+    context.setLineDash([]);
   }
 
   function drawCrosshair() {
@@ -81,31 +112,30 @@ function openMap(figure) {
 
   // What stands on the map beside its pixels: divider, names of the sides, scale bar, legends.
   function furnish(edge) {
-    divider.style.left = `${edge}px`;
+    const share = (length) => `${100 * length / width}%`; // lasts on paper, which has another width
+    divider.style.left = share(edge);
     divider.setAttribute("aria-valuenow", Math.round(view.divider * 100));
     for (const side of ["left", "right"]) {
       const label = find(`.side.${side}`);
       label.textContent = selects[side].value;
-      label.style.left = `${edge}px`;
+      label.style.left = share(edge);
     }
     const widest = Math.min(width / 3, 160) / view.scale * data.metresPerPixel;
     const power = 10 ** Math.floor(Math.log10(widest));
     const metres = [5, 2, 1].find((digit) => digit * power <= widest) * power;
     const scale = find(".scale");
-    scale.style.width = `${metres / data.metresPerPixel * view.scale}px`;
+    scale.style.width = share(metres / data.metresPerPixel * view.scale);
     scale.textContent = metres >= 1000 ? `${metres / 1000} km` : `${metres} m`;
     const shown = [selects.left.value, selects.right.value];
-    for (const legend of figure.querySelectorAll(".legend")) {
-      legend.hidden = !legend.dataset.for.split(" ").some((name) => shown.includes(name));
-    }
-    for (const button of figure.querySelectorAll("[data-show]")) {
-      button.setAttribute("aria-pressed", button.dataset.show === selects.right.value);
-    }
+    for (const legend of all(".legend")) legend.hidden = !legend.dataset.for.split(" ").some((name) => name === "all" || shown.includes(name));
+    for (const button of all("[data-show]")) button.setAttribute("aria-pressed", button.dataset.show === selects.right.value);
+    for (const button of all("[data-class]")) button.setAttribute("aria-pressed", !view.hidden.has(button.dataset.class));
   }
 
-  // The place of a screen point in the picture, and back to a zoom that keeps it in place.
+  // The place of a screen point in the picture.
   const under = (px, py) => [view.x + (px - width / 2) / view.scale, view.y + (py - height / 2) / view.scale];
 
+  // Zoom so that what lies under a screen point stays there.
   function zoom(factor, px = width / 2, py = height / 2) {
     const [x, y] = under(px, py);
     view.scale = clamp(view.scale * factor, least(), Math.max(MOST, least()));
@@ -120,13 +150,68 @@ function openMap(figure) {
     settle();
   }
 
+  function fit() {
+    view.scale = 0;
+    view.box = view.confused = focus = null;
+    settle();
+  }
+
+  // Show a window of the scene (row, column, height, width in its pixels), and pixels of one class taken for another.
+  function show(box, confused = null) {
+    const [row, col, high, wide] = box;
+    const across = data.width / data.cols, down = data.height / data.rows;
+    Object.assign(view, { box, confused, x: (col + wide / 2) * across, y: (row + high / 2) * down });
+    view.scale = 0.45 * Math.min(width / (wide * across), height / (high * down));
+    focus = confused && rasters.confused(...confused);
+    settle();
+  }
+
+  const [a, b, c, d, e, f] = data.transform;
+  const project = (x, y) => [a * x + b * y + c, d * x + e * y + f];
+  const unproject = (east, north) => {
+    const [u, v] = [east - c, north - f], size = a * e - b * d;
+    return [(e * u - b * v) / size, (a * v - d * u) / size];
+  };
+  const digits = clamp(Math.ceil(1 - Math.log10(Math.hypot(a, d))), 0, 9);
+
+  // The view as the part of an address after the #, and back.
+  function address() {
+    const [east, north] = project(view.x, view.y);
+    const parts = { map: data.name, at: [east, north].map((value) => round(value, digits)).join(), zoom: round(view.scale / least(), 3),
+      left: selects.left.value, right: selects.right.value, divider: round(view.divider, 2), opacity: opacity.value };
+    if (roads) parts.roads = roads.getAttribute("aria-pressed");
+    if (view.hidden.size) parts.hide = [...view.hidden].map((text) => classes.indexOf(text)).join();
+    if (view.box) parts.box = view.box.join();
+    if (view.confused) parts.confused = view.confused.map((text) => classes.indexOf(text)).join();
+    return Object.entries(parts).map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",")}`).join("&");
+  }
+
+  function restore(parts) {
+    const list = (name) => (parts.get(name) ?? "").split(",").filter(Boolean).map(Number);
+    const numbers = (name, count) => (list(name).length === count && list(name).every(Number.isFinite) ? list(name) : null);
+    const named = (name) => list(name).map((i) => classes[i]).filter((text) => text !== undefined);
+    for (const [side, select] of Object.entries(selects)) {
+      if ([...select.options].some((option) => option.value === parts.get(side))) select.value = parts.get(side);
+    }
+    if (numbers("opacity", 1)) opacity.value = numbers("opacity", 1)[0];
+    if (numbers("divider", 1)) view.divider = clamp(numbers("divider", 1)[0], 0, 1);
+    roads?.setAttribute("aria-pressed", parts.get("roads") === "true");
+    view.hidden = new Set(named("hide"));
+    fit();
+    if (numbers("box", 4)) show(numbers("box", 4), named("confused").length === 2 ? named("confused") : null);
+    if (numbers("at", 2)) [view.x, view.y] = unproject(...numbers("at", 2));
+    if (numbers("zoom", 1)) view.scale = least() * numbers("zoom", 1)[0];
+    settle();
+  }
+
   // What a layer says at a pixel, by the colour that stands there; null where it is transparent.
   function meaning(name, x, y) {
+    probe.setTransform(1, 0, 0, 1, 0, 0);
     probe.clearRect(0, 0, 1, 1);
     probe.drawImage(images[name], x, y, 1, 1, 0, 0, 1, 1);
     const [r, g, b, alpha] = probe.getImageData(0, 0, 1, 1).data;
     if (!alpha) return null;
-    const distance = (c) => (c[0] - r) ** 2 + (c[1] - g) ** 2 + (c[2] - b) ** 2;
+    const distance = (color) => (color[0] - r) ** 2 + (color[1] - g) ** 2 + (color[2] - b) ** 2;
     return data.colors[name].reduce((best, color) => (distance(color) < distance(best) ? color : best))[3];
   }
 
@@ -143,112 +228,34 @@ function openMap(figure) {
     });
   }
 
-  function tell(px, py) {
+  // Coordinates and layers at a screen point, as names and values.
+  function read(px, py) {
     const [x, y] = under(px, py);
-    if (x < 0 || y < 0 || x >= data.width || y >= data.height) return;
-    const [a, b, c, d, e, f] = data.transform;
-    const digits = data.metric ? 0 : 5;
+    if (x < 0 || y < 0 || x >= data.width || y >= data.height) return null;
     const [longitude, latitude] = geographic(x, y);
     const items = [["", `${round(latitude, 5)}°, ${round(longitude, 5)}°`]];
-    if (data.metric) items.push([data.crs, `${round(a * x + b * y + c, digits)} ${round(d * x + e * y + f, digits)}`]);
-    for (const name of ["labels", "prediction", "confidence", "split"]) {
-      items.push([name, meaning(name, Math.floor(x), Math.floor(y)) ?? "–"]);
-    }
-    readout.replaceChildren(...items.map(([name, value]) => {
-      const item = document.createElement("span"), strong = document.createElement("b");
-      strong.textContent = value;
-      item.append(name ? `${name} ` : "", strong);
-      return item;
-    }));
+    if (data.metric) items.push([data.crs, project(x, y).map((value) => round(value, 0)).join(" ")]);
+    for (const name of ["labels", "prediction", "confidence", "split"]) items.push([name, meaning(name, Math.floor(x), Math.floor(y)) ?? "–"]);
+    const polygon = vectors?.at(probe, x, y);
+    if (polygon) items.push(["polygon", `${classes[polygon[0]] ?? "–"}, ${round(polygon[1] / 1e4, 2)} ha, confidence ${polygon[2]} %`]);
+    return items;
   }
 
-  const actions = {
-    in: () => zoom(STEP),
-    out: () => zoom(1 / STEP),
-    fit: () => { view.scale = 0; settle(); },
-    full: () => (document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen?.()),
+  return {
+    name: data.name, figure, stage, canvas, divider, view, selects, opacity, roads, images, least,
+    redraw, settle, zoom, pan, fit, show, read, address, restore,
+    onMoved: (call) => { moved = call; },
+    showCrosshair: (whether) => { crosshair = whether; redraw(); },
+    size: () => [width, height],
+    resize(ratio) {
+      const whole = view.scale <= least() * 1.001, former = least();
+      width = stage.clientWidth;
+      height = stage.clientHeight;
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      view.scale = whole ? 0 : view.scale * least() / former;
+      settle();
+      draw(); // at once: a canvas whose size is set is empty, and no frame comes before paper
+    },
   };
-  for (const button of figure.querySelectorAll("[data-do]")) {
-    button.addEventListener("click", () => actions[button.dataset.do]());
-  }
-  for (const [name, image] of Object.entries(images)) {
-    image.parentElement.addEventListener("click", () => { selects.right.value = name; redraw(); });
-    image.addEventListener("load", redraw);
-  }
-  for (const control of [selects.left, selects.right, opacity]) control.addEventListener("input", redraw);
-
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
-  const fingers = new Map();
-  const spread = ([[ax, ay], [bx, by]]) => [(ax + bx) / 2, (ay + by) / 2, Math.hypot(ax - bx, ay - by)];
-
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, place(event));
-    canvas.classList.add("dragged");
-    crosshair = false;
-    tell(...place(event));
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const [px, py] = place(event);
-    if (!fingers.has(event.pointerId)) return tell(px, py);
-    const before = [...fingers.values()];
-    const [lastX, lastY] = fingers.get(event.pointerId);
-    fingers.set(event.pointerId, [px, py]);
-    if (fingers.size === 1) return pan(px - lastX, py - lastY);
-    const [oldX, oldY, oldSize] = spread(before), [x, y, size] = spread([...fingers.values()]);
-    pan(x - oldX, y - oldY);
-    zoom(size / Math.max(1, oldSize), x, y);
-  });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(kind, (event) => {
-      fingers.delete(event.pointerId);
-      if (!fingers.size) canvas.classList.remove("dragged");
-    });
-  }
-  canvas.addEventListener("wheel", (event) => {
-    if (event.deltaY > 0 && view.scale <= least() * 1.001) return; // nothing left to zoom out: the page scrolls on
-    event.preventDefault();
-    zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), ...place(event));
-  }, { passive: false });
-  canvas.addEventListener("dblclick", (event) => zoom(STEP ** 2, ...place(event)));
-  canvas.addEventListener("keydown", (event) => {
-    const step = 60;
-    const keys = {
-      "+": actions.in, "=": actions.in, "-": actions.out, 0: actions.fit,
-      ArrowLeft: () => pan(step, 0), ArrowRight: () => pan(-step, 0),
-      ArrowUp: () => pan(0, step), ArrowDown: () => pan(0, -step),
-    };
-    if (!(event.key in keys) || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    crosshair = true;
-    keys[event.key]();
-    tell(width / 2, height / 2);
-  });
-
-  const divide = (share) => { view.divider = clamp(share, 0, 1); redraw(); };
-  divider.addEventListener("pointerdown", (event) => divider.setPointerCapture(event.pointerId));
-  divider.addEventListener("pointermove", (event) => {
-    if (divider.hasPointerCapture(event.pointerId)) divide(place(event)[0] / width);
-  });
-  divider.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    divide(view.divider + by);
-  });
-
-  new ResizeObserver(() => {
-    const whole = view.scale <= least() * 1.001;
-    width = stage.clientWidth;
-    height = stage.clientHeight;
-    canvas.width = Math.round(width * devicePixelRatio);
-    canvas.height = Math.round(height * devicePixelRatio);
-    if (whole) view.scale = 0;
-    settle();
-  }).observe(stage);
 }
-
-for (const figure of document.querySelectorAll(".map")) openMap(figure);
