@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from urbanseg.config.params import CityParams, Params
 from urbanseg.errors import PipelineError
 from urbanseg.io.files import read_json
-from urbanseg.report.provenance import facts, fingerprint, is_simulated, require
+from urbanseg.report.provenance import facts, fingerprint, is_simulated, label_origin, require
 
 ITEM = {
     "id": "S2A_1",
@@ -70,3 +71,36 @@ def test_damaged_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "demo.json").write_text(text)
     with pytest.raises(PipelineError, match=r"demo\.json"):
         read_json(tmp_path / "demo.json")
+
+
+OSM, RASTER = {"source": "osm"}, {"source": "raster", "path": "a.tif", "remap": {1: "road"}}
+VECTOR = {"source": "vector", "path": "a.gpkg", "classes": "road"}
+CREDIT = "© OpenStreetMap contributors, ODbL"
+
+
+def layered(**sources: object) -> dict[str, object]:
+    return {"layers": list(sources), "sources": sources}
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (OSM, CREDIT),
+        (RASTER, "a classified raster"),
+        (VECTOR, "annotation or survey data"),
+        (layered(a=VECTOR, b=OSM), f"annotation or survey data, then {CREDIT}"),
+        (layered(a=VECTOR, b=RASTER), "annotation or survey data, then a classified raster"),
+    ],
+)
+def test_openstreetmap_is_named_where_labels_are_its_own(
+    params: Params, labels: dict[str, object], said: str
+) -> None:
+    real = params.cities["demo"].model_dump() | {
+        "scene": {"provider": "local", "path": "a.tif", "bands": {"B04": 1}},
+        "labels": labels,
+    }
+    assert label_origin(CityParams.model_validate(real), simulated=False) == said
+
+
+def test_a_simulated_city_has_a_map_of_its_own(params: Params) -> None:
+    assert "made-up" in label_origin(params.cities["demo"], simulated=True)

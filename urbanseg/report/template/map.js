@@ -27,6 +27,7 @@ function openMap(figure) {
   const view = { x: data.width / 2, y: data.height / 2, scale: 0, divider: 0.5, hidden: new Set(), box: null, confused: null };
   let width = 0, height = 0, crosshair = false, waiting = false, focus = null, moved = () => {};
   const least = () => Math.min(width / data.width, height / data.height);
+  const most = () => Math.max(MOST, 4 * least());
 
   function redraw() {
     if (!waiting) requestAnimationFrame(draw);
@@ -34,7 +35,7 @@ function openMap(figure) {
   }
 
   function settle() {
-    view.scale = clamp(view.scale, least(), Math.max(MOST, least()));
+    view.scale = clamp(view.scale, least(), most());
     const halfX = width / view.scale / 2, halfY = height / view.scale / 2;
     view.x = halfX * 2 >= data.width ? data.width / 2 : clamp(view.x, halfX, data.width - halfX);
     view.y = halfY * 2 >= data.height ? data.height / 2 : clamp(view.y, halfY, data.height - halfY);
@@ -138,7 +139,7 @@ function openMap(figure) {
   // Zoom so that what lies under a screen point stays there.
   function zoom(factor, px = width / 2, py = height / 2) {
     const [x, y] = under(px, py);
-    view.scale = clamp(view.scale * factor, least(), Math.max(MOST, least()));
+    view.scale = clamp(view.scale * factor, least(), most());
     view.x = x - (px - width / 2) / view.scale;
     view.y = y - (py - height / 2) / view.scale;
     settle();
@@ -161,7 +162,7 @@ function openMap(figure) {
     const [row, col, high, wide] = box;
     const across = data.width / data.cols, down = data.height / data.rows;
     Object.assign(view, { box, confused, x: (col + wide / 2) * across, y: (row + high / 2) * down });
-    view.scale = 0.45 * Math.min(width / (wide * across), height / (high * down));
+    view.scale = 0.7 * Math.min(width / (wide * across), height / (high * down));
     focus = confused && rasters.confused(...confused);
     settle();
   }
