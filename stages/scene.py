@@ -13,7 +13,7 @@ from urbanseg.display.thumbnails import present_scene
 from urbanseg.imagery import item
 from urbanseg.imagery.local import image_folder, raster_copy
 from urbanseg.imagery.sentinel2 import archives, area, satellite
-from urbanseg.imagery.simulated import materials, rendering, surfaces
+from urbanseg.imagery.simulated import landscape, materials, rendering, surfaces, world
 from urbanseg.io import files, image_sheet, tables
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
@@ -36,10 +36,16 @@ def _simulate(city: str, scene: SimulatedScene, folder: Path, _: list[Path]) -> 
     if scene.layout is not None:
         plan = rendering.area(scene)
         write(extract, lay_out(scene.layout.style, scene.layout.seed, plan.bounds), plan.crs)
-    features = read_features(extract, surfaces.RULES, skip=surfaces.SKIP, keep_tags=surfaces.KEEP_TAGS)
+    features = read_features(
+        extract, surfaces.RULES, bbox=scene.bbox, skip=surfaces.SKIP, keep_tags=surfaces.KEEP_TAGS
+    )
     grid = rendering.area(scene, features)
+    drawn = world.of_scene(scene, grid)
+    if scene.world is not None:
+        features = landscape.seen(features, grid, drawn)
+        landscape.write(folder / paths.ground(city).name, features)
     assets = folder / paths.scene(city).name, folder / paths.scl(city).name
-    properties = rendering.render(features, grid, scene, *assets) | item.source(extract)
+    properties = rendering.render(features, grid, scene, drawn, *assets) | item.source(extract)
     rights = item.OPENSTREETMAP if scene.layout is None else item.INVENTED
     return item.describe(city, grid, materials.BANDS, scene.datetime, properties, assets, rights)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 SCENE_FILES = (
     "scene.tif", "scene.qml", "scl.tif", "scl.qml", "thumbnail.png",
-    "pictures.parquet", "city.osm.pbf", "item.json",
+    "pictures.parquet", "city.osm.pbf", "ground.fgb", "item.json",
 )  # fmt: skip
 PREDICTION_FILES = (
     *(f"{name}{ending}" for name in ("classes", "confidence", "probabilities", "entropy", "margin")
@@ -90,6 +90,11 @@ def image_sheet(city: str) -> Path:
 def extract(city: str) -> Path:
     """OpenStreetMap file of the embedded city; absent for real scenes."""
     return scene_dir(city) / "city.osm.pbf"
+
+
+def ground(city: str) -> Path:
+    """What stands on the ground of a simulated world, for its labels; absent for other scenes."""
+    return scene_dir(city) / "ground.fgb"
 
 
 def item(city: str) -> Path:

@@ -30,6 +30,7 @@ from urbanseg.config.base import (
     check_url,
 )
 from urbanseg.config.names import BandName, Title
+from urbanseg.config.world import WorldParams
 from urbanseg.grid import BLOCK_PX
 
 SENTINEL2_BANDS = (
@@ -49,6 +50,13 @@ MAX_FINE_PX = 60_000
 SPDX = r"^[A-Za-z0-9.+-]{1,100}$"
 """Identifiers of licences, such as CC-BY-4.0; ``other`` for what has none."""
 
+DRAWN = ("sun_azimuth", "sun_elevation", "noise", "haze")
+"""Parameters of a simulated scene that its `world` draws, and that are required without one."""
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
 
 class LayoutParams(Model):
     """The embedded city: what its street plan looks like. Lengths in metres."""
@@ -67,20 +75,42 @@ class SimulatedScene(Model):
     provider: Literal["simulated"]
     layout: LayoutParams | None = None
     osm_path: FilePath | None = None
+    bbox: Bbox | None = Field(default=None, exclude_if=_is_none)
+    world: WorldParams | None = Field(default=None, exclude_if=_is_none)
     climate: Literal["temperate", "arid"] = "temperate"
     resolution_m: Resolution = 10.0
     render_m: Resolution = 2.0
     datetime: Time
-    sun_azimuth: Number = Field(ge=0, le=360)
-    sun_elevation: Number = Field(ge=8, le=90)
-    noise: Number = Field(ge=0, le=0.1)
-    haze: Number = Field(ge=0, le=0.2)
+    sun_azimuth: Number | None = Field(default=None, ge=0, le=360, exclude_if=_is_none)
+    sun_elevation: Number | None = Field(default=None, ge=8, le=90, exclude_if=_is_none)
+    noise: Number | None = Field(default=None, ge=0, le=0.1, exclude_if=_is_none)
+    haze: Number | None = Field(default=None, ge=0, le=0.2, exclude_if=_is_none)
     cloud_share: Share
+
+    @field_validator("bbox")
+    @classmethod
+    def _not_empty(cls, box: Any) -> Any:
+        return check_bbox(box)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.layout is None) == (self.osm_path is None):
             raise ValueError("give exactly one of layout (the embedded city) and osm_path (a real extract)")
+        if self.bbox is not None and self.osm_path is None:
+            raise ValueError(
+                "bbox is a part of an extract; a layout has its width_m and height_m, remove bbox"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_light(self) -> Self:
+        for name in DRAWN:
+            if self.world is None and getattr(self, name) is None:
+                raise ValueError(f"{name} is missing; give it, or a world that draws it")
+            if self.world is not None and getattr(self, name) is not None:
+                raise ValueError(f"{name} is drawn by world; remove it")
+        if self.world is not None and self.climate != "temperate":
+            raise ValueError("climate is drawn by world; list it in world.climates instead")
         return self
 
     @model_validator(mode="after")

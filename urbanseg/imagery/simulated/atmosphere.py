@@ -47,7 +47,7 @@ class Sky:
     def observed(self, ground: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
         """Reflectance ``(4, height, width)`` as seen from above the atmosphere."""
         cloud, shade = self.opacity(window), self.shade(window)
-        veil = 1 + 0.4 * _sample(self.haze_field, window, 0, 0)
+        veil = 1 + 0.4 * sampled(self.haze_field, window, 0, 0)
         seen = np.empty_like(ground)
         for band in range(len(ground)):
             lit = ground[band] * (1 - shade * (1 - CLOUD_SHADE[band]))
@@ -59,7 +59,7 @@ class Sky:
     def _cover(self, window: Window, row: float, col: float) -> NDArray[np.float32]:
         if not np.isfinite(self.threshold):
             return np.zeros((window.height, window.width), np.float32)
-        above = _sample(self.cloud_field, window, row, col) - np.float32(self.threshold)
+        above = sampled(self.cloud_field, window, row, col) - np.float32(self.threshold)
         thick = np.clip(0.25 + above / np.float32(0.35), 0, 0.97)
         return np.where(above > 0, thick, 0).astype(np.float32)
 
@@ -94,8 +94,8 @@ def sky(
     return Sky(field, veil, threshold, haze, sun, resolution)
 
 
-def _sample(field: NDArray[np.float32], window: Window, row: float, col: float) -> NDArray[np.float32]:
-    """A field of cells read at the pixels of `window`, moved by `row`, `col` pixels."""
+def sampled(field: NDArray[np.float32], window: Window, row: float, col: float) -> NDArray[np.float32]:
+    """A periodic field of cells of `CELL_PX` read at the pixels of `window`, moved by `row`, `col` pixels."""
     rows = (np.arange(window.row, window.row + window.height) + row) / CELL_PX
     cols = (np.arange(window.col, window.col + window.width) + col) / CELL_PX
     return _bilinear(field, rows, cols)

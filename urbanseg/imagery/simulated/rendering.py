@@ -22,7 +22,9 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window, strips, utm_crs, utm_grid
 from urbanseg.imagery.simulated import atmosphere, illumination, sensor
 from urbanseg.imagery.simulated.materials import BANDS
+from urbanseg.imagery.simulated.relief import Relief
 from urbanseg.imagery.simulated.scene_objects import SceneObjects, prepare
+from urbanseg.imagery.simulated.world import World
 from urbanseg.io import cog
 
 log = logging.getLogger(__name__)
@@ -41,14 +43,15 @@ STATEMENT = (
 
 
 def render(
-    features: gpd.GeoDataFrame, grid: Grid, params: SimulatedScene, scene: Path, scl: Path
+    features: gpd.GeoDataFrame, grid: Grid, params: SimulatedScene, world: World, scene: Path, scl: Path
 ) -> dict[str, Any]:
     """Render features as a Sentinel-2 scene and write it with its scene classification.
 
     Args:
-        features: read with `surfaces.RULES`, in EPSG:4326.
+        features: read with `surfaces.RULES`, or what `landscape.seen` makes of them.
         grid: of the scene, metric.
-        params: sun, sky and sensor.
+        params: sides of pixels, and clouds.
+        world: materials, sun, haze and sensor; `world.of_scene` has it.
         scene: where to write the bands (uint16, reflectance × 10000, nodata 0).
         scl: where to write the scene classification (uint8).
 
@@ -58,12 +61,11 @@ def render(
     Raises:
         PipelineError: if no pixel sees the ground.
     """
-    seed = params.layout.seed if params.layout else 0
-    sun = illumination.Sun(params.sun_azimuth, params.sun_elevation)
+    seed = world.seed
     factor = round(params.resolution_m / params.render_m)
-    objects = prepare(features, grid, params.climate, seed)
-    renderer = _GroundRenderer(objects, illumination.Textures(seed), sun, grid, factor)
-    sky = atmosphere.sky(grid.shape, params.cloud_share, params.haze, sun, grid.resolution, seed)
+    renderer = _GroundRenderer(prepare(features, grid, world.look, seed), world, grid, factor)
+    sky = atmosphere.sky(grid.shape, params.cloud_share, world.haze, world.sun, grid.resolution, seed)
+    gains = np.array(world.gains, np.float32)[:, np.newaxis, np.newaxis]
     cloudy = usable = 0
     with (
         cog.writing(
@@ -72,8 +74,8 @@ def render(
         cog.writing(scl, grid, dtype="uint8", nodata=0, descriptions=["SCL"]) as codes_out,
     ):
         for strip in tqdm(list(strips(grid.shape, STRIP)), desc="render", unit="strip"):
-            seen = sky.observed(renderer.ground(strip), strip)
-            digital_numbers = sensor.digitise(seen, params.noise, seed, strip)
+            seen = sky.observed(renderer.ground(strip), strip) * gains
+            digital_numbers = sensor.digitise(seen, world.noise, seed, strip)
             codes = sensor.classify(digital_numbers, sky, strip)
             out.write(digital_numbers, strip)
             codes_out.write(codes, strip)
@@ -84,14 +86,14 @@ def render(
                 f"the simulated scene is wholly under cloud (cloud_share {params.cloud_share:g}), "
                 "so nothing of the ground is seen; lower cloud_share"
             )
-    return _properties(params, 100 * cloudy / (grid.height * grid.width))
+    return _properties(world, 100 * cloudy / (grid.height * grid.width))
 
 
 def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Grid:
     """The grid of a simulated scene: its layout's, or else that of the extract.
 
     Without a layout, `features` say the extent, by the header of their file (``attrs``)
-    or by how far they reach.
+    or by how far they reach, unless the parameters name a `bbox`.
 
     Raises:
         PipelineError: if the extract is too large for the pixels.
@@ -102,7 +104,8 @@ def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Gr
         )
     if features is None:
         raise ValueError("without a layout, the area is that of the features")
-    boxes = np.reshape(features.attrs.get("extent") or features.total_bounds, (-1, 4))
+    extent = params.bbox or features.attrs.get("extent") or features.total_bounds
+    boxes = np.reshape(extent, (-1, 4))
     (west, south), (east, north) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     longitude, latitude = (west + east) / 2, (south + north) / 2
     to_metres = Transformer.from_crs(4326, utm_crs(longitude, latitude), always_xy=True)
@@ -114,7 +117,7 @@ def area(params: SimulatedScene, features: gpd.GeoDataFrame | None = None) -> Gr
     return utm_grid(longitude, latitude, right - left, top - bottom, params.resolution_m)
 
 
-def _properties(params: SimulatedScene, cloud_cover: float) -> dict[str, Any]:
+def _properties(world: World, cloud_cover: float) -> dict[str, Any]:
     """What the STAC Item says of a simulated scene."""
     return {
         "description": STATEMENT,
@@ -124,27 +127,22 @@ def _properties(params: SimulatedScene, cloud_cover: float) -> dict[str, Any]:
         "instruments": ["simulated MSI"],
         "providers": [{"name": "urbanseg scene simulator", "roles": ["producer", "processor"]}],
         "processing:level": "L2A",
-        "view:sun_azimuth": params.sun_azimuth,
-        "view:sun_elevation": params.sun_elevation,
+        "view:sun_azimuth": world.sun.azimuth,
+        "view:sun_elevation": world.sun.elevation,
     }
 
 
 class _GroundRenderer:
     """Renders the ground of any window, by way of a fine grid with a margin."""
 
-    def __init__(
-        self,
-        objects: SceneObjects,
-        textures: illumination.Textures,
-        sun: illumination.Sun,
-        grid: Grid,
-        factor: int,
-    ) -> None:
-        self.objects, self.textures, self.sun, self.grid, self.factor = objects, textures, sun, grid, factor
+    def __init__(self, objects: SceneObjects, world: World, grid: Grid, factor: int) -> None:
+        self.objects, self.world, self.grid, self.factor = objects, world, grid, factor
+        self.textures = illumination.Textures(world.seed)
+        self.relief = Relief(world.slope, world.sun, grid.resolution, world.seed) if world.slope else None
         self.pixel = grid.resolution / factor
         tallest = float((objects.height + objects.crown).max())
-        shade = illumination.shadow_length(tallest, sun, self.pixel)
-        blur = int(np.ceil(3 * sensor.blur_sigma() * factor)) + 1
+        shade = illumination.shadow_length(tallest, world.sun, self.pixel)
+        blur = int(np.ceil(3 * sensor.blur_sigma() * world.blur * factor)) + 1
         self.margin = -(-(shade + blur) // factor)
         self.tree = shapely.STRtree(objects.shapes)
 
@@ -155,5 +153,12 @@ class _GroundRenderer:
         fine = self.grid.window(around).finer(self.factor)
         ids = self.objects.ids(fine, self.tree)
         origin = around.row * self.factor, around.col * self.factor
-        lit = illumination.illuminate(ids, self.objects, self.textures, self.sun, origin, self.pixel)
-        return sensor.sample(lit, self.factor)[:, m:-m, m:-m]
+        lit = illumination.illuminate(ids, self.objects, self.textures, self.world.sun, origin, self.pixel)
+        ground = sensor.sample(lit, self.factor, self.world.blur)
+        if self.relief is not None:
+            level = self.objects.is_flat[ids].reshape(
+                ground.shape[1], self.factor, ground.shape[2], self.factor
+            )
+            hilly = 1 - level.mean(axis=(1, 3), dtype=np.float32)
+            ground *= 1 + hilly * (self.relief.at(around) - 1)
+        return ground[:, m:-m, m:-m]

@@ -6,7 +6,6 @@ Objects are rasterized as ids; everything else is looked up by id.
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -17,20 +16,19 @@ from rasterio.features import rasterize
 from scipy.stats import norm
 
 from urbanseg.grid import Grid
-from urbanseg.imagery.simulated.materials import MATERIALS, PATCH_SIZES_PX, SPECTRA
+from urbanseg.imagery.simulated.look import Look
+from urbanseg.imagery.simulated.materials import MATERIALS, PATCH_SIZES_PX
 from urbanseg.imagery.simulated.surfaces import (
-    BACKGROUND,
     DEFAULT_LEVELS,
     DEFAULT_LINE_WIDTH_M,
+    FLAT_SURFACES,
     LANE_WIDTH_M,
     LEVELS,
     LINE_WIDTH_M,
     STOREY_M,
     SURFACES,
-    Weights,
+    Tags,
 )
-
-Tags = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class SceneObjects:
         texture: ``(n + 1,)`` relative deviation of its texture.
         height: ``(n + 1,)`` of the object itself in metres.
         crown: ``(n + 1,)`` of tree crowns where the first spectrum shows, in metres.
+        is_flat: ``(n + 1,)`` whether it lies level whatever the relief, as water does.
     """
 
     shapes: NDArray[np.object_]
@@ -56,6 +55,7 @@ class SceneObjects:
     texture: NDArray[np.float32]
     height: NDArray[np.float32]
     crown: NDArray[np.float32]
+    is_flat: NDArray[np.bool_]
 
     def ids(self, grid: Grid, tree: shapely.STRtree) -> NDArray[np.int32]:
         """Id of the topmost object at each pixel of `grid`, ``(height, width)``; `tree` is over `shapes`."""
@@ -66,13 +66,13 @@ class SceneObjects:
         return np.asarray(rasterize(pairs, out_shape=grid.shape, transform=grid.transform, dtype="int32"))
 
 
-def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> SceneObjects:
+def prepare(features: gpd.GeoDataFrame, grid: Grid, look: Look, seed: int) -> SceneObjects:
     """Turn features into scene objects.
 
     Args:
-        features: EPSG:4326, with `class`, `tags` (JSON) and geometry; only surfaces are drawn.
+        features: with `class`, `tags` (JSON) and geometry; only surfaces are drawn.
         grid: metric; its CRS is that of the shapes.
-        climate: ``temperate`` or ``arid``.
+        look: what they are made of.
         seed: of materials, shades and tints.
 
     Returns:
@@ -83,21 +83,27 @@ def prepare(features: gpd.GeoDataFrame, grid: Grid, climate: str, seed: int) -> 
     projected = features.to_crs(grid.crs)
     tags = [json.loads(text) for text in features["tags"]]
     surfaces = features["class"].to_numpy()
-    shapes = _areas(projected.geometry.to_numpy(), tags)
+    shapes = areas(projected.geometry.to_numpy(), tags)
     order = np.array([SURFACES[name].order for name in surfaces], dtype=float)
     order += [0.5 if tag.get("layer", "0").lstrip("+")[:1] in "12345" and name == "road" else 0.0
               for tag, name in zip(tags, surfaces, strict=True)]  # fmt: skip
     rank = np.lexsort([-shapely.area(shapes), order])
-    names = [BACKGROUND[climate]] + [
-        _material(str(surfaces[i]), tags[i], climate, draw)
+    names = [look.background] + [
+        look.material(str(surfaces[i]), tags[i], draw)
         for i, draw in zip(rank, rng.random(len(rank)), strict=True)
     ]
     heights = [0.0] + [_height(tags[i]) if surfaces[i] == "building" else 0.0 for i in rank]
-    return _shaded(shapes[rank], names, np.array(heights, np.float32), rng)
+    level = np.array([False] + [surfaces[i] in FLAT_SURFACES for i in rank])
+    return _shaded(shapes[rank], names, np.array(heights, np.float32), level, look, rng)
 
 
 def _shaded(
-    shapes: NDArray[np.object_], names: list[str], heights: NDArray[np.float32], rng: np.random.Generator
+    shapes: NDArray[np.object_],
+    names: list[str],
+    heights: NDArray[np.float32],
+    flat: NDArray[np.bool_],
+    look: Look,
+    rng: np.random.Generator,
 ) -> SceneObjects:
     """Look up each object's material and give it a shade and a tint of its own."""
     kinds = [MATERIALS[name] for name in names]
@@ -108,17 +114,18 @@ def _shaded(
     share = np.clip(share * np.exp(0.3 * rng.standard_normal(len(kinds))), 0.02, 0.9)
     return SceneObjects(
         shapes=shapes,
-        main=(np.array([SPECTRA[kind.main] for kind in kinds]) * shade * tint).astype(np.float32),
-        other=(np.array([SPECTRA[kind.other] for kind in kinds]) * shade * tint).astype(np.float32),
+        main=(np.array([look.spectra[kind.main] for kind in kinds]) * shade * tint).astype(np.float32),
+        other=(np.array([look.spectra[kind.other] for kind in kinds]) * shade * tint).astype(np.float32),
         level=norm.ppf(share).astype(np.float32),
         patch_size=np.array([list(PATCH_SIZES_PX).index(kind.patch_size) for kind in kinds], np.int8),
         texture=np.array([kind.texture for kind in kinds], np.float32),
         height=heights,
         crown=np.array([kind.crown for kind in kinds], np.float32),
+        is_flat=flat,
     )
 
 
-def _areas(shapes: NDArray[np.object_], tags: list[Tags]) -> NDArray[np.object_]:
+def areas(shapes: NDArray[np.object_], tags: list[Tags]) -> NDArray[np.object_]:
     """Lines widened to what they cover; areas as they are."""
     lines = shapely.get_dimensions(shapes) == 1
     widths = np.array([_width(tag) for tag, line in zip(tags, lines, strict=True) if line])
@@ -149,18 +156,3 @@ def _number(text: str | None) -> float:
     """The leading number of a tag such as ``12.5 m``; 0 if there is none."""
     found = re.match(r"\s*(\d+(?:\.\d+)?)", text or "")
     return min(float(found[1]), 400.0) if found else 0.0
-
-
-def _material(surface: str, tags: Tags, climate: str, draw: float) -> str:
-    """Name of a material that fits the feature; `draw` in [0, 1) chooses by weight."""
-    table = SURFACES[surface]
-    weights: Weights = table.arid if climate == "arid" and table.arid else table.materials
-    narrower = () if climate == "arid" and surface == "building" else table.tagged.items()
-    weights = next((some for tag, some in narrower if _has(tags, tag)), weights)
-    steps = np.cumsum(list(weights.values()))
-    return list(weights)[int(np.searchsorted(steps, draw * steps[-1], side="right"))]
-
-
-def _has(tags: Tags, tag: str) -> bool:
-    key, value = tag.split("=")
-    return tags.get(key) == value

@@ -31,15 +31,16 @@ def blur_sigma() -> float:
     return float(np.sqrt(-2 * np.log(optics)) / np.pi)
 
 
-def sample(light: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+def sample(light: NDArray[np.float32], factor: int, blur: float = 1.0) -> NDArray[np.float32]:
     """Blur fine pixels and average ``factor × factor`` of them into one.
 
     Args:
         light: ``(bands, height, width)``; sides are multiples of `factor`.
         factor: fine pixels per scene pixel and axis.
+        blur: of the optics, relative to the nominal one.
     """
     bands, height, width = light.shape
-    sigma = blur_sigma() * factor
+    sigma = blur_sigma() * factor * blur
     blurred = np.stack([gaussian_filter(band, sigma, truncate=3, mode="nearest") for band in light])
     cells = blurred.reshape(bands, height // factor, factor, width // factor, factor)
     return np.asarray(cells.mean(axis=(2, 4)), np.float32)

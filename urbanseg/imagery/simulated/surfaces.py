@@ -11,6 +11,7 @@ from typing import Literal
 from urbanseg.config.labels import TagRule
 
 Weights = Mapping[str, float]
+Tags = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Surface:
     tagged: Mapping[str, Weights] = field(default_factory=dict)
 
 
-def _rule(geometry: Literal["area", "line"], tags: Mapping[str, str]) -> TagRule:
+def _rule(geometry: Literal["area", "line", "coast"], tags: Mapping[str, str]) -> TagRule:
     split = {key: value if value == "*" else value.split() for key, value in tags.items()}
     return TagRule(geometry=geometry, tags=split)
 
@@ -156,6 +157,15 @@ SURFACES: dict[str, Surface] = {
                 "building=barn": PITCHED, "building=farm_auxiliary": PITCHED},
     ),
     "tree row": Surface(8, (_line(natural="tree_row"),), {"tree row": 1}, arid={"palm grove": 1}),
+    "sea": Surface(4, (_rule("coast", {"natural": "coastline"}),), {"turbid water": 2, "clear water": 1}),
+    "town block": Surface(0, (), {"garden ground": 4, "paved ground": 3, "yard": 1}),
+    "plot": Surface(0, (), {"garden ground": 5, "leafy ground": 3, "paved ground": 2}),
+    "apron": Surface(0, (), {"yard": 2, "paved ground": 2, "parking": 2, "gravel yard": 1}),
+    "hedge": Surface(1, (), {"hedge": 1}),
+    "tidal flat": Surface(4, (), {"tidal sand": 2, "mud flat": 1, "shingle": 1}),
+    "shoal": Surface(4, (), {"shallow water": 1}),
+    "surf": Surface(4, (), {"foam": 2, "kelp": 1}),
+    "tree": Surface(8, (), {"tree": 1}),
 }  # fmt: skip
 
 BACKGROUND: dict[str, str] = {"temperate": "waste grass", "arid": "gravel plain"}
@@ -183,6 +193,9 @@ DEFAULT_LEVELS = 3.0
 
 RULES: dict[str, list[TagRule]] = {name: list(surface.rules) for name, surface in SURFACES.items()}
 """How the renderer reads an OpenStreetMap file: a class is the name of a surface."""
+
+FLAT_SURFACES = frozenset({"sea", "water", "stream", "surf", "shoal", "tidal flat"})
+"""Surfaces that lie level whatever the relief."""
 
 KEEP_TAGS = (
     "width", "lanes", "surface", "crop", "leaf_type", "trees", "water", "landuse", "layer", "roof:material",
