@@ -53,6 +53,7 @@ class AugmentParams(Model):
     bands: Number = Field(ge=0, le=1)
     noise: Number = Field(ge=0, le=1)
     scale: Number = Field(ge=0, lt=1)
+    blur: Number = Field(default=0.0, ge=0, le=10, exclude_if=lambda blur: blur == 0)
 
 
 class TrainParams(Model):

@@ -31,7 +31,7 @@ class WorldParams(Model):
     seed: Seed
     climates: Unique[Climate] = Field(default=list(CLIMATES), min_length=1)
     sun_elevation: _limits(8, 90) = (20.0, 65.0)  # type: ignore[valid-type]
-    haze: _limits(0, 0.2) = (0.0, 0.06)  # type: ignore[valid-type]
+    haze: _limits(0, 0.2) = (0.0, 0.04)  # type: ignore[valid-type]
     noise: _limits(0, 0.1) = (0.001, 0.006)  # type: ignore[valid-type]
     blur: _limits(0.2, 5) = (0.8, 1.5)  # type: ignore[valid-type]
     gain: Share = 0.06

@@ -148,7 +148,7 @@ def resized(
 
 
 def augmentation(params: AugmentParams) -> A.Compose:
-    """Flips, quarter turns, brightness, contrast, gamma, gains by band, and noise, for any number of bands.
+    """Flips, quarter turns, brightness, contrast, gamma, gains by band, blur, noise, for any number of bands.
 
     Intensities are in units where the whole clipped range ±`CLIP` is 1; gains keep its lower end.
     """
@@ -161,6 +161,8 @@ def augmentation(params: AugmentParams) -> A.Compose:
     if params.bands:
         gains = (1 - params.bands, 1 + params.bands)
         steps.append(A.MultiplicativeNoise(gains, per_channel=True, elementwise=False, p=0.8))
+    if params.blur:
+        steps.append(A.GaussianBlur(blur_limit=0, sigma_limit=(0, params.blur), p=0.5))
     if params.noise:
         steps.append(A.GaussNoise(std_range=(0, params.noise), per_channel=True, p=0.5))
     return A.Compose(steps)

@@ -34,8 +34,10 @@ TOWN_M, GAP_M = 60.0, 35.0
 """Streets this far apart, and a little more, make a town; its outline is drawn back by the gap."""
 LARGE_M2 = 30_000.0
 """Mapped fields and meadows above this are several."""
-DIVIDED = ("farmland", "grass", "orchard")
+DIVIDED = ("farmland", "grass", "orchard", "scrub", "forest")
 """Surfaces that are divided into parcels where they are large."""
+FIELDS = ("farmland", "grass", "orchard")
+"""Surfaces with hedges and farms."""
 THROUGH = ("building", "road", "footway", "square", "rail", "stream", "tree row", "parking", "pitch")
 """Surfaces under which or beside which the countryside goes on."""
 RESERVED = '"landuse": "military"'
@@ -133,8 +135,8 @@ def _countryside(
     for name, shape in fields + divided:
         found.setdefault(name, []).append(shape)  # type: ignore[union-attr, attr-defined]
     parts = [_frame(name, np.array(some, dtype=object), {}, mapped) for name, some in found.items()]
-    parts += _borders([shape for name, shape in fields + divided if name in DIVIDED], world, rng, mapped)
-    steads = farms([shape for name, shape in fields if name in ("farmland", "grass", "orchard")], rng)
+    parts += _borders([shape for name, shape in fields + divided if name in FIELDS], world, rng, mapped)
+    steads = farms([shape for name, shape in fields if name in FIELDS], rng)
     parts.append(_frame("building", steads, {"building": "farm_auxiliary"}, mapped))
     buildings = np.concatenate([shapes[surfaces == "building"], steads])
     yards = plots(buildings, rng)

@@ -35,6 +35,9 @@ from urbanseg.imagery.simulated.surfaces import SURFACES, Weights
 OWN = 0.16
 """Relative deviation of a spectrum from its table, in a world."""
 
+GLINTING = 0.4
+"""Share of the worlds whose waters mirror the sun a little."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -118,9 +121,7 @@ def _drawn(params: SimulatedScene, latitude: float) -> World:
         haze=float(rng.uniform(*limits.haze)),
         blur=float(rng.uniform(*limits.blur)),
         gains=tuple(float(gain) for gain in rng.uniform(1 - limits.gain, 1 + limits.gain, len(BANDS))),
-        slope=float(
-            limits.slope[0] + (limits.slope[1] - limits.slope[0]) * rng.random() ** 2
-        ),  # few are steep
+        slope=float(limits.slope[0] + (limits.slope[1] - limits.slope[0]) * rng.random() ** 2),  # few are steep
         land=_around(climate.land, rng),
         parcel_m=float(np.exp(rng.uniform(np.log(lowest), np.log(highest)))),
         hedges=float(rng.uniform(*climate.hedges)),
@@ -165,12 +166,13 @@ def _spectra(climate: Climate, season: Season, month: int, rng: np.random.Genera
     grey = rng.uniform(0, 0.9)
     for name in MADE:
         values[name] = grey * values[name].mean() + (1 - grey) * values[name]
-    glint = rng.exponential(0.012) if rng.random() < 0.4 else 0.0
-    for name in WATER_SPECTRA:
-        values[name] = values[name] + glint
     for name in sorted(values):
         own = np.exp(OWN * rng.standard_normal() + OWN / 4 * rng.standard_normal(len(BANDS)))
         values[name] = np.clip(values[name] * own, 0.002, 0.9)
+    if rng.random() < GLINTING:
+        glint = min(rng.exponential(0.012), 0.05)
+        for name in WATER_SPECTRA:
+            values[name] = values[name] + glint
     return {name: tuple(float(v) for v in spectrum) for name, spectrum in values.items()}
 
 
