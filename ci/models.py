@@ -2,8 +2,8 @@
 
 A model is an overlay of params.yaml, ``params/models/NAME.yaml``. What it is made from lies in the folder
 DATA and is listed with SHA-256 in ``params/models/sources.sha256``; a file that is missing or differs stops
-it. The working copy, ``models/.make/NAME``, is a clone of what git holds, in which DVC runs the pipeline; it
-goes on where it stopped. Then the model is packed, if ``params/models/cards/NAME.yaml`` says how.
+it. The working copy, a clone of what git holds beside the project, is where DVC runs the pipeline; it goes on
+where it stopped. Then the model is packed, if ``params/models/cards/NAME.yaml`` says how.
 """
 
 import argparse
@@ -21,6 +21,8 @@ OVERLAYS = Path("params/models")
 SOURCES = OVERLAYS / "sources.sha256"
 DATA = "../shared/data"
 """How the overlays name the folder of the sources."""
+WORK = ROOT.parent / f"{ROOT.name}-models"
+"""Where the working copies are, unless said otherwise: outside the project, which DVC walks."""
 SHIPPED = ("s2-urban", "aerial-rgb")
 DVC = [sys.executable, "-m", "ci.before_dvc", "dvc", "repro"]
 
@@ -84,7 +86,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help=f"folder of the sources, such as {DATA}")
     parser.add_argument("names", nargs="*", help=f"overlays in {OVERLAYS}; those that ship: {' '.join(SHIPPED)}")
     parser.add_argument("--until", nargs="*", default=[], help="stages to stop after, such as dataset or train")
-    parser.add_argument("--folder", type=Path, default=ROOT / "models/.make", help="of the working copies")
+    parser.add_argument("--folder", type=Path, default=WORK, help="of the working copies")
     asked = parser.parse_args()
     for name in asked.names or SHIPPED:
         folder = asked.folder / name
