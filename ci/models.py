@@ -54,7 +54,9 @@ def check(wanted: dict[str, str], data: Path) -> None:
     for path, digest in wanted.items():
         file = data / path
         if not file.is_file():
-            raise PipelineError(f"{file} does not exist; put the sources of {SOURCES} there, or name their folder")
+            raise PipelineError(
+                f"{file} does not exist; put the sources of {SOURCES} there, or name their folder"
+            )
         if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             raise PipelineError(f"{file} is not what {SOURCES} lists; restore it, or list its new digest")
 
@@ -84,14 +86,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help=f"folder of the sources, such as {DATA}")
-    parser.add_argument("names", nargs="*", help=f"overlays in {OVERLAYS}; those that ship: {' '.join(SHIPPED)}")
-    parser.add_argument("--until", nargs="*", default=[], help="stages to stop after, such as dataset or train")
+    parser.add_argument(
+        "names", nargs="*", help=f"overlays in {OVERLAYS}; those that ship: {' '.join(SHIPPED)}"
+    )
+    parser.add_argument(
+        "--until", nargs="*", default=[], help="stages to stop after, such as dataset or train"
+    )
     parser.add_argument("--folder", type=Path, default=WORK, help="of the working copies")
     asked = parser.parse_args()
     for name in asked.names or SHIPPED:
         folder = asked.folder / name
         prepare(name, asked.data, folder)
-        done = subprocess.run([*DVC, *asked.until], cwd=folder)
+        done = subprocess.run([*DVC, *asked.until], cwd=folder, check=False)
         if done.returncode:
             raise PipelineError(f"the training of {name} stopped in {folder}; run it again to go on")
         fields = ROOT / OVERLAYS / "cards" / f"{name}.yaml"
@@ -100,13 +106,20 @@ def main() -> None:
 
 
 def _pack(name: str, fields: Path, folder: Path) -> None:
-    """Pack a trained model into the package; ``urbanseg models pack`` checks it and refuses a used version."""
+    """Pack a trained model into the package; ``urbanseg models pack`` refuses a version that was used."""
     version = next(
         line.split(":")[1].strip().strip("\"'")
         for line in fields.read_text(encoding="utf-8").splitlines()
         if line.startswith("# version:")
     )
-    command = [sys.executable, "-m", "urbanseg.cli", "models", "pack", str((folder / "models/segmenter").resolve())]
+    command = [
+        sys.executable,
+        "-m",
+        "urbanseg.cli",
+        "models",
+        "pack",
+        str((folder / "models/segmenter").resolve()),
+    ]
     options = ["--name", name, "--version", version, "--card", str(fields)]
     subprocess.run([*command, str(ROOT / "urbanseg/weights"), *options], cwd=folder, check=True)
 

@@ -95,7 +95,17 @@ def sky(
 
 
 def sampled(field: NDArray[np.float32], window: Window, row: float, col: float) -> NDArray[np.float32]:
-    """A periodic field of cells of `CELL_PX` read at the pixels of `window`, moved by `row`, `col` pixels."""
+    """A periodic field read at the pixels of a window.
+
+    Args:
+        field: of cells of `CELL_PX` pixels.
+        window: of the scene.
+        row: pixels by which the window is moved down.
+        col: pixels by which it is moved right.
+
+    Returns:
+        ``(height, width)`` float32.
+    """
     rows = (np.arange(window.row, window.row + window.height) + row) / CELL_PX
     cols = (np.arange(window.col, window.col + window.width) + col) / CELL_PX
     return _bilinear(field, rows, cols)

@@ -3,6 +3,7 @@
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 Shapes = NDArray[np.object_]
 
@@ -41,14 +42,14 @@ def voronoi(box: shapely.Polygon, side_m: float, rng: np.random.Generator) -> Sh
     hubs = rng.uniform(
         points.min(axis=0), points.max(axis=0), (max(1, int(len(points) / PLACES_SIDES**2)), 2)
     )
-    place = shapely.STRtree(shapely.points(hubs)).nearest(shapely.points(points))
+    place = shapely.STRtree(np.asarray(shapely.points(hubs))).nearest(shapely.points(points))
     points = points[rng.random(len(points)) >= rng.uniform(0, MISSING, len(hubs))[place]]
     inside = ((points > [left - wide, bottom - wide]) & (points < [right + wide, top + wide])).all(axis=1)
     cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(points[inside]), extend_to=box))
     return np.asarray(cells[shapely.intersects(cells, box)], dtype=object)
 
 
-def clipped(cells: Shapes, area: shapely.Geometry) -> Shapes:
+def clipped(cells: Shapes, area: BaseGeometry) -> Shapes:
     """The cells whose centres lie in an area, whole."""
     shapely.prepare(area)
     return cells[shapely.contains(area, shapely.centroid(cells))]
@@ -74,16 +75,16 @@ def outside(cells: Shapes, taken: Shapes) -> Shapes:
     result = cells.copy()
     order = np.argsort(cell, kind="stable")
     pieces, cell = pieces[order], cell[order]
-    starts = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if len(cell) else []
-    for first, last in zip(starts, [*starts[1:], len(cell)], strict=True):
+    starts = np.flatnonzero(np.diff(cell, prepend=-1)).tolist()
+    for first, last in zip(starts, [*starts[1:], len(cell)][: len(starts)], strict=True):
         hole = polygonal(shapely.union_all(pieces[first:last], grid_size=SNAP_M))
         result[cell[first]] = shapely.difference(cells[cell[first]], hole, grid_size=SNAP_M)
     return np.array([polygonal(shape) for shape in result], dtype=object)
 
 
-def polygonal(shape: shapely.Geometry) -> shapely.Geometry:
+def polygonal(shape: BaseGeometry) -> BaseGeometry:
     """The polygons of a shape, without the points and lines that overlays leave."""
     if shape.geom_type in ("Polygon", "MultiPolygon"):
         return shape
     parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
-    return shapely.multipolygons(np.array(parts, dtype=object)) if parts else shapely.MultiPolygon()
+    return shapely.MultiPolygon(parts)

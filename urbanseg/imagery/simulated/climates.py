@@ -92,7 +92,7 @@ MEDITERRANEAN = Climate(
 )  # fmt: skip
 ARID = Climate(
     land={"sand": 6, "scrub": 1, "rock": 1, "farmland": 1},
-    crops=dict.fromkeys(SEASONS, {"green crop": 3, "young crop": 2, "stubble": 2, "ploughed": 3}),
+    crops={season: {"green crop": 3, "young crop": 2, "stubble": 2, "ploughed": 3} for season in SEASONS},
     lush=dict.fromkeys(SEASONS, (0.0, 0.7)),
     pitched={"concrete roof": 3, "mud roof": 3, "white roof": 2, "red roof": 1},
     flat={"concrete roof": 4, "mud roof": 3, "white roof": 2, "gravel roof": 2, "bright roof": 0.5},
@@ -115,9 +115,8 @@ ARID = Climate(
 )  # fmt: skip
 TROPICAL = Climate(
     land={"farmland": 3, "forest": 4, "orchard": 2, "grass": 1, "scrub": 1.5},
-    crops=dict.fromkeys(
-        SEASONS, {"green crop": 4, "young crop": 2, "ripe crop": 1, "ploughed": 2, "savanna": 1, "stubble": 1}
-    ),
+    crops={season: {"green crop": 4, "young crop": 2, "ripe crop": 1, "ploughed": 2, "savanna": 1,
+                    "stubble": 1} for season in SEASONS},
     lush=dict.fromkeys(SEASONS, (0.2, 1.0)),
     pitched={"rust roof": 4, "metal roof": 2, "red roof": 2, "blue roof": 1, "brown roof": 1},
     flat={"concrete roof": 3, "metal roof": 3, "rust roof": 2, "bright roof": 1, "blue roof": 0.7,

@@ -6,13 +6,14 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 Shapes = NDArray[np.object_]
 
 LINED = ("residential", "living_street")
 """Streets along which houses stand."""
-KEEP_OFF = ("building", "road", "square", "rail", "water", "stream", "sea", "parking", "park", "forest", "pitch",
-            "cemetery", "garden", "allotments", "farmland", "wetland")  # fmt: skip
+KEEP_OFF = ("building", "road", "square", "rail", "water", "stream", "sea", "parking", "park", "forest",
+            "pitch", "cemetery", "garden", "allotments", "farmland", "wetland")  # fmt: skip
 """Surfaces on which no further house is built."""
 BARE_SHARE = 0.15
 """A street with fewer houses than this share of what it has room for lacks them on the map."""
@@ -66,7 +67,7 @@ def plots(buildings: Shapes, rng: np.random.Generator) -> dict[str, Shapes]:
     return {"plot": grown[~is_large], "apron": grown[is_large]}
 
 
-def farms(parcels: list[shapely.Geometry], rng: np.random.Generator) -> Shapes:
+def farms(parcels: list[BaseGeometry], rng: np.random.Generator) -> Shapes:
     """Barns and houses in groups of two to six, in a few of the parcels."""
     wide = [parcel for parcel in parcels if parcel.area > 6_000]
     chosen = [parcel for parcel in wide if rng.random() < FARMS]
@@ -83,7 +84,16 @@ def farms(parcels: list[shapely.Geometry], rng: np.random.Generator) -> Shapes:
 
 
 def trees(grounds: Shapes, buildings: Shapes, rng: np.random.Generator) -> Shapes:
-    """Crowns of single trees in gardens and town blocks, off the buildings."""
+    """Crowns of single trees, off the buildings.
+
+    Args:
+        grounds: gardens and town blocks.
+        buildings: on which no tree stands.
+        rng: draws places and sizes.
+
+    Returns:
+        ``(n,)`` polygons.
+    """
     if not len(grounds):
         return np.array([], dtype=object)
     density = rng.uniform(0.1, 1.2)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from urbanseg.grid import Grid
 from urbanseg.imagery.simulated import shores
@@ -88,7 +89,7 @@ def write(path: Path, ground: gpd.GeoDataFrame) -> None:
 
 
 def _near(features: gpd.GeoDataFrame, grid: Grid, box: shapely.Polygon) -> gpd.GeoDataFrame:
-    """Features with a surface that meet the box, as polygons in the grid's CRS; small buildings are houses."""
+    """Features with a surface that meet the box, as polygons; small buildings are houses."""
     known = features[features["class"].isin(SURFACES.keys()) & ~features["tags"].str.contains(RESERVED)]
     frame = known.to_crs(grid.crs)
     frame = frame[shapely.intersects(frame.geometry.to_numpy(), box)]
@@ -131,9 +132,9 @@ def _countryside(
     cells = voronoi(box, world.parcel_m, rng)
     fields = _parcels(cells, np.array(open_ground, dtype=object), world, rng)
     divided, kept = _divided(mapped, cells)
-    found: dict[str, Shapes] = {}
+    found: dict[str, list[BaseGeometry]] = {}
     for name, shape in fields + divided:
-        found.setdefault(name, []).append(shape)  # type: ignore[union-attr, attr-defined]
+        found.setdefault(name, []).append(shape)
     parts = [_frame(name, np.array(some, dtype=object), {}, mapped) for name, some in found.items()]
     parts += _borders([shape for name, shape in fields + divided if name in FIELDS], world, rng, mapped)
     steads = farms([shape for name, shape in fields if name in FIELDS], rng)
@@ -147,7 +148,7 @@ def _countryside(
     return [mapped[kept], *parts]
 
 
-def _town(mapped: gpd.GeoDataFrame) -> shapely.Geometry:
+def _town(mapped: gpd.GeoDataFrame) -> BaseGeometry:
     """Where streets and buildings stand close: the ground between them is no countryside."""
     surfaces = mapped["class"].to_numpy()
     shapes = mapped.geometry.to_numpy()
@@ -167,7 +168,7 @@ def _town(mapped: gpd.GeoDataFrame) -> shapely.Geometry:
 
 def _parcels(
     cells: Shapes, taken: Shapes, world: World, rng: np.random.Generator
-) -> list[tuple[str, shapely.Geometry]]:
+) -> list[tuple[str, BaseGeometry]]:
     """Parcels outside what is taken, each with a surface: like ones lie together."""
     names, weights = list(world.land), np.array(list(world.land.values()))
     centres = shapely.get_coordinates(shapely.centroid(cells))
@@ -182,7 +183,7 @@ def _clustered(
     """An index for each place, by `shares`; neighbours within `size_m` often have the same."""
     hubs = rng.uniform(centres.min(axis=0), centres.max(axis=0),
                        (max(1, int(np.ptp(centres, axis=0).prod() / size_m**2)), 2))  # fmt: skip
-    nearest = shapely.STRtree(shapely.points(hubs)).nearest(shapely.points(centres))
+    nearest = shapely.STRtree(np.asarray(shapely.points(hubs))).nearest(shapely.points(centres))
     of_hub = rng.choice(len(shares), len(hubs), p=shares)
     own = rng.choice(len(shares), len(centres), p=shares)
     return np.where(rng.random(len(centres)) < 0.55, of_hub[nearest], own)
@@ -190,7 +191,7 @@ def _clustered(
 
 def _divided(
     mapped: gpd.GeoDataFrame, cells: Shapes
-) -> tuple[list[tuple[str, shapely.Geometry]], NDArray[np.bool_]]:
+) -> tuple[list[tuple[str, BaseGeometry]], NDArray[np.bool_]]:
     """Large mapped fields as parcels, and which of the mapped features stay as they are."""
     surfaces, shapes = mapped["class"].to_numpy(), mapped.geometry.to_numpy()
     is_large = np.isin(surfaces, DIVIDED) & (shapely.area(shapes) > LARGE_M2)
@@ -204,7 +205,7 @@ def _divided(
 
 
 def _borders(
-    fields: Sequence[shapely.Geometry], world: World, rng: np.random.Generator, like: gpd.GeoDataFrame
+    fields: Sequence[BaseGeometry], world: World, rng: np.random.Generator, like: gpd.GeoDataFrame
 ) -> list[gpd.GeoDataFrame]:
     """Hedges and tracks along the borders of fields, side by side in whole runs."""
     if not fields:
@@ -213,7 +214,7 @@ def _borders(
     rings = shapely.simplify(shapely.get_exterior_ring(parts), 6)
     xy, index = shapely.get_coordinates(rings, return_index=True)
     same = index[1:] == index[:-1]
-    edges = shapely.linestrings(np.stack([xy[:-1][same], xy[1:][same]], axis=1))
+    edges = np.asarray(shapely.linestrings(np.stack([xy[:-1][same], xy[1:][same]], axis=1)), dtype=object)
     draw, wide = rng.random(len(edges)), rng.uniform(1, 4, len(edges))
     hedges = shapely.buffer(edges[draw < world.hedges], wide[draw < world.hedges], quad_segs=2)
     is_track = draw > 1 - TRACKS

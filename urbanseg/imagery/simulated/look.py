@@ -37,7 +37,16 @@ class Look:
     pitched: Weights = field(default_factory=dict)
 
     def material(self, surface: str, tags: Tags, draw: float) -> str:
-        """Name of a material that fits a feature; `draw` in [0, 1) chooses by weight."""
+        """Choose the material of a feature.
+
+        Args:
+            surface: of the feature.
+            tags: of the feature.
+            draw: in [0, 1), chooses by weight.
+
+        Returns:
+            The name of the material.
+        """
         weights = self._own(surface, tags) if self.weights else self._of_table(surface, tags)
         steps = np.cumsum(list(weights.values()))
         return list(weights)[int(np.searchsorted(steps, draw * steps[-1], side="right"))]

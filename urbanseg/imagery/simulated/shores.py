@@ -4,6 +4,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from urbanseg.imagery.simulated.cells import SNAP_M, voronoi
 
@@ -25,7 +26,7 @@ def along(mapped: gpd.GeoDataFrame, rng: np.random.Generator) -> dict[str, Shape
     Returns:
         ``shoal``, ``tidal flat`` and ``surf`` on the water, ``sand`` on land: each ``(n,)`` polygons.
     """
-    found: dict[str, list[shapely.Geometry]] = {"shoal": [], "tidal flat": [], "surf": [], "sand": []}
+    found: dict[str, list[BaseGeometry]] = {"shoal": [], "tidal flat": [], "surf": [], "sand": []}
     is_water = mapped["class"].isin(["sea", "water"]).to_numpy()
     waters = mapped.geometry.to_numpy()[is_water]
     waters = shapely.make_valid(waters[shapely.area(waters) > WIDE_M2])
@@ -38,9 +39,9 @@ def along(mapped: gpd.GeoDataFrame, rng: np.random.Generator) -> dict[str, Shape
     shares = {"shoal": rng.uniform(0, 0.9), "tidal flat": rng.uniform(0, 0.5) * rng.integers(0, 2),
               "surf": rng.uniform(0.1, 0.8), "sand": rng.uniform(0, 0.6)}  # fmt: skip
     for name, strips in found.items():
-        band = shapely.buffer(coast, max(2.0, widths[name]), quad_segs=3)
+        strip = shapely.buffer(coast, max(2.0, widths[name]), quad_segs=3)
         cut = shapely.difference if name == "sand" else shapely.intersection
-        band = cut(band, water, grid_size=SNAP_M)
+        band = cut(strip, water, grid_size=SNAP_M)
         cells = voronoi(shapely.box(*band.bounds), PIECE_M, rng)
         cells = cells[shapely.intersects(cells, band) & (rng.random(len(cells)) < shares[name])]
         pieces = shapely.get_parts(shapely.intersection(cells, band, grid_size=SNAP_M))

@@ -191,7 +191,9 @@ LEVELS: dict[str, float] = {
 
 DEFAULT_LEVELS = 3.0
 
-RULES: dict[str, list[TagRule]] = {name: list(surface.rules) for name, surface in SURFACES.items() if surface.rules}
+RULES: dict[str, list[TagRule]] = {
+    name: list(surface.rules) for name, surface in SURFACES.items() if surface.rules
+}
 """How the renderer reads an OpenStreetMap file: a class is the name of a surface."""
 
 FLAT_SURFACES = frozenset({"sea", "water", "stream", "surf", "shoal", "tidal flat"})

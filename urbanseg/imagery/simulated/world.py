@@ -121,7 +121,9 @@ def _drawn(params: SimulatedScene, latitude: float) -> World:
         haze=float(rng.uniform(*limits.haze)),
         blur=float(rng.uniform(*limits.blur)),
         gains=tuple(float(gain) for gain in rng.uniform(1 - limits.gain, 1 + limits.gain, len(BANDS))),
-        slope=float(limits.slope[0] + (limits.slope[1] - limits.slope[0]) * rng.random() ** 2),  # few are steep
+        slope=float(
+            limits.slope[0] + (limits.slope[1] - limits.slope[0]) * rng.random() ** 2
+        ),  # few are steep
         land=_around(climate.land, rng),
         parcel_m=float(np.exp(rng.uniform(np.log(lowest), np.log(highest)))),
         hedges=float(rng.uniform(*climate.hedges)),

@@ -12,7 +12,7 @@ import shapely
 from urbanseg.config.scene import SimulatedScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.imagery.simulated import rendering
+from urbanseg.imagery.simulated import landscape, rendering, world
 from urbanseg.io import raster
 from urbanseg.osm.simulated import lay_out
 
@@ -48,7 +48,9 @@ def features(grid: Grid, style: str = "river") -> gpd.GeoDataFrame:
 def rendered(folder: Path, **changes: Any) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     params = scene(**changes)
     grid = rendering.area(params)
-    about = rendering.render(features(grid), grid, params, folder / "scene.tif", folder / "scl.tif")
+    drawn = world.of_scene(params, grid)
+    shown = landscape.seen(features(grid), grid, drawn) if params.world else features(grid)
+    about = rendering.render(shown, grid, params, drawn, folder / "scene.tif", folder / "scl.tif")
     with raster.reading(folder / "scene.tif") as bands, raster.reading(folder / "scl.tif") as codes:
         assert bands.grid.same_as(codes.grid)
         return bands.read(), codes.read_band(), about

@@ -10,6 +10,8 @@ from affine import Affine
 from pyproj import CRS
 
 from urbanseg.grid import Grid
+from urbanseg.imagery.simulated.climates import CLIMATES, FALLEN, WATERS
+from urbanseg.imagery.simulated.look import plain
 from urbanseg.imagery.simulated.materials import MATERIALS, PATCH_SIZES_PX, SPECTRA
 from urbanseg.imagery.simulated.scene_objects import SceneObjects, prepare
 from urbanseg.imagery.simulated.surfaces import BACKGROUND, RULES, SURFACES
@@ -25,7 +27,7 @@ def prepared(
     frame = gpd.GeoDataFrame(
         {"class": list(names), "tags": [json.dumps(tag) for tag in tags]}, geometry=list(shapes), crs=UTM
     )
-    return prepare(frame.to_crs(4326), GRID, climate, 1)
+    return prepare(frame.to_crs(4326), GRID, plain(climate), 1)
 
 
 def box(left: float, bottom: float, right: float, top: float) -> shapely.Polygon:
@@ -109,25 +111,28 @@ def test_a_feature_that_names_its_material_gets_it_and_the_climate_decides_the_r
     assert share_of_main(sand, "sand") > 0.98
 
 
+def weights_of_materials() -> list[dict[str, float]]:
+    """All tables of weights of materials: of surfaces, and of climates."""
+    tables = [table for s in SURFACES.values() for table in (s.materials, s.arid or {}, *s.tagged.values())]
+    for climate in CLIMATES.values():
+        tables += [climate.pitched, climate.flat, *climate.crops.values(), *climate.materials.values()]
+    backgrounds = dict.fromkeys([*BACKGROUND.values(), *(c.background for c in CLIMATES.values())], 1.0)
+    return [dict(table) for table in (*tables, *WATERS.values(), backgrounds)]
+
+
 def test_every_surface_is_made_of_materials_that_exist() -> None:
-    named = set(BACKGROUND.values())
-    for surface in SURFACES.values():
-        for weights in (surface.materials, surface.arid or {}, *surface.tagged.values()):
-            named |= set(weights)
-    assert named <= set(MATERIALS)
+    assert set().union(*weights_of_materials()) <= set(MATERIALS)
     assert {kind.patch_size for kind in MATERIALS.values()} <= set(PATCH_SIZES_PX)
     assert {spectrum for kind in MATERIALS.values() for spectrum in (kind.main, kind.other)} <= set(SPECTRA)
-    assert set(RULES) == set(SURFACES)
+    assert set(RULES) == {name for name, surface in SURFACES.items() if surface.rules}
     assert all(0 < value < 1 for spectrum in SPECTRA.values() for value in spectrum)
+    for climate in CLIMATES.values():
+        assert {*climate.land, *climate.materials} <= set(SURFACES)
+        assert set(climate.soils) <= set(SPECTRA)
 
 
 def test_no_material_is_dead_weight() -> None:
-    used = set(BACKGROUND.values()).union(
-        *(
-            set(weights)
-            for surface in SURFACES.values()
-            for weights in (surface.materials, surface.arid or {}, *surface.tagged.values())
-        )
-    )
-    assert used == set(MATERIALS)
-    assert {name for kind in MATERIALS.values() for name in (kind.main, kind.other)} == set(SPECTRA)
+    assert set().union(*weights_of_materials()) == set(MATERIALS)
+    soils = {soil for climate in CLIMATES.values() for soil in climate.soils}
+    mixed = {name for kind in MATERIALS.values() for name in (kind.main, kind.other)}
+    assert mixed | soils | set(FALLEN) == set(SPECTRA)
