@@ -13,19 +13,15 @@ from urbanseg.grid import Window
 from urbanseg.io import files, raster
 from urbanseg.io.class_raster import read_classes, require_classes, require_confidence
 from urbanseg.mapping.export import About, write_map
-from urbanseg.mapping.partition import OUTSIDE, Pixels
-from urbanseg.mapping.polygons import CleanUp, area_by_class, land_cover
-from urbanseg.mapping.roads import road_layers
+from urbanseg.mapping.polygons import area_by_class
 from urbanseg.mapping.styles import layer_styles
-from urbanseg.mapping.tidiness import Tidiness, chosen_for
-from urbanseg.roads.repair import repair_network
-from urbanseg.roads.skeleton import centre_line_graph
+from urbanseg.mapping.tidiness import chosen_for
+from urbanseg.mapping.vector_map import vector_layers
 
 
 @city_stage(writes=paths.map_dir)
 def main(city: str, params: Params) -> None:
     table = params.class_table
-    road = table.id_of("road") if "road" in table.names else OUTSIDE
     source = paths.prediction(city)
     with raster.reading(source) as prediction, raster.reading(paths.confidence(city)) as certainty:
         grid = prediction.grid
@@ -37,21 +33,15 @@ def main(city: str, params: Params) -> None:
                 f"{source} is not in metres on the ground ({grid.crs.name}); warp the scene to UTM first"
             )
 
+        def classes(window: Window) -> NDArray[np.uint8]:
+            return read_classes(prediction, len(table), window)
+
         tidy = chosen_for(params.vectorize, grid.resolution, table.names)
-
-        def read(window: Window) -> Pixels:
-            return read_classes(prediction, len(table), window), certainty.read_band(window)
-
-        def is_road(window: Window) -> NDArray[np.bool_]:
-            return np.asarray(read_classes(prediction, len(table), window) == road)
-
-        polygons = land_cover(read, grid, table, clean_up(tidy))
+        layers = vector_layers(classes, certainty.read_band, grid, table, tidy)
+        polygons, edges = layers["land_cover"], layers["road_edges"]
         if polygons.empty:
             raise PipelineError(f"{source} holds no class: nothing to map; check the scene and its clouds")
-        skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=tidy.roads.min_spur_m)
-        edges, nodes = road_layers(repair_network(skeleton, tidy.roads), is_road, grid)
 
-    layers = {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
     described = paths.prediction_dir(city) / paths.item(city).name
     said = files.read_json(described)["properties"] if described.exists() else {}
     about = About(params.city(city).title or city, said.get("attribution", ""))
@@ -67,11 +57,6 @@ def main(city: str, params: Params) -> None:
         edges["length_m"].sum() / 1000,
         len(edges),
     )
-
-
-def clean_up(tidy: Tidiness) -> CleanUp:
-    """How the parameters want polygons."""
-    return CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)
 
 
 if __name__ == "__main__":

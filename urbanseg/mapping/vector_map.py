@@ -1,0 +1,53 @@
+"""The vector layers of a map, of a class raster that is read by window: polygons and roads."""
+
+from collections.abc import Callable
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from urbanseg.classes import ClassTable
+from urbanseg.grid import Grid, Window
+from urbanseg.mapping.partition import OUTSIDE, Pixels
+from urbanseg.mapping.polygons import CleanUp, land_cover
+from urbanseg.mapping.roads import road_layers
+from urbanseg.mapping.tidiness import Tidiness
+from urbanseg.roads.repair import repair_network
+from urbanseg.roads.skeleton import centre_line_graph
+
+ReadBand = Callable[[Window], NDArray[np.uint8]]
+"""Pixels of a window of a band, ``(height, width)`` uint8."""
+
+
+def vector_layers(
+    classes: ReadBand, confidence: ReadBand, grid: Grid, table: ClassTable, tidy: Tidiness
+) -> dict[str, gpd.GeoDataFrame]:
+    """The layers of a map; memory is bounded by what is in them, and not by the raster.
+
+    Args:
+        classes: class ids, `IGNORE` where unknown.
+        confidence: 0–254 for 0–1, `IGNORE` where unknown.
+        grid: of both; in a CRS in metres.
+        table: the classes; the one called ``road``, if there is one, makes the roads.
+        tidy: what is merged, filled, smoothed, simplified and regularized.
+
+    Returns:
+        ``land_cover``, of no row where no class is known, ``road_edges`` and ``road_nodes``, as
+        `urbanseg.mapping.polygons.land_cover` and `urbanseg.mapping.roads.road_layers` make them.
+
+    Raises:
+        ValueError: if the grid is not in metres, or a pixel holds no class of the table.
+    """
+    road = table.id_of("road") if "road" in table.names else OUTSIDE
+
+    def read(window: Window) -> Pixels:
+        return classes(window), confidence(window)
+
+    def is_road(window: Window) -> NDArray[np.bool_]:
+        return np.asarray(classes(window) == road)
+
+    clean_up = CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)
+    polygons = land_cover(read, grid, table, clean_up)
+    skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=tidy.roads.min_spur_m)
+    edges, nodes = road_layers(repair_network(skeleton, tidy.roads), is_road, grid)
+    return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
