@@ -1,0 +1,200 @@
+"""Where the map of an image lies, and in what its areas are measured: hectares or pixels.
+
+The raster of an image that does not say where it lies gets no coordinate reference system; its origin is
+the upper left corner and y is upwards, so that rows count from 0 to minus the height. QGIS shows photos
+so, too. Its vector layers lie in the same coordinates.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS
+
+from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.grid import Grid, Window, strips
+from urbanseg.io import raster
+from urbanseg.io.class_raster import read_classes
+from urbanseg.io.georeference import UNKNOWN_CRS
+from urbanseg.io.image_sheet import PLACEHOLDER_CRS
+from urbanseg.mapping.tidiness import Tidiness, tidy_for
+from urbanseg.mapping.vector_map import vector_layers
+from urbanseg.mapping.zones import HECTARE_M2
+from urbanseg.workflows.change import metric_grid, opened
+
+UNPLACED_PIXEL_M = 0.5
+"""How large pixels are thought to be, of an image that does not say it, where its map is tidied."""
+
+BINS = 20
+"""Of the histogram of confidences."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a map lies."""
+
+    grid: Grid
+    """Of its rasters."""
+    is_placed: bool
+    pixel_m: float | None
+    """Side of a pixel in metres; None if that is unknown, and areas are in pixels."""
+
+    @property
+    def unit(self) -> str:
+        """Of areas: ``ha``, or ``px`` for pixels."""
+        return "px" if self.pixel_m is None else "ha"
+
+    @property
+    def crs(self) -> CRS | None:
+        """None of an image that is nowhere on Earth."""
+        return self.grid.crs if self.is_placed else None
+
+
+def frame_of(own: Grid, *, is_placed: bool, pixel_m: float | None) -> Frame:
+    """The frame of an image's map.
+
+    Args:
+        own: the image's grid; in the placeholder CRS, if it has none at all.
+        is_placed: whether it says where on Earth it lies.
+        pixel_m: side of a pixel in metres, None if unknown.
+    """
+    if is_placed or own.crs != PLACEHOLDER_CRS:
+        return Frame(own, is_placed, pixel_m)
+    side = pixel_m or 1.0
+    return Frame(replace(own, crs=UNKNOWN_CRS, transform=Affine.scale(side, -side)), is_placed, pixel_m)
+
+
+@dataclass(frozen=True)
+class OpenMap:
+    """A map to be read by window, on a grid on which areas are areas."""
+
+    grid: Grid
+    table: ClassTable
+    readers: tuple[raster.Reader, raster.Reader]
+
+    def classes(self, window: Window) -> NDArray[np.uint8]:
+        """Class ids, ``(height, width)`` uint8, `IGNORE` where unknown."""
+        return read_classes(self.readers[0], len(self.table), window)
+
+    def confidence(self, window: Window) -> NDArray[np.uint8]:
+        """Confidences, 0–254 for 0–1, `IGNORE` where unknown."""
+        return np.asarray(self.readers[1].read_band(window))
+
+
+@contextmanager
+def open_map(folder: Path, frame: Frame, table: ClassTable) -> Iterator[OpenMap]:
+    """Open classes.tif and confidence.tif; warped to UTM, if they are not in metres on the ground.
+
+    Args:
+        folder: that holds them.
+        frame: where they lie.
+        table: the classes.
+    """
+    files = folder / "classes.tif", folder / "confidence.tif"
+    if frame.is_placed:
+        grid = metric_grid(files[0])
+        with opened(folder, grid, len(table)) as found:
+            assert found.confidence is not None  # noqa: S101, it was written beside the classes
+            yield OpenMap(grid, table, (found.classes, found.confidence))
+        return
+    side = frame.pixel_m or 1.0
+    grid = replace(frame.grid, crs=PLACEHOLDER_CRS, transform=Affine.scale(side, -side))
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(raster.reading(path, PLACEHOLDER_CRS)) for path in files)
+        yield OpenMap(grid, table, (one, other))
+
+
+def layers_of(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
+    """The vector layers of a map, as `vector_layers` makes them.
+
+    Of an image of unknown pixel size, ``area_px``, ``length_px`` and ``width_px`` stand for the columns
+    that are in m² and m. Without a place, the layers have no CRS.
+    """
+    names = found.table.names
+    if frame.pixel_m is None:
+        tidy = _in_pixels(tidy_for(UNPLACED_PIXEL_M, names), UNPLACED_PIXEL_M)
+    else:
+        tidy = tidy_for(found.grid.resolution, names)
+    layers = vector_layers(found.classes, found.confidence, found.grid, found.table, tidy)
+    if frame.is_placed:
+        return layers
+    to_frame = frame.grid.transform @ ~found.grid.transform
+    return {name: _moved(layer, to_frame, frame.unit) for name, layer in layers.items()}
+
+
+def _in_pixels(tidy: Tidiness, pixel_m: float) -> Tidiness:
+    """Limits in pixels and square pixels."""
+    areas: Mapping[str, float] | float = tidy.min_area_m2
+    holes: Mapping[str, float] | float = tidy.min_hole_m2
+    lengths = {
+        name: value / pixel_m if name.endswith("_m") else value
+        for name, value in tidy.roads.model_dump().items()
+    }
+    return replace(
+        tidy,
+        min_area_m2=_divided(areas, pixel_m**2),
+        min_hole_m2=_divided(holes, pixel_m**2),
+        simplify_m=tidy.simplify_m / pixel_m,
+        roads=tidy.roads.model_copy(update=lengths),
+    )
+
+
+def _divided(limits: Mapping[str, float] | float, by: float) -> dict[str, float] | float:
+    if isinstance(limits, Mapping):
+        return {name: value / by for name, value in limits.items()}
+    return limits / by
+
+
+def _moved(layer: gpd.GeoDataFrame, to_frame: Affine, unit: str) -> gpd.GeoDataFrame:
+    """A layer in the coordinates of the frame, without a CRS."""
+    shapes, (a, b, c, d, e, f) = layer.geometry.to_numpy(), to_frame[:6]
+    if not to_frame.almost_equals(Affine.identity()):
+        shapes = shapely.transform(shapes, lambda xy: np.column_stack([xy @ (a, b) + c, xy @ (d, e) + f]))
+    plain = layer.drop(columns="geometry")
+    if unit == "px":
+        plain = plain.rename(columns={"area_m2": "area_px", "length_m": "length_px", "width_m": "width_px"})
+    return gpd.GeoDataFrame(plain, geometry=shapes)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a map holds, counted in pixels."""
+
+    areas: dict[str, float]
+    """Of each class, in hectares, or pixels where their size is unknown."""
+    unknown: float
+    """Area of no known class, in the same unit."""
+    confidence: dict[str, float]
+    """Mean confidence of each class that is in the map, 0–1."""
+    histogram: NDArray[np.int64]
+    """Pixels by confidence, in `BINS` steps from 0 to 1."""
+
+
+def figures_of(found: OpenMap, frame: Frame) -> Figures:
+    """Count a map, strip by strip."""
+    counts = np.zeros((len(found.table), IGNORE + 1), np.int64)  # by class and confidence
+    unknown = 0
+    for strip in strips(found.grid.shape, 256):
+        classes, confidence = found.classes(strip), found.confidence(strip)
+        known = classes != IGNORE
+        unknown += int((~known).sum())
+        both = classes[known].astype(np.int64) * counts.shape[1] + confidence[known]
+        counts += np.bincount(both, minlength=counts.size).reshape(counts.shape)
+    pixel = 1.0 if frame.pixel_m is None else abs(found.grid.transform.determinant) / HECTARE_M2
+    values = np.arange(IGNORE)
+    sure = counts[:, :IGNORE]
+    means = (sure * values).sum(axis=1) / np.maximum(1, sure.sum(axis=1)) / (IGNORE - 1)
+    steps = np.minimum(values * BINS // (IGNORE - 1), BINS - 1)
+    names = found.table.names
+    return Figures(
+        {name: float(total * pixel) for name, total in zip(names, counts.sum(axis=1), strict=True)},
+        unknown * pixel,
+        {name: float(mean) for name, mean, row in zip(names, means, sure, strict=True) if row.any()},
+        np.bincount(steps, sure.sum(axis=0), BINS).astype(np.int64),
+    )
