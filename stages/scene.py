@@ -12,12 +12,11 @@ from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, 
 from urbanseg.display.thumbnails import present_scene
 from urbanseg.imagery import item
 from urbanseg.imagery.local import image_folder, raster_copy
-from urbanseg.imagery.sentinel2 import archives, area, satellite
+from urbanseg.imagery.sentinel2 import delivery
 from urbanseg.imagery.simulated import landscape, materials, rendering, surfaces, world
 from urbanseg.io import files, image_sheet, tables
 from urbanseg.osm import read_features
 from urbanseg.osm.simulated import lay_out, write
-from urbanseg.redact import quiet
 
 
 @city_stage(writes=paths.scene_dir)
@@ -69,15 +68,8 @@ def _lay_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -
 
 
 def _download(city: str, scene: SentinelHubScene | StacScene, folder: Path, _: list[Path]) -> dict[str, Any]:
-    wanted = area.find(scene.area, scene.patience)
-    grid = area.grid(wanted, scene.crs, scene.resolution_m)
     assets = folder / paths.scene(city).name, folder / paths.scl(city).name
-    with quiet():
-        archive = archives.connect(scene)
-        delivery = satellite.deliver(archive, scene, wanted, grid, paths.fetched(city), *assets)
-    return item.describe(
-        city, grid, scene.bands, delivery.moment, delivery.properties, assets, item.COPERNICUS
-    )
+    return delivery.download(city, scene, paths.fetched(city), *assets)
 
 
 PROVIDERS: dict[str, Callable[[str, Any, Path, list[Path]], dict[str, Any]]] = {

@@ -56,6 +56,22 @@ def of_area(
     Raises:
         PipelineError: if the area is too large, or the labels cannot be read.
     """
+    scene, told = scene_of_area(where, dates)
+    reference, osm, more = _labels(labels, attribute, classes, project)
+    inputs = str(_inputs(labels, project)) if labels else "data/none"
+    return {"inputs": inputs, "scene": scene, "osm": osm, "labels": reference}, told + more
+
+
+def scene_of_area(where: dict[str, Any], dates: str | None) -> tuple[Entry, Told]:
+    """The `scene` section of a Sentinel-2 scene that is downloaded, and what to tell of it.
+
+    Args:
+        where: its `area`, with `place` or `bbox`.
+        dates: first and last day of the search; the last whole year if None.
+
+    Raises:
+        PipelineError: if the area is too large.
+    """
     year = date.today().year - 1
     dates = dates or f"{year}-01-01/{year}-12-31"
     scene = {"provider": "stac", "profile": "earth_search", "area": where, "dates": dates}
@@ -70,9 +86,7 @@ def of_area(
         if "place" not in where:
             raise
         told.append(f"size: not known yet, because the place could not be looked up ({error})")
-    reference, osm, more = _labels(labels, attribute, classes, project)
-    inputs = str(_inputs(labels, project)) if labels else "data/none"
-    return {"inputs": inputs, "scene": scene, "osm": osm, "labels": reference}, told + more
+    return scene, told
 
 
 def of_image(

@@ -56,6 +56,7 @@ def run(asked: Namespace) -> None:
 
 
 def _add(asked: Namespace) -> None:
+    from urbanseg.cli.area import area_of
     from urbanseg.cli.params_file import edit, read
     from urbanseg.config.city_entry import added, require_new
     from urbanseg.config.names import check_name
@@ -77,7 +78,7 @@ def _add(asked: Namespace) -> None:
     if asked.image:
         entry, told = new_city.of_image(asked.image, labels, asked.attribute, classes, project)
     else:
-        entry, told = new_city.of_area(_area(asked), asked.dates, labels, asked.attribute, classes, project)
+        entry, told = new_city.of_area(area_of(asked), asked.dates, labels, asked.attribute, classes, project)
     title = asked.title or asked.name.replace("_", " ").capitalize()
     entry = {"title": title, "role": asked.role, **entry}
     edit(asked.params, lambda text: added(text, asked.name, entry, str(asked.params)))
@@ -85,28 +86,6 @@ def _add(asked: Namespace) -> None:
     for line in told:
         print(f"  {line}")
     print("make repro runs it, and nothing of the other cities; a train city is also trained on")
-
-
-def _area(asked: Namespace) -> dict[str, object]:
-    from urbanseg.errors import PipelineError
-
-    if asked.bbox is None:
-        if not asked.place.strip():
-            raise PipelineError("--place is empty; name a place, such as 'Ghent, Belgium'")
-        return {"place": asked.place}
-    try:
-        edges = [float(part) for part in asked.bbox.split(",")]
-    except ValueError:
-        edges = []
-    if len(edges) != 4:
-        raise PipelineError(f"--bbox must be four numbers, west,south,east,north, got {asked.bbox}")
-    west, south, east, north = edges
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise PipelineError(
-            "--bbox must have west < east, between -180 and 180 degrees, and south < north, "
-            f"between -90 and 90, got {asked.bbox}"
-        )
-    return {"bbox": edges}
 
 
 def _list(asked: Namespace) -> None:

@@ -1,0 +1,203 @@
+"""The map of an image: rasters, polygons, roads, areas and a report, by a model that is trained already.
+
+`map_image` is what `urbanseg.map_image` is for people who write Python; ``urbanseg map`` calls `map_into`.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from urbanseg.errors import PipelineError
+from urbanseg.infer import outputs
+from urbanseg.infer.scene import predict_scene
+from urbanseg.io import files, raster
+from urbanseg.io.image_sheet import PLACEHOLDER_CRS
+from urbanseg.io.output_folder import output_folder
+from urbanseg.mapping.stac_item import map_item
+from urbanseg.report.image_page import Familiarity
+from urbanseg.report.pictures import colorize, png
+from urbanseg.workflows import map_files
+from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map
+from urbanseg.workflows.map_input import RunningModel, load_model, open_for_model
+from urbanseg.workflows.map_result import Mapped, MapResult, Wishes
+from urbanseg.workflows.map_zones import measured, read_zones
+
+log = logging.getLogger(__name__)
+
+
+def map_image(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    model: str | Path | None = None,
+    bands: str | None = None,
+    formats: Sequence[str] = ("gpkg", "parquet"),
+    zones: str | Path | None = None,
+    backend: str | None = None,
+    force: bool = False,
+    overwrite: bool = False,
+) -> MapResult:
+    """Map the land cover of an image.
+
+    Args:
+        path: a raster file that GDAL opens, or an address (``https://…``).
+        out: folder for the files of ``urbanseg map``; None to write none.
+        model: folder of a model; the project's own if None.
+        bands: such as ``red=1,green=2,blue=3``; None to find them.
+        formats: vector formats to write, of `map_result.FORMATS`.
+        zones: a vector file with polygons, in each of which classes are measured.
+        backend: ``torch``, ``onnx``, ``openvino`` or ``openvino_int8``; None to choose.
+        force: map an image that would be refused, with a warning.
+        overwrite: write into a folder that holds other files.
+
+    Returns:
+        The map; its arrays are as large as the image.
+
+    Raises:
+        PipelineError: in one sentence, if the image cannot be mapped, and why.
+    """
+    running = load_model(None if model is None else Path(model), backend)
+    wanted = {"classes", "confidence", "report", "item", *formats}
+    wishes = Wishes(wanted, None if zones is None else Path(zones), bands, force, tables=True)
+    if out is not None:
+        with output_folder(Path(out), overwrite=overwrite) as folder:
+            return _loaded(map_into(Path(path), folder, running, wishes), folder, Path(out))
+    with TemporaryDirectory() as temporary:
+        return _loaded(map_into(Path(path), Path(temporary), running, wishes), Path(temporary), None)
+
+
+def map_into(image: Path, folder: Path, model: RunningModel, wishes: Wishes) -> Mapped:
+    """Map an image into an existing folder; memory is bounded by a strip, and by the polygons.
+
+    Args:
+        image: a file or an address.
+        folder: empty.
+        model: that maps it.
+        wishes: what is written.
+
+    Raises:
+        PipelineError: in one sentence, if the image cannot be mapped, and why.
+    """
+    zones = None if wishes.zones is None else read_zones(wishes.zones)
+    with _warnings(image) as warnings:
+        with (
+            raster.small_cache(),
+            open_for_model(
+                image, model.spec, bands=wishes.bands, force=wishes.force, drafts=folder
+            ) as opened,
+        ):  # fmt: skip
+            frame = frame_of(opened.own, is_placed=opened.report.is_placed, pixel_m=opened.report.pixel_m)
+            if zones is not None and not frame.is_placed:
+                raise PipelineError(
+                    f"{image} does not say where it lies, so no zones can be laid on it; leave out --zones, "
+                    "or give the image its place, for example with gdal_edit.py -a_srs -a_ullr"
+                )
+            strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
+            outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
+            shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
+        formats = _possible(wishes.formats, frame)
+        with open_map(folder, frame, model.table) as found:
+            figures = figures_of(found, frame)
+            if not any(figures.areas.values()):
+                raise PipelineError(
+                    f"{image} holds no pixel that can be mapped: all is nodata or masked; name another image"
+                )
+            layers = layers_of(found, frame) if formats or wishes.tables else {}
+            if zones is not None:
+                zones = measured(zones, found)
+    name = wishes.title or opened.name
+    doubts = Familiarity(tuple(dict.fromkeys([*warnings, *opened.report.warnings])))
+    mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts)
+    if formats:
+        map_files.write_vectors(folder, layers, formats, frame, model.table, name)
+    if zones is not None:
+        map_files.write_zones(folder, zones)
+    _describe(folder, mapped, model, wishes, image, shown)
+    return mapped
+
+
+def _describe(
+    folder: Path, mapped: Mapped, model: RunningModel, wishes: Wishes, image: Path, shown: Any
+) -> None:
+    """Write the pictures and texts that are wanted, and remove the rasters that are not."""
+    facts = map_files.facts(mapped, model, image)
+    if "preview" in wishes.outputs:
+        codes = map_files.small(folder / "classes.tif")
+        (folder / "preview.png").write_bytes(png(colorize(codes, model.table)))
+    if "report" in wishes.outputs:
+        names = {path.name for path in folder.iterdir()} | {"item.json"} & {
+            f"{o}.json" for o in wishes.outputs
+        }
+        page = map_files.page(folder, mapped, model, shown, facts, names)
+        (folder / "report.html").write_text(page, encoding="utf-8")
+    for name in {"classes", "confidence"} - set(wishes.outputs):
+        for path in folder.glob(f"{name}.tif*"):
+            path.unlink()
+    if "item" in wishes.outputs:
+        properties = map_files.properties(mapped, model, image) | wishes.properties
+        written = sorted(folder.iterdir())
+        grid, crs = mapped.frame.grid, mapped.frame.crs
+        item = map_item(mapped.name, grid, crs, model.table, properties, written)
+        files.write_json(folder / "item.json", item)
+
+
+def _possible(formats: Sequence[str], frame: Frame) -> list[str]:
+    """The formats that an image can be written in: some need a place on Earth."""
+    left = [name for name in formats if name in map_files.NEED_A_PLACE and not frame.is_placed]
+    if left:
+        log.warning(
+            "the image does not say where it lies, so %s, which is in degrees, is left out",
+            " and ".join(left),
+        )
+    return [name for name in formats if name not in left]
+
+
+def _loaded(mapped: Mapped, folder: Path, out: Path | None) -> MapResult:
+    """A map with its arrays."""
+    with (
+        raster.reading(folder / "classes.tif", PLACEHOLDER_CRS) as classes,
+        raster.reading(folder / "confidence.tif", PLACEHOLDER_CRS) as confidence,
+    ):
+        arrays = classes.read_band(), confidence.read_band()
+    return MapResult(
+        *arrays,
+        mapped.table.names,
+        mapped.frame.grid.transform,
+        mapped.frame.crs,
+        mapped.layers["land_cover"],
+        mapped.layers["road_edges"],
+        mapped.layers["road_nodes"],
+        mapped.figures.areas,
+        mapped.frame.unit,
+        mapped.zones,
+        list(mapped.familiarity.warnings),
+        mapped.familiarity.score,
+        out,
+    )
+
+
+class _Collector(logging.Handler):
+    """Keeps the warnings of the log."""
+
+    def __init__(self, image: Path) -> None:
+        super().__init__(logging.WARNING)
+        self.image, self.found = image, list[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a sentence, without the folder of the image, and once."""
+        text = record.getMessage().replace(str(self.image), self.image.name)
+        self.found.append(text.removeprefix(f"{self.image.name}: "))
+
+
+@contextmanager
+def _warnings(image: Path) -> Iterator[list[str]]:
+    """The warnings that the library logs meanwhile."""
+    collector, library = _Collector(image), logging.getLogger("urbanseg")
+    library.addHandler(collector)
+    try:
+        yield collector.found
+    finally:
+        library.removeHandler(collector)

@@ -1,0 +1,151 @@
+"""Maps of several images, each in a folder of its own, and the map of an area whose scene is downloaded."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from tqdm import tqdm
+
+from urbanseg.config.addresses import address
+from urbanseg.config.scene import StacScene
+from urbanseg.config.sentences import first_wrong
+from urbanseg.errors import PipelineError, missing_package
+from urbanseg.io import files
+from urbanseg.io.output_folder import output_folder
+from urbanseg.workflows import new_city
+from urbanseg.workflows.map_image import map_into
+from urbanseg.workflows.map_input import RunningModel
+from urbanseg.workflows.map_result import Wishes
+
+log = logging.getLogger(__name__)
+
+ENDINGS = frozenset({
+    ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".jp2", ".webp", ".img", ".vrt", ".bmp", ".gif",
+})  # fmt: skip
+"""Of the images that are taken from a folder."""
+
+Summary = dict[str, Any]
+
+
+def map_all(
+    images: Sequence[Path], out: Path, model: RunningModel, wishes: Wishes, *, overwrite: bool
+) -> list[Summary]:
+    """Map one image into a folder, or several into a folder each.
+
+    Args:
+        images: files, folders of images, or addresses.
+        out: the folder to write.
+        model: that maps them.
+        wishes: what is written.
+        overwrite: whether folders may hold other files.
+
+    Returns:
+        A summary of each map; of an image that failed, where there are several, its ``error``.
+
+    Raises:
+        PipelineError: if a folder holds no image, or the only image cannot be mapped.
+    """
+    found = [image for given in images for image in _expanded(given)]
+    if len(found) == 1 and not images[0].is_dir():
+        return [_mapped(found[0], out, model, wishes, overwrite=overwrite)]
+    summaries = []
+    for image, folder in zip(tqdm(found, desc="images", unit="image"), _folders(found, out), strict=True):
+        try:
+            summaries.append(_mapped(image, folder, model, wishes, overwrite=overwrite))
+        except PipelineError as error:
+            log.error("error: %s", error)  # noqa: TRY400, a sentence without a traceback
+            summaries.append({"image": image.name, "error": str(error)})
+    return summaries
+
+
+def map_area(
+    where: dict[str, Any],
+    dates: str | None,
+    out: Path,
+    model: RunningModel,
+    wishes: Wishes,
+    *,
+    overwrite: bool,
+    source: dict[str, Any] | None = None,
+) -> Summary:
+    """Download the Sentinel-2 scene of an area, and map it; the scene stays beside the map.
+
+    Args:
+        where: `place` or `bbox`.
+        dates: first and last day of the search; the last whole year if None.
+        out: the folder to write.
+        model: that maps it.
+        wishes: what is written.
+        overwrite: whether the folder may hold other files.
+        source: further parameters of the scene, such as the address of another archive.
+
+    Raises:
+        PipelineError: if no suitable scene is found, or it cannot be mapped.
+    """
+    try:
+        from urbanseg.imagery.sentinel2.delivery import download  # noqa: PLC0415, its clients are an extra
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "pipeline", "or name an image instead of a place") from error
+    section, told = new_city.scene_of_area(where, dates)
+    try:
+        scene = StacScene.model_validate(section | (source or {}))
+    except ValidationError as error:
+        raise PipelineError(
+            f"the scene of the area cannot be asked for: {first_wrong(error, section)}"
+        ) from None
+    for line in told:
+        log.info("%s", line)
+    title = str(where.get("place") or "bbox " + ", ".join(f"{edge:g}" for edge in where["bbox"]))
+    fetched = out.resolve().with_name(f".{out.resolve().name}.fetched")
+    with output_folder(out, overwrite=overwrite) as folder:
+        bands, scl = folder / "scene.tif", folder / "scl.tif"
+        item = download(title, scene, fetched, bands, scl)
+        known = {
+            name: value
+            for name, value in item["properties"].items()
+            if name.startswith(("source:", "eo:")) or name in {"constellation", "instruments", "datetime"}
+        }
+        mapped = map_into(bands, folder, model, replace(wishes, title=title, properties=known))
+    files.remove(fetched)
+    return _summary(mapped.summary(), out)
+
+
+def _mapped(image: Path, out: Path, model: RunningModel, wishes: Wishes, *, overwrite: bool) -> Summary:
+    with output_folder(out, overwrite=overwrite) as folder:
+        mapped = map_into(image, folder, model, wishes)
+    return _summary(mapped.summary(), out)
+
+
+def _summary(found: Summary, out: Path) -> Summary:
+    """What is said of a map, with its folder and the files in it."""
+    areas = next(value for key, value in found.items() if key.startswith("areas_"))
+    unit = "px" if "areas_px" in found else "ha"
+    said = ", ".join(f"{name} {area:,.0f}" for name, area in areas.items() if area)
+    log.info("%s: the land cover of %s (%s: %s)", out, found["image"], unit, said)
+    written = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
+    return found | {"folder": str(out), "files": written}
+
+
+def _expanded(given: Path) -> list[Path]:
+    """The images that a word stands for."""
+    if address(given) or not given.is_dir():
+        return [given]
+    found = [path for path in sorted(given.iterdir()) if path.suffix.lower() in ENDINGS and path.is_file()]
+    if not found:
+        raise PipelineError(f"{given} holds no image ({', '.join(sorted(ENDINGS))}); name another folder")
+    return found
+
+
+def _folders(images: Sequence[Path], out: Path) -> list[Path]:
+    """A folder for each image, of its name; with its ending, or a number, where others have the same."""
+    stems = Counter(image.stem for image in images)
+    names = [image.stem if stems[image.stem] == 1 else image.name for image in images]
+    totals, seen, folders = Counter(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        folders.append(out / (name if totals[name] == 1 else f"{name}_{seen[name]}"))
+    return folders
