@@ -121,10 +121,22 @@ def other_units(sample: Sequence[NDArray[np.float64]], spec: Spec) -> str | None
     )
 
 
+KNOWN_COLORS = {
+    "other": "#e8e8e8",
+    "building": "#bb2e12",
+    "road": "#505050",
+    "vegetation": "#5fa979",
+    "water": "#3165a2",
+    "bare_soil": "#f7ce44",
+}
+"""Of classes that params.yaml does not colour, by their usual names."""
+
+
 def class_table(names: Sequence[str], known: ClassTable | None) -> ClassTable:
-    """The model's classes, in the colours of `known` if it has the same names, else in distinct hues."""
+    """The model's classes, in the colours of `known` if it has their names, else usual or distinct ones."""
     if known is not None and known.names == list(names):
         return known
     hues = ((i * 0.618034) % 1 for i in range(len(names)))  # the golden ratio keeps neighbours apart
-    colors = [bytes(round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.6, 0.8)).hex() for hue in hues]
-    return ClassTable(tuple(LandClass(i, name, f"#{colors[i]}") for i, name in enumerate(names)))
+    mixed = (bytes(round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.6, 0.8)).hex() for hue in hues)
+    colors = [KNOWN_COLORS.get(name, f"#{color}") for name, color in zip(names, mixed, strict=True)]
+    return ClassTable(tuple(LandClass(i, name, colors[i]) for i, name in enumerate(names)))

@@ -6,6 +6,7 @@ the same file: where they stand already, reading the raster changes nothing.
 """
 
 import math
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,6 +14,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
 
 from urbanseg.classes import IGNORE, ClassTable
 
@@ -34,7 +36,10 @@ COLUMNS = (
 def class_sidecar(path: Path, classes: ClassTable) -> str:
     """The text of the ``.aux.xml`` of a class raster, whose pixels are read."""
     counts = np.zeros(IGNORE + 1, np.int64)
-    with rasterio.open(path) as raster:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        raster = rasterio.open(path)
+    with raster:
         for _, window in raster.block_windows(1):
             counts += np.bincount(raster.read(1, window=window).ravel(), minlength=IGNORE + 1)
     root = ET.Element("PAMDataset")

@@ -4,6 +4,7 @@ A writer fills a plain tiled GeoTIFF under a temporary name and converts it to a
 is complete, so memory is bounded by the window and a half-written raster never appears.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,14 +15,14 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import DTypeLike, NDArray
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window
 from urbanseg.io.attribute_table import class_sidecar
 from urbanseg.io.files import atomic, remove, require_space, write_text
-from urbanseg.io.georeference import UNKNOWN_CRS
+from urbanseg.io.georeference import IN_PIXELS, UNKNOWN_CRS
 from urbanseg.io.raster import rasterio_window
 
 
@@ -132,7 +133,7 @@ def _draft(path: Path, layer: RasterProfile, grid: Grid) -> Any:
         "height": grid.height,
         "width": grid.width,
         "crs": None if grid.crs == UNKNOWN_CRS else grid.crs.to_wkt(),
-        "transform": grid.transform,
+        "transform": None if grid.crs == UNKNOWN_CRS and grid.transform == IN_PIXELS else grid.transform,
         "nodata": layer.get("nodata"),
         "tiled": True,
         "blockxsize": BLOCK_PX,
@@ -145,7 +146,9 @@ def _draft(path: Path, layer: RasterProfile, grid: Grid) -> Any:
     if count > 1:
         # Otherwise GDAL takes the fourth band of an 8-bit raster for alpha.
         profile["photometric"] = "minisblack"
-    dataset = rasterio.open(path, "w", **profile)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        dataset = rasterio.open(path, "w", **profile)
     for index, text in enumerate(layer.get("descriptions", ()), start=1):
         dataset.set_band_description(index, text)
     if "classes" in layer:

@@ -24,6 +24,9 @@ UNKNOWN_CRS = CRS.from_wkt(
 )
 """Stands for no CRS where an affine transform is known; it is not written to files."""
 
+IN_PIXELS = Affine(1, 0, 0, 0, -1, 0)
+"""Of a raster that is nowhere, as GIS programs show it; files have no affine transform then."""
+
 MIN_GCPS = 3
 """Control points that an affine transform needs."""
 

@@ -106,9 +106,10 @@ def render(report: ImageReport) -> str:
         lstrip_blocks=True,
     )
     total = sum(report.areas.values()) + report.unknown
+    wording = pictures.wording(report.table)
     rows = [
         {
-            "name": each.label,
+            "name": wording(each.name),
             "color": each.color,
             "id": each.id,
             "area": amount(report.areas[each.name], report.unit),

@@ -1,5 +1,6 @@
 """The files of an image's map: vector layers, zones, the STAC Item, the report."""
 
+import warnings
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -14,17 +15,15 @@ from numpy.typing import NDArray
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.addresses import address
 from urbanseg.infer.images import common_name
-from urbanseg.io import raster
 from urbanseg.io.files import sha256
-from urbanseg.io.image_sheet import PLACEHOLDER_CRS
 from urbanseg.mapping.export import About, map_files, write_map
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
 from urbanseg.paths import MAP_ENDINGS
 from urbanseg.report import image_page
 from urbanseg.report.image_page import UNITS, ImageReport, amount
-from urbanseg.report.pictures import true_color
-from urbanseg.workflows.map_frame import Frame
+from urbanseg.report.pictures import true_color, wording
+from urbanseg.workflows.map_frame import Frame, reading_on
 from urbanseg.workflows.map_input import ModelInput, RunningModel
 from urbanseg.workflows.map_result import Mapped
 
@@ -69,7 +68,9 @@ def write_vectors(
     """Write the layers of a map in some formats; see `urbanseg.mapping.export.write_map`."""
     made = folder / "vectors"
     pixel = frame.pixel_m or 1.0
-    write_map(made, NAME, layers, layer_styles(table), formats, pixel, About(title), table)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # it is said in a sentence of ours
+        write_map(made, NAME, layers, layer_styles(table), formats, pixel, About(title), table)
     for path in sorted(made.iterdir()):
         path.rename(folder / path.name)
     made.rmdir()
@@ -93,9 +94,9 @@ def picture(image: ModelInput, model: RunningModel) -> tuple[NDArray[Any], NDArr
     return np.asarray(shown.data), np.asarray(~np.ma.getmaskarray(values).all(axis=0))
 
 
-def small(path: Path) -> NDArray[np.uint8]:
+def small(path: Path, frame: Frame) -> NDArray[np.uint8]:
     """A raster of codes at the size of the picture, ``(height, width)`` uint8, `IGNORE` where unknown."""
-    with raster.reading(path, PLACEHOLDER_CRS) as codes:
+    with reading_on(path, frame.grid) as codes:
         return np.asarray(codes.decimated(PICTURE_PX)[0].filled(IGNORE), np.uint8)
 
 
@@ -117,14 +118,15 @@ def page(
         facts: the provenance.
         files: names of the files of the map.
     """
-    codes, frame = small(folder / "classes.tif"), mapped.frame
+    frame = mapped.frame
+    codes = small(folder / "classes.tif", frame)
     rgb = true_color(*shown, codes != IGNORE)
     return image_page.render(
         ImageReport(
             title=mapped.name,
             picture=rgb,
             classes=codes,
-            confidence=small(folder / "confidence.tif"),
+            confidence=small(folder / "confidence.tif", frame),
             table=model.table,
             areas=mapped.figures.areas,
             unknown=mapped.figures.unknown,
@@ -146,7 +148,7 @@ def _headline(mapped: Mapped) -> list[tuple[str, str]]:
     unit, figures = mapped.frame.unit, mapped.figures
     total = sum(figures.areas.values())
     largest = max(figures.areas, key=lambda name: figures.areas[name])
-    label = next(each.label for each in mapped.table if each.name == largest)
+    label = wording(mapped.table)(largest)
     said = [
         (f"mapped, {UNITS[unit]}", amount(total, unit)),
         (f"most of it: {label}", f"{100 * figures.areas[largest] / total:.0f} %"),

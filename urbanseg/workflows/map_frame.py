@@ -19,7 +19,7 @@ from pyproj import CRS
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window, strips
-from urbanseg.io import raster
+from urbanseg.io import gdal_access, raster
 from urbanseg.io.class_raster import read_classes
 from urbanseg.io.georeference import UNKNOWN_CRS
 from urbanseg.io.image_sheet import PLACEHOLDER_CRS
@@ -88,6 +88,13 @@ class OpenMap:
 
 
 @contextmanager
+def reading_on(path: Path, grid: Grid) -> Iterator[raster.Reader]:
+    """Open a raster that was written here, on the grid that it is known to have."""
+    with gdal_access.opened(path) as dataset:
+        yield raster.Reader(path, dataset, grid)
+
+
+@contextmanager
 def open_map(folder: Path, frame: Frame, table: ClassTable) -> Iterator[OpenMap]:
     """Open classes.tif and confidence.tif; warped to UTM, if they are not in metres on the ground.
 
@@ -106,7 +113,7 @@ def open_map(folder: Path, frame: Frame, table: ClassTable) -> Iterator[OpenMap]
     side = frame.pixel_m or 1.0
     grid = replace(frame.grid, crs=PLACEHOLDER_CRS, transform=Affine.scale(side, -side))
     with ExitStack() as stack:
-        one, other = (stack.enter_context(raster.reading(path, PLACEHOLDER_CRS)) for path in files)
+        one, other = (stack.enter_context(reading_on(path, grid)) for path in files)
         yield OpenMap(grid, table, (one, other))
 
 

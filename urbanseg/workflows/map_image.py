@@ -13,14 +13,13 @@ from typing import Any
 from urbanseg.errors import PipelineError
 from urbanseg.infer import outputs
 from urbanseg.infer.scene import predict_scene
-from urbanseg.io import files, raster
-from urbanseg.io.image_sheet import PLACEHOLDER_CRS
+from urbanseg.io import files, georeference, raster
 from urbanseg.io.output_folder import output_folder
 from urbanseg.mapping.stac_item import map_item
 from urbanseg.report.image_page import Familiarity
 from urbanseg.report.pictures import colorize, png
 from urbanseg.workflows import map_files
-from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map
+from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map, reading_on
 from urbanseg.workflows.map_input import RunningModel, load_model, open_for_model
 from urbanseg.workflows.map_result import Mapped, MapResult, Wishes
 from urbanseg.workflows.map_zones import measured, read_zones
@@ -98,6 +97,10 @@ def map_into(image: Path, folder: Path, model: RunningModel, wishes: Wishes) -> 
             strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
             outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
             shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
+        if not frame.is_placed:
+            log.warning("it does not say where it lies, so the map has no coordinate reference system")
+        if frame.pixel_m is None:
+            log.warning("the size of its pixels is unknown, so areas and lengths are in pixels")
         formats = _possible(wishes.formats, frame)
         with open_map(folder, frame, model.table) as found:
             figures = figures_of(found, frame)
@@ -125,7 +128,7 @@ def _describe(
     """Write the pictures and texts that are wanted, and remove the rasters that are not."""
     facts = map_files.facts(mapped, model, image)
     if "preview" in wishes.outputs:
-        codes = map_files.small(folder / "classes.tif")
+        codes = map_files.small(folder / "classes.tif", mapped.frame)
         (folder / "preview.png").write_bytes(png(colorize(codes, model.table)))
     if "report" in wishes.outputs:
         names = {path.name for path in folder.iterdir()} | {"item.json"} & {
@@ -149,7 +152,7 @@ def _possible(formats: Sequence[str], frame: Frame) -> list[str]:
     left = [name for name in formats if name in map_files.NEED_A_PLACE and not frame.is_placed]
     if left:
         log.warning(
-            "the image does not say where it lies, so %s, which is in degrees, is left out",
+            "it does not say where it lies, so %s, which is in degrees, is left out",
             " and ".join(left),
         )
     return [name for name in formats if name not in left]
@@ -158,8 +161,8 @@ def _possible(formats: Sequence[str], frame: Frame) -> list[str]:
 def _loaded(mapped: Mapped, folder: Path, out: Path | None) -> MapResult:
     """A map with its arrays."""
     with (
-        raster.reading(folder / "classes.tif", PLACEHOLDER_CRS) as classes,
-        raster.reading(folder / "confidence.tif", PLACEHOLDER_CRS) as confidence,
+        reading_on(folder / "classes.tif", mapped.frame.grid) as classes,
+        reading_on(folder / "confidence.tif", mapped.frame.grid) as confidence,
     ):
         arrays = classes.read_band(), confidence.read_band()
     return MapResult(
@@ -187,7 +190,9 @@ class _Collector(logging.Handler):
         self.image, self.found = image, list[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a sentence, without the folder of the image, and once."""
+        """Keep a sentence, without the folder of the image."""
+        if record.name == georeference.__name__:
+            return  # of the placeholder that stands for no place; what the map lacks is said below
         text = record.getMessage().replace(str(self.image), self.image.name)
         self.found.append(text.removeprefix(f"{self.image.name}: "))
 
