@@ -24,8 +24,9 @@ from urbanseg.report import image_page
 from urbanseg.report.image_page import UNITS, ImageReport, amount
 from urbanseg.report.pictures import true_color, wording
 from urbanseg.workflows.map_frame import Frame, reading_on
-from urbanseg.workflows.map_input import ModelInput, RunningModel
 from urbanseg.workflows.map_result import Mapped
+from urbanseg.workflows.model_input.image import ModelInput
+from urbanseg.workflows.running_model import RunningModel
 
 NAME = "map"
 """Of the vector files, without their endings."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from urbanseg.errors import PipelineError
 from urbanseg.infer import outputs
+from urbanseg.infer.familiarity import require_familiar
 from urbanseg.infer.scene import predict_scene
 from urbanseg.io import files, georeference, raster
 from urbanseg.io.output_folder import output_folder
@@ -20,19 +21,24 @@ from urbanseg.report.image_page import Familiarity
 from urbanseg.report.pictures import colorize, png
 from urbanseg.workflows import map_files
 from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map, reading_on
-from urbanseg.workflows.map_input import RunningModel, load_model, open_for_model
 from urbanseg.workflows.map_result import Mapped, MapResult, Wishes
 from urbanseg.workflows.map_zones import measured, read_zones
+from urbanseg.workflows.model_input.opening import open_for_model
+from urbanseg.workflows.model_input.sources import Source, gather
+from urbanseg.workflows.running_model import RunningModel, load_model
 
 log = logging.getLogger(__name__)
 
 
 def map_image(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     out: str | Path | None = None,
     *,
     model: str | Path | None = None,
     bands: str | None = None,
+    scale: str | None = None,
+    mask: str | None = None,
+    pixel_m: float | None = None,
     formats: Sequence[str] = ("gpkg", "parquet"),
     zones: str | Path | None = None,
     backend: str | None = None,
@@ -42,10 +48,15 @@ def map_image(
     """Map the land cover of an image.
 
     Args:
-        path: a raster file that GDAL opens, or an address (``https://…``).
+        path: a raster file that GDAL opens, or an address (``https://…``); or the bands of one scene in a
+            file each, or their folder.
         out: folder for the files of ``urbanseg map``; None to write none.
-        model: folder of a model; the project's own if None.
+        model: name or folder of a model; the project's own if None.
         bands: such as ``red=1,green=2,blue=3``; None to find them.
+        scale: such as ``10`` or ``1,-1000``: what makes the image's numbers those of the training; None
+            to tell.
+        mask: such as ``cloud=clouds.tif``; None for one that lies beside or in the image.
+        pixel_m: side of a pixel in metres of an image that does not say where it lies.
         formats: vector formats to write, of `map_result.FORMATS`.
         zones: a vector file with polygons, in each of which classes are measured.
         backend: ``torch``, ``onnx``, ``openvino`` or ``openvino_int8``; None to choose.
@@ -58,21 +69,27 @@ def map_image(
     Raises:
         PipelineError: in one sentence, if the image cannot be mapped, and why.
     """
-    running = load_model(None if model is None else Path(model), backend)
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+    (image, *others) = gather(paths, numbered=bands is not None)
+    if others:
+        raise PipelineError(f"{len(others) + 1} images are given, but one is mapped at a time; name one")
+    running = load_model(model, backend)
     wanted = {"classes", "confidence", "report", "item", *formats}
-    wishes = Wishes(wanted, None if zones is None else Path(zones), bands, force, tables=True)
+    wishes = Wishes(
+        wanted, None if zones is None else Path(zones), bands, scale, mask, pixel_m, force, tables=True
+    )  # fmt: skip
     if out is not None:
         with output_folder(Path(out), overwrite=overwrite) as folder:
-            return _loaded(map_into(Path(path), folder, running, wishes), folder, Path(out))
+            return _loaded(map_into(image, folder, running, wishes), folder, Path(out))
     with TemporaryDirectory() as temporary:
-        return _loaded(map_into(Path(path), Path(temporary), running, wishes), Path(temporary), None)
+        return _loaded(map_into(image, Path(temporary), running, wishes), Path(temporary), None)
 
 
-def map_into(image: Path, folder: Path, model: RunningModel, wishes: Wishes) -> Mapped:
+def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) -> Mapped:
     """Map an image into an existing folder; memory is bounded by a strip, and by the polygons.
 
     Args:
-        image: a file or an address.
+        source: the files of the image.
         folder: empty.
         model: that maps it.
         wishes: what is written.
@@ -81,11 +98,13 @@ def map_into(image: Path, folder: Path, model: RunningModel, wishes: Wishes) -> 
         PipelineError: in one sentence, if the image cannot be mapped, and why.
     """
     zones = None if wishes.zones is None else read_zones(wishes.zones)
+    image = source.files[0]
     with _warnings(image) as warnings:
         with (
             raster.small_cache(),
             open_for_model(
-                image, model.spec, bands=wishes.bands, force=wishes.force, drafts=folder
+                source, model.spec, bands=wishes.bands, scale=wishes.scale, mask=wishes.mask,
+                pixel_m=wishes.pixel_m, force=wishes.force, drafts=folder,
             ) as opened,
         ):  # fmt: skip
             frame = frame_of(opened.own, is_placed=opened.report.is_placed, pixel_m=opened.report.pixel_m)
@@ -94,6 +113,12 @@ def map_into(image: Path, folder: Path, model: RunningModel, wishes: Wishes) -> 
                     f"{image} does not say where it lies, so no zones can be laid on it; leave out --zones, "
                     "or give the image its place, for example with gdal_edit.py -a_srs -a_ullr"
                 )
+            known = model.statistics
+            distance = (
+                require_familiar(opened, opened.bands, opened.name, model.spec, known, force=wishes.force)
+                if known
+                else None
+            )
             strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
             outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
             shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
@@ -112,7 +137,8 @@ def map_into(image: Path, folder: Path, model: RunningModel, wishes: Wishes) -> 
             if zones is not None:
                 zones = measured(zones, found)
     name = wishes.title or opened.name
-    doubts = Familiarity(tuple(dict.fromkeys([*warnings, *opened.report.warnings])))
+    said = tuple(dict.fromkeys([*warnings, *opened.report.warnings]))
+    doubts = Familiarity(said, distance.score if distance else None)
     mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts)
     if formats:
         map_files.write_vectors(folder, layers, formats, frame, model.table, name)

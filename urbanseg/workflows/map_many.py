@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from urbanseg.config.addresses import address
 from urbanseg.config.scene import StacScene
 from urbanseg.config.sentences import first_wrong
 from urbanseg.errors import PipelineError, missing_package
@@ -18,15 +17,11 @@ from urbanseg.io import files
 from urbanseg.io.output_folder import output_folder
 from urbanseg.workflows import new_city
 from urbanseg.workflows.map_image import map_into
-from urbanseg.workflows.map_input import RunningModel
 from urbanseg.workflows.map_result import Wishes
+from urbanseg.workflows.model_input.sources import Source, gather
+from urbanseg.workflows.running_model import RunningModel
 
 log = logging.getLogger(__name__)
-
-ENDINGS = frozenset({
-    ".tif", ".tiff", ".jpg", ".jpeg", ".png", ".jp2", ".webp", ".img", ".vrt", ".bmp", ".gif",
-})  # fmt: skip
-"""Of the images that are taken from a folder."""
 
 Summary = dict[str, Any]
 
@@ -37,7 +32,7 @@ def map_all(
     """Map one image into a folder, or several into a folder each.
 
     Args:
-        images: files, folders of images, or addresses.
+        images: files, folders of images, or addresses; files may be bands of one scene.
         out: the folder to write.
         model: that maps them.
         wishes: what is written.
@@ -49,8 +44,8 @@ def map_all(
     Raises:
         PipelineError: if a folder holds no image, or the only image cannot be mapped.
     """
-    found = [image for given in images for image in _expanded(given)]
-    if len(found) == 1 and not images[0].is_dir():
+    found = gather(images, numbered=wishes.bands is not None)
+    if len(found) == 1 and (len(found[0].files) > 1 or not images[0].is_dir()):
         return [_mapped(found[0], out, model, wishes, overwrite=overwrite)]
     summaries = []
     for image, folder in zip(tqdm(found, desc="images", unit="image"), _folders(found, out), strict=True):
@@ -109,12 +104,17 @@ def map_area(
             for name, value in item["properties"].items()
             if name.startswith(("source:", "eo:")) or name in {"constellation", "instruments", "datetime"}
         }
-        mapped = map_into(bands, folder, model, replace(wishes, title=title, properties=known))
+        mapped = map_into(
+            Source(bands.stem, (bands,), ("scl", scl)),
+            folder,
+            model,
+            replace(wishes, title=title, properties=known),
+        )
     files.remove(fetched)
     return _summary(mapped.summary(), out)
 
 
-def _mapped(image: Path, out: Path, model: RunningModel, wishes: Wishes, *, overwrite: bool) -> Summary:
+def _mapped(image: Source, out: Path, model: RunningModel, wishes: Wishes, *, overwrite: bool) -> Summary:
     with output_folder(out, overwrite=overwrite) as folder:
         mapped = map_into(image, folder, model, wishes)
     return _summary(mapped.summary(), out)
@@ -130,20 +130,10 @@ def _summary(found: Summary, out: Path) -> Summary:
     return found | {"folder": str(out), "files": written}
 
 
-def _expanded(given: Path) -> list[Path]:
-    """The images that a word stands for."""
-    if address(given) or not given.is_dir():
-        return [given]
-    found = [path for path in sorted(given.iterdir()) if path.suffix.lower() in ENDINGS and path.is_file()]
-    if not found:
-        raise PipelineError(f"{given} holds no image ({', '.join(sorted(ENDINGS))}); name another folder")
-    return found
-
-
-def _folders(images: Sequence[Path], out: Path) -> list[Path]:
+def _folders(images: Sequence[Source], out: Path) -> list[Path]:
     """A folder for each image, of its name; with its ending, or a number, where others have the same."""
-    stems = Counter(image.stem for image in images)
-    names = [image.stem if stems[image.stem] == 1 else image.name for image in images]
+    stems = Counter(image.name for image in images)
+    names = [image.name if stems[image.name] == 1 else image.files[0].name for image in images]
     totals, seen, folders = Counter(names), Counter[str](), []
     for name in names:
         seen[name] += 1

@@ -32,6 +32,10 @@ class Wishes:
         outputs: of `OUTPUTS`.
         zones: a vector file with polygons to measure classes in.
         bands: such as ``red=1,green=2,blue=3``; None to find them.
+        scale: such as ``10`` or ``1,-1000``: what makes the image's numbers those of the training; None
+            to tell.
+        mask: such as ``cloud=clouds.tif``; None for one that lies beside or in the image.
+        pixel_m: side of a pixel in metres of an image that does not say where it lies.
         force: map what would be refused, with a warning.
         title: of the map; the image's name if None.
         properties: for the STAC Item, such as the date of the image.
@@ -41,6 +45,9 @@ class Wishes:
     outputs: Collection[str] = DEFAULT
     zones: Path | None = None
     bands: str | None = None
+    scale: str | None = None
+    mask: str | None = None
+    pixel_m: float | None = None
     force: bool = False
     title: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)

@@ -6,7 +6,6 @@ format (models/export/onnx), which needs no PyTorch, or the name of a model (urb
 
 import logging
 from argparse import ArgumentParser, Namespace
-from importlib.util import find_spec
 from pathlib import Path
 
 from urbanseg import paths
@@ -62,32 +61,17 @@ def run(asked: Namespace) -> None:
 
 def predict(asked: Namespace, folder: Path) -> None:
     """Predict the image into an existing folder."""
-    from urbanseg.config.params import load
-    from urbanseg.config.predict import PredictParams
     from urbanseg.errors import PipelineError
-    from urbanseg.infer import backends, images, outputs
+    from urbanseg.infer import outputs
     from urbanseg.infer.familiarity import require_familiar
     from urbanseg.infer.scene import predict_scene
     from urbanseg.io import image_sheet, raster
-    from urbanseg.model import registry
     from urbanseg.report.pictures import colorize, png
     from urbanseg.workflows.model_input import sources
     from urbanseg.workflows.model_input.opening import open_for_model
+    from urbanseg.workflows.running_model import load_model
 
-    # Colours and the predict section, where the command runs in a project's folder.
-    params = load(paths.PARAMS) if paths.PARAMS.exists() else None
-    options = params.predict if params else PredictParams()
-    if asked.backend or not (params or find_spec("torch")):
-        options = options.model_copy(update={"backend": asked.backend or "onnx"})
-    model = registry.find(asked.model)
-    if backends.is_exported(model) and not (asked.backend == "torch" and registry.is_packed(model)):
-        run_model, spec = backends.load_exported(model, options, asked.backend)
-    else:
-        run_model, spec = backends.load(model, paths.EXPORT, options)
-    known = backends.statistics(model, paths.EXPORT, spec)
-    if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
-        run_model, spec = backends.for_classes(run_model, spec, list(params.classes), model)
-    classes = images.class_table(spec.classes, params.class_table if params else None)
+    model = load_model(asked.model, asked.backend)
     found = sources.gather(asked.image, numbered=asked.bands is not None)
     if len(found) > 1:
         raise PipelineError(
@@ -97,14 +81,14 @@ def predict(asked: Namespace, folder: Path) -> None:
     with (
         raster.small_cache(),
         open_for_model(
-            found[0], spec, bands=asked.bands, scale=asked.scale, mask=asked.mask,
+            found[0], model.spec, bands=asked.bands, scale=asked.scale, mask=asked.mask,
             pixel_m=asked.pixel_m, force=asked.force, drafts=folder,
         ) as image,
     ):  # fmt: skip
-        if known:
-            require_familiar(image, image.bands, image.name, spec, known, force=asked.force)
-        strips = predict_scene(image, image.bands, run_model, spec.classes, options)
-        outputs.write(folder, image.own, image.back(strips), classes, options)
+        if model.statistics:
+            require_familiar(image, image.bands, image.name, model.spec, model.statistics, force=asked.force)
+        strips = predict_scene(image, image.bands, model.predict, model.spec.classes, model.options)
+        outputs.write(folder, image.own, image.back(strips), model.table, model.options)
     with raster.reading(folder / "classes.tif", image_sheet.PLACEHOLDER_CRS) as prediction:
         small = prediction.decimated(PREVIEW_PX, resampling="mode")[0]
-    (folder / "preview.png").write_bytes(png(colorize(small.data, classes)))
+    (folder / "preview.png").write_bytes(png(colorize(small.data, model.table)))

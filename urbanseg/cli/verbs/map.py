@@ -12,7 +12,7 @@ mapped); 130 stopped by Ctrl-C; 143 stopped by SIGTERM
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-BACKENDS = ("torch", "onnx", "openvino", "openvino_int8")
+from urbanseg.cli.verbs.apply import BACKENDS, input_arguments
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -28,11 +28,11 @@ def arguments(parser: ArgumentParser) -> None:
         "--dates",
         help="of --place and --bbox: first and last day, 2023-05-01/2023-07-31; by default last year",
     )
-    parser.add_argument("--model", type=Path, help="folder of the model; by default the project's own")
+    parser.add_argument("--model", help="name or folder of the model; by default the project's own")
     parser.add_argument(
         "--backend", choices=BACKENDS, help="what runs the model; by default torch, or onnx without PyTorch"
     )
-    parser.add_argument("--bands", help="red=1,green=2,blue=3; by default as the image names them")
+    input_arguments(parser)
     parser.add_argument(
         "--only", help="what is written, such as classes,confidence,gpkg,parquet,report,item,preview"
     )
@@ -40,7 +40,6 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--zones", type=Path, help="vector file with polygons, in each of which classes are measured"
     )
-    parser.add_argument("--force", action="store_true", help="map an image that would be refused")
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON, and nothing else")
 
@@ -50,8 +49,8 @@ def run(asked: Namespace) -> None:
     import json
 
     from urbanseg.errors import PipelineError
-    from urbanseg.workflows.map_input import load_model
     from urbanseg.workflows.map_many import map_all, map_area
+    from urbanseg.workflows.running_model import load_model
 
     *images, out = asked.words
     wishes = _wishes(asked)
@@ -88,7 +87,9 @@ def _wishes(asked: Namespace) -> "Wishes":  # type: ignore[name-defined]  # noqa
 
     only = _names(asked.only, "--only", OUTPUTS) if asked.only is not None else DEFAULT
     more = _names(asked.formats, "--formats", FORMATS) if asked.formats is not None else ()
-    return Wishes({*only, *more}, asked.zones, asked.bands, asked.force)
+    return Wishes(
+        {*only, *more}, asked.zones, asked.bands, asked.scale, asked.mask, asked.pixel_m, asked.force
+    )
 
 
 def _names(text: str, option: str, known: tuple[str, ...]) -> list[str]:
