@@ -24,6 +24,9 @@ from urbanseg.model.spec import Spec
 BYTE = 255
 """What Deepness divides pixels by."""
 
+OVERLAP = 25
+"""Percent that tiles of Deepness share at least: it cuts them off in the middle, where we blend."""
+
 NETWORK = "network.network."
 """Prefix of the network's own names in the captured graph."""
 
@@ -55,7 +58,7 @@ def onnx_metadata(spec: Spec, pixel_m: float | None, windows: PredictParams | No
         content["resolution"] = round(100 * pixel_m, 4)  # centimetres
     if windows is not None:
         content["tiles_size"] = windows.size
-        content["tiles_overlap"] = round(100 * windows.overlap / windows.size, 2)
+        content["tiles_overlap"] = max(OVERLAP, round(100 * windows.overlap / windows.size, 2))
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()}
 
 

@@ -214,10 +214,10 @@ def named(name: str) -> Entry:
     if versions:
         hint = f"its versions are {', '.join(versions)}"
     elif near:
-        hint = f"did you mean {near[0]}?"
+        hint = f"perhaps {near[0]} is meant"
     else:
         hint = f"there are {', '.join(names)}" if names else "no model is here: urbanseg models add gets one"
-    raise PipelineError(f"there is no model {name}; {hint}, or name a folder such as models/segmenter")
+    raise PipelineError(f"there is no model {name}; {hint}; a folder can be named, too")
 
 
 def choose(bands: Sequence[str], pixel_m: float | None) -> Entry:

@@ -168,6 +168,7 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, t
         ["city", "list"],
         ["city", "add", "x", "--bbox", "9,48,9.1,48.1"],
         ["completion", "bash"],
+        ["models", "list"],
     ],
 )
 def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path, words):

@@ -271,3 +271,13 @@ def test_classes_come_in_the_order_that_is_wanted_matched_by_name(model, exporte
 def test_a_class_that_the_parameters_do_not_have_is_named(model, exported):
     with pytest.raises(PipelineError, match=r"tells apart a, b, c, but .* are a, b, d, without c; name them"):
         backends.load(model, exported, options(), ["a", "b", "d"])
+
+
+def test_the_variant_for_deepness_takes_pixels_divided_by_255(model, tmp_path):
+    write(tmp_path, model, ["deepness"])
+    batch = pixels(2)
+    np.testing.assert_allclose(
+        export.predictor(tmp_path / "deepness", 1)(batch), reference(model)(batch), atol=1e-4
+    )
+    with pytest.raises(PipelineError, match="holds no exported model that runs here"):
+        backends.load_exported(tmp_path / "deepness", options())

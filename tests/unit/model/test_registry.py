@@ -37,7 +37,7 @@ def test_the_newest_version_is_found_by_number_and_an_older_one_by_name():
     assert [entry.about.version for entry in registry.entries()] == ["1.10", "1.9", "1.2.3"]
     with pytest.raises(PipelineError, match=r"no model tiny@2; its versions are 1\.10, 1\.9, 1\.2\.3"):
         registry.find("tiny@2")
-    with pytest.raises(PipelineError, match="no model tini; did you mean tiny"):
+    with pytest.raises(PipelineError, match="no model tini; perhaps tiny is meant; a folder"):
         registry.find("tini")
 
 
