@@ -253,7 +253,7 @@ def _scale(known: Mapping[str, Any]) -> NDArray[np.float64]:
 def _tolerances(known: Mapping[str, Any]) -> NDArray[np.float64]:
     """Tolerance of each number, wider if there were few tiles to know the spread by."""
     wider = np.sqrt(1 + MANY / known["tiles"])
-    return wider * np.array([TOLERANCE[kind] for kind, _ in names(known["bands"])])
+    return np.asarray(wider * np.array([TOLERANCE[kind] for kind, _ in names(known["bands"])]))
 
 
 def _mahalanobis(row: NDArray[np.float64], known: Mapping[str, Any]) -> float:
