@@ -239,6 +239,7 @@ def test_the_stac_item_has_what_the_extension_for_models_asks_for(packed):
         assert ("mlm:model" in asset["roles"]) == ("mlm:artifact_type" in asset)
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes(packed, model, fields, tmp_path):
     assert registry.describe(packed_into(tmp_path, model, fields)) == registry.describe(packed)
 
