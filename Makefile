@@ -84,6 +84,7 @@ $(READY): requirements.txt requirements-uv.txt pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	uv pip sync --quiet --compile-bytecode requirements.txt
 	uv pip install --quiet --no-deps --no-build-isolation --editable .
+	python -m ci.plots_page
 	touch $@
 
 lock:                   ## compile requirements.in to requirements.txt, with the digest of every file

@@ -3,9 +3,9 @@
 import dataclasses
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,6 +15,7 @@ from affine import Affine
 from pyproj import CRS
 
 from tests.conftest import ROOT
+from tests.protocol.browser import chromium, launched
 from tests.unit.report import small_city
 from urbanseg.config import params as parameters
 from urbanseg.grid import Grid
@@ -24,16 +25,10 @@ from urbanseg.report.page import render
 from urbanseg.report.provenance import Artefact
 from urbanseg.report.quality import read_quality
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is missing; make setup installs it"
-)
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe is missing; make setup installs it"
 )
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no Chromium; get it with: apt install chromium"
-)
+pytestmark = chromium
 
 WIDE, NARROW = 1440, 390
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 40, 60)
@@ -99,19 +94,17 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+def browser() -> Iterator[Any]:
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
-def visit(browser, page_file) -> Iterator[Callable[..., "playwright.Page"]]:
+def visit(browser, page_file) -> Iterator[Callable[..., Any]]:
     """Opens the page, and says afterwards if it wrote to the console or asked for anything beside itself."""
     contexts, said, asked = [], [], []
 
-    def go(width: int = WIDE, scheme: str = "light", address: str = "") -> "playwright.Page":
+    def go(width: int = WIDE, scheme: str = "light", address: str = "") -> Any:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
@@ -136,18 +129,18 @@ def visit(browser, page_file) -> Iterator[Callable[..., "playwright.Page"]]:
 
 
 @pytest.fixture
-def wide(visit) -> "playwright.Page":
+def wide(visit) -> Any:
     return visit()
 
 
-def state(page: "playwright.Page", city: str = "demo") -> dict[str, str]:
+def state(page: Any, city: str = "demo") -> dict[str, str]:
     """The view of a map, as its address says it."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     address = page.locator(f"#{city} .permalink").get_attribute("href") or ""
     return dict(part.split("=") for part in address.removeprefix("#").split("&"))
 
 
-def pixels(page: "playwright.Page", city: str = "demo") -> dict:
+def pixels(page: Any, city: str = "demo") -> dict:
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return page.evaluate(f"() => ({PIXELS})(maps.get('{city}'))")
 

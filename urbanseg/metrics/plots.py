@@ -1,6 +1,7 @@
 """Tables that `dvc plots` draws: confusion, classes, outlines, reliability, precision and recall.
 
-Each is a small CSV whose columns its template under .dvc/plots names.
+Each is a small CSV whose columns its template under .dvc/plots names. Lines of classes have the
+classes' own colours, which stand in a column, as a template knows no parameter.
 """
 
 from pathlib import Path
@@ -81,7 +82,7 @@ def class_table(result: Evaluation) -> pd.DataFrame:
 
 
 def outline_table(result: Evaluation) -> pd.DataFrame:
-    """Rows ``class, tolerance, tolerance_m, precision, recall, f1`` of the boundary at each tolerance."""
+    """Rows ``class, color, tolerance, tolerance_m, precision, recall, f1`` of the boundary."""
     rows = []
     for (name, counts), metres in zip(
         result.counts.tolerances.items(), result.counts.tolerances_m.values(), strict=True
@@ -90,6 +91,7 @@ def outline_table(result: Evaluation) -> pd.DataFrame:
         rows += [
             {
                 "class": c.name,
+                "color": c.color,
                 "tolerance": name,
                 "tolerance_m": metres,
                 "precision": scores.precision[c.id],
@@ -118,7 +120,7 @@ def reliability_table(result: Evaluation) -> pd.DataFrame:
 
 
 def precision_recall_table(result: Evaluation) -> pd.DataFrame:
-    """Rows ``class, confidence, precision, recall``: pixels less confident than that are left blank."""
+    """Rows ``class, color, confidence, precision, recall``: less confident pixels are left blank."""
     precision, recall = calibration.precision_recall(
         result.counts.confidence, result.matrix.sum(axis=1), CONFIDENCES
     )
@@ -126,6 +128,7 @@ def precision_recall_table(result: Evaluation) -> pd.DataFrame:
         [
             {
                 "class": c.name,
+                "color": c.color,
                 "confidence": level / CONFIDENCE_SCALE,
                 "precision": precision[c.id, i],
                 "recall": recall[c.id, i],
