@@ -18,7 +18,7 @@ for (const button of document.querySelectorAll("[data-places]")) {
     map.view.hidden.clear();
     map.show(places[next], "actual" in button.dataset ? [button.dataset.actual, button.dataset.mapped] : null);
     next = (next + 1) % places.length;
-    map.figure.querySelector(".readout").textContent = button.getAttribute("aria-label") ?? button.title;
+    map.figure.querySelector(".readout").textContent = button.closest("td")?.title ?? button.title;
     map.figure.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
     map.canvas.focus({ preventScroll: true });
   });
