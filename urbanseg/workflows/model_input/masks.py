@@ -31,13 +31,21 @@ QA_BAD = 0b111111
 
 HIDING: dict[str, Callable[[NDArray[Any]], Mask]] = {
     "scl": lambda codes: np.isin(codes, IGNORE_SCL),
-    "fmask": lambda codes: (codes & FMASK_BAD > 0) | (codes == 255),
+    "fmask": lambda codes: codes & FMASK_BAD > 0,
     "qa_pixel": lambda codes: codes & QA_BAD > 0,
     "udm2": lambda codes: codes != 1,
     "cloud": lambda codes: codes > 0,
     "valid": lambda codes: codes == 0,
 }
 """What each kind of mask hides, by the values of its band."""
+
+CLOUDY: dict[str, Callable[[NDArray[Any]], Mask]] = {
+    "scl": lambda codes: HIDING["scl"](codes) & (codes != 0),
+    "fmask": lambda codes: (codes & FMASK_BAD > 0) & (codes != 255),
+    "qa_pixel": lambda codes: codes & QA_BAD & ~1 > 0,
+    "cloud": HIDING["cloud"],
+}
+"""Of what is hidden, what is uncertain close by, too; the edge of an image is not."""
 
 KINDS = ", ".join(f"{kind}=FILE" for kind in HIDING)
 
@@ -109,8 +117,7 @@ def _on_own(
         np.minimum((np.arange(new) + 0.5) * old // new, old - 1).astype(int)
         for new, old in zip(grid.shape, own.shape, strict=True)
     )
-    codes = mask.read_band(band=band)[rows[:, None], cols]
-    bad = unusable(HIDING[kind](codes).astype(np.uint8), [1], _radius(kind, growth_px))
+    bad = _hidden(kind, mask.read_band(band=band)[rows[:, None], cols], growth_px)
     return lambda window: bad[window.slices]
 
 
@@ -123,20 +130,20 @@ def _overlap(mask: Grid, grid: Grid) -> bool:
     return bool(left < east and right > west and bottom < north and top > south)
 
 
-def _radius(kind: str, growth_px: float) -> float:
-    """By how many pixels what is hidden grows; what is said to be valid stays so."""
-    return 0.0 if kind == "valid" else growth_px
-
-
 def _hider(
     kind: str, mask: raster.Reader, band: int, grid: Grid, growth_px: float
 ) -> Callable[[Window], Mask]:
-    """Hides pixels of a window, also those close to what lies outside it."""
-    radius = _radius(kind, growth_px)
+    """Hides pixels of a window, also those close to clouds outside it."""
 
     def hidden(window: Window) -> Mask:
-        wider, inner = window.grown(math.ceil(radius), grid.shape)
-        bad = HIDING[kind](mask.read_band(wider, band))
-        return unusable(bad.astype(np.uint8), [1], radius)[inner.slices]
+        wider, inner = window.grown(math.ceil(growth_px), grid.shape)
+        return _hidden(kind, mask.read_band(wider, band), growth_px)[inner.slices]
 
     return hidden
+
+
+def _hidden(kind: str, codes: NDArray[Any], growth_px: float) -> Mask:
+    bad = HIDING[kind](codes)
+    if kind in CLOUDY:
+        bad |= unusable(CLOUDY[kind](codes).astype(np.uint8), [1], growth_px)
+    return bad
