@@ -237,6 +237,57 @@ def test_water_that_is_nodata_in_one_band_gets_a_class(model, pixels, tmp_path):
     assert (found[40:] == 255).all()
 
 
+def test_bands_in_a_file_each_in_degrees_are_mapped_on_their_own_pixels(model, pixels, tmp_path):
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    place = Affine(1e-5, 0, 55.0, 0, -1e-5, 25.0)
+    scl = np.where(np.arange(WIDTH) < 20, 9, 4) * np.ones((HEIGHT, 1))
+    for name, band in zip(("B04", "B03", "B02", "SCL"), [*pixels, scl.astype(np.uint8)], strict=True):
+        with rasterio.open(
+            folder / f"{name}.tif", "w", driver="GTiff", count=1, height=HEIGHT, width=WIDTH, dtype="uint8",
+            crs=CRS(4326), transform=place,
+        ) as file:  # fmt: skip
+            file.write(band, 1)
+    run(folder, "out", "--model", model)
+    with rasterio.open("out/classes.tif") as classes:
+        found = classes.read(1)
+        assert classes.transform.almost_equals(place)
+        assert classes.crs.to_epsg() == 4326
+    assert found.shape == (HEIGHT, WIDTH)
+    assert (found[:, :20] == 255).all()
+    assert (found[:, 50:] < len(NAMES)).mean() > 0.97
+    with rasterio.open("out/confidence.tif") as confidence:
+        np.testing.assert_array_equal(confidence.read(1) == 255, found == 255)
+
+
+def test_several_images_are_refused(model, pixels, tmp_path):
+    for name in "abcd":
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(f"{name}.png")
+    with pytest.raises(
+        PipelineError, match=r"4 images are given \(a, b, c …\), but apply takes one"
+    ):
+        run(tmp_path, "out", "--model", model)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("side", [16, 33])
+def test_small_images_have_a_map(model, pixels, side):
+    Image.fromarray(pixels[:, :side, :side].transpose(1, 2, 0)).save("photo.png")
+    run("photo.png", "out", "--model", model)
+    with rasterio.open("out/classes.tif") as classes:
+        assert (classes.read(1) < len(NAMES)).all()
+        assert classes.shape == (side, side)
+
+
+def test_a_scale_is_applied(model, pixels, tmp_path):
+    write_geotiff(tmp_path / "a.tif", pixels, ["red", "green", "blue"])
+    write_geotiff(tmp_path / "b.tif", pixels.astype(np.uint16) * 40 + 100, ["red", "green", "blue"])
+    run("a.tif", "a", "--model", model)
+    run("b.tif", "b", "--model", model, "--scale", "0.025,-2.5")
+    with rasterio.open("a/classes.tif") as one, rasterio.open("b/classes.tif") as other:
+        assert (one.read(1) == other.read(1)).mean() > 0.999
+
+
 AFFINE = Affine(0.5, 0.1, 320000, 0.1, -0.5, 2780000)
 
 

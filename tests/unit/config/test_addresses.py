@@ -98,7 +98,7 @@ def test_apply_takes_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(apply, "predict", lambda asked, _: taken.append(asked.image))
     monkeypatch.chdir(tmp_path)
     execute(["apply", "https://example.org/a.tif", "out"])
-    assert address(taken[0]) == "https://example.org/a.tif"
+    assert [address(path) for path in taken[0]] == ["https://example.org/a.tif"]
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,24 @@
 """Images of any grid come in the model's pixel sizes, under their masks, and results go back to their own."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
+import yaml
 from affine import Affine
 from PIL import Image
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
+from tests.conftest import ROOT
+from tests.unit.io.counting import counting
 from tests.unit.workflows.model_input.conftest import RGB, S2, UTM, reflectance, write
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window, strips
 from urbanseg.infer.stitching import Strip
+from urbanseg.labels.cloud_masks import DILATION_M, IGNORE_SCL
 from urbanseg.model.spec import Spec
 from urbanseg.workflows.model_input import resampling
 from urbanseg.workflows.model_input.resampling import Resampled, resolution
@@ -284,3 +290,20 @@ def test_the_report_says_what_was_found(opened, tmp_path):
     assert said["is_placed"] is True
     assert said["pixel_m"] == 10
     assert said["warnings"] == []
+
+
+def test_bands_at_addresses_are_one_scene(opened, tmp_path):
+    served = tmp_path / "served"
+    for name, band in zip(("B02", "B03", "B04", "B08"), DN, strict=True):
+        write(served / f"{name}.tif", band[None], nodata=0)
+    with counting(tmp_path, str(served)) as server:
+        addresses = [Path(f"{server.url}/{name}.tif") for name in ("B02", "B03", "B04", "B08")]
+        with opened(addresses) as image:
+            np.testing.assert_array_equal(image.read(), DN)
+        assert {asked.split("/")[-1] for asked in server.asked()} == {path.name for path in addresses}
+
+
+def test_what_masks_hide_by_default_is_what_the_pipeline_ignores():
+    labels = yaml.safe_load((ROOT / "params.yaml").read_text())["labels"]
+    assert list(IGNORE_SCL) == labels["ignore_scl"]
+    assert labels["cloud_dilation_m"] == DILATION_M
