@@ -263,9 +263,7 @@ def test_bands_in_a_file_each_in_degrees_are_mapped_on_their_own_pixels(model, p
 def test_several_images_are_refused(model, pixels, tmp_path):
     for name in "abcd":
         Image.fromarray(pixels.transpose(1, 2, 0)).save(f"{name}.png")
-    with pytest.raises(
-        PipelineError, match=r"4 images are given \(a, b, c …\), but apply takes one"
-    ):
+    with pytest.raises(PipelineError, match=r"4 images are given \(a, b, c …\), but apply takes one"):
         run(tmp_path, "out", "--model", model)
     assert not (tmp_path / "out").exists()
 

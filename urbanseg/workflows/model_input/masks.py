@@ -42,7 +42,7 @@ HIDING: dict[str, Callable[[NDArray[Any]], Mask]] = {
 CLOUDY: dict[str, Callable[[NDArray[Any]], Mask]] = {
     "scl": lambda codes: HIDING["scl"](codes) & (codes != 0),
     "fmask": lambda codes: (codes & FMASK_BAD > 0) & (codes != 255),
-    "qa_pixel": lambda codes: codes & QA_BAD & ~1 > 0,
+    "qa_pixel": lambda codes: codes & (QA_BAD - 1) > 0,
     "cloud": HIDING["cloud"],
 }
 """Of what is hidden, what is uncertain close by, too; the edge of an image is not."""

@@ -307,3 +307,37 @@ def test_what_masks_hide_by_default_is_what_the_pipeline_ignores():
     labels = yaml.safe_load((ROOT / "params.yaml").read_text())["labels"]
     assert list(IGNORE_SCL) == labels["ignore_scl"]
     assert labels["cloud_dilation_m"] == DILATION_M
+
+
+@pytest.mark.parametrize(
+    ("pattern", "bands", "mask", "stored", "nodata"),
+    [
+        ("HLS.L30.T32TMT.2020209T103031.v2.0.{}", ["B02", "B03", "B04", "B05"], ("Fmask", 2),
+         lambda r: (r * 1e4).round().astype("int16"), -9999),
+        ("HLS.S30.T32TMT.2020209T103031.v2.0.{}", ["B02", "B03", "B04", "B8A"], ("Fmask", 2),
+         lambda r: (r * 1e4).round().astype("int16"), -9999),
+        ("LC08_L2SP_194027_20200601_20200824_02_T1_{}", ["SR_B2", "SR_B3", "SR_B4", "SR_B5"], ("QA_PIXEL", 8),
+         lambda r: ((r + 0.2) / 2.75e-5).round().astype("uint16"), 0),
+        ("LT05_L2SP_194027_20000601_20200824_02_T1_{}", ["SR_B1", "SR_B2", "SR_B3", "SR_B4"], ("QA_PIXEL", 8),
+         lambda r: ((r + 0.2) / 2.75e-5).round().astype("uint16"), 0),
+        ("T32TMT_20190601T103031_{}_10m", ["B02", "B03", "B04", "B08"], ("SCL", 9),
+         lambda r: (r * 1e4).round().astype("uint16"), None),
+    ],
+    ids=["HLS L30", "HLS S30", "Landsat 8", "Landsat 5", "Sentinel-2"],
+)  # fmt: skip
+def test_products_of_a_file_for_each_band_are_one_scene_with_their_mask(
+    opened, tmp_path, pattern, bands, mask, stored, nodata
+):
+    values = stored(TRUE)
+    values[:, :, :4] = nodata or 0
+    for name, band in zip(bands, values, strict=True):
+        write(tmp_path / f"{pattern.format(name)}.tif", band[None], nodata=nodata)
+    codes = np.full((1, 120, 160), {"SCL": 4}.get(mask[0], 0), "uint16" if mask[0] == "QA_PIXEL" else "uint8")
+    codes[:, 60:80, 40:60] = mask[1]
+    write(tmp_path / f"{pattern.format(mask[0])}.tif", codes)
+    with opened(tmp_path) as image:
+        pixels, valid = image.read(), image.valid()
+    np.testing.assert_allclose(pixels[:, :, 4:], (TRUE * 1e4)[:, :, 4:], atol=1)
+    assert not valid[:, :4].any()
+    assert not valid[60:80, 40:60].any()
+    assert valid[:, 4:].mean() > 0.94
