@@ -9,11 +9,13 @@ from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 
 BASE = (ROOT / "params.yaml").read_text()
-OVERLAYS = sorted((ROOT / "params").glob("*.yaml"))
+OVERLAYS = sorted((ROOT / "params").rglob("*.yaml"))
+IN_LINE = {"augment", "split"}
+"""Sections that an overlay replaces as a whole, as params.yaml has them in one line."""
 
 
 def leaves(value, place=()):
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and not {*place} & IN_LINE:
         return {leaf for key, inner in value.items() for leaf in leaves(inner, (*place, key))}
     return {(place, str(value))}
 

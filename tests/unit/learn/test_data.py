@@ -22,6 +22,17 @@ ALL = AugmentParams(flips=True, brightness=0.2, contrast=0.2, gamma=0.3, bands=0
 NONE = AugmentParams(flips=False, brightness=0, contrast=0, gamma=0, bands=0, noise=0, scale=0)
 
 
+def test_blur_is_off_unless_it_is_asked_for_and_smooths_the_image_alone(data):
+    tile = [Tile("x", Window(20, 30, 64, 64))]
+    sharp, labels = TileDataset(tile, data, 64, NONE)[Draw(0, 0)]
+    blurred = [
+        TileDataset(tile, data, 64, NONE.model_copy(update={"blur": 3.0}))[Draw(0, k)] for k in range(8)
+    ]
+    assert min(image.std() for image, _ in blurred) < 0.75 * sharp.std()
+    assert all((target == labels).all() for _, target in blurred)
+    assert "blur" not in NONE.model_dump()
+
+
 @pytest.fixture
 def source(tmp_path):
     grid = Grid(CRS(32632), Affine(10, 0, 500000, 0, -10, 5400000), 100, 120)
