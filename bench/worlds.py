@@ -63,7 +63,8 @@ def worlds(
         with rasterio.open(labels) as file:
             reference = file.read(1)
         classes = predicted(project / "data/scene" / city / "scene.tif", model, options)
-        matrix = segmentation.confusion(reference, classes, len(names))
+        known = (reference != IGNORE) & (classes != IGNORE)
+        matrix = segmentation.confusion(reference[known], classes[known], len(names))
         iou, present = segmentation.class_scores(matrix).iou, segmentation.present(matrix)
         shown = {name: float(iou[i]) for i, name in enumerate(names) if present[i]}
         yield city, {"miou": float(np.mean(list(shown.values()))), **shown}

@@ -58,10 +58,9 @@ def town() -> Database:
             elements.append({"type": "node", "id": len(elements) + 1, "tags": {}, "edited": EDITED,
                              "lon": lon, "lat": lat})  # fmt: skip
         nodes = list(range(first, first + len(corners)))
-        closed = [*nodes, first] if "building" in tags else nodes
-        elements.append(
-            {"type": "way", "id": len(elements) + 1, "tags": tags, "edited": EDITED, "nodes": closed}
-        )
+        nodes = [*nodes, first] if "building" in tags else nodes
+        number = len(elements) + 1
+        elements.append({"type": "way", "id": number, "tags": tags, "edited": EDITED, "nodes": nodes})
 
     way({"highway": "primary"}, [(9.0, 48.73), (9.03, 48.73)])
     for k in range(10):
