@@ -16,7 +16,8 @@ from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.world import LEFT, TOP
 from urbanseg.config import params
 
-SNIPPETS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/scenes.md").read_text(), re.DOTALL)
+WORKED = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/scenes.md").read_text(), re.DOTALL)
+SNIPPETS = [text for text in WORKED if "provider: simulated" not in text]
 
 
 def redirected(scene: dict[str, Any], url: str) -> dict[str, Any]:
@@ -62,6 +63,14 @@ def test_there_is_one_for_each_provider() -> None:
         ("sentinelhub", "cdse"),
         ("local", None),
     }
+
+
+def test_the_example_of_a_world_is_valid() -> None:
+    (text,) = set(WORKED) - set(SNIPPETS)
+    everything = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"cities": yaml.safe_load(text)}
+    assert (
+        params.parse(yaml.safe_dump(everything), "docs/scenes.md").cities["porto_1"].scene.world.seed == 101
+    )
 
 
 @pytest.mark.parametrize("text", SNIPPETS, ids=lambda text: re.sub(r"\W+", "_", text[80:160]))

@@ -40,8 +40,10 @@ def test_there_are_thirty_cities_of_ten_kilometres_on_all_continents() -> None:
     assert (east - west) * 111.32 * np.cos(np.radians((north + south) / 2)) == pytest.approx(10, rel=0.01)
     apart = np.hypot(np.subtract.outer(west, west), np.subtract.outer(south, south)) + 1e3 * np.eye(30)
     assert apart.min() > 1
-    regions = [(-170, 7, -50, 75), (-85, -56, -34, 13), (-11, 36, 40, 71), (-18, -35, 52, 36), (40, 5, 150, 75),
-               (110, -48, 180, -10)]  # fmt: skip
+    regions = [
+        (-170, 7, -50, 75), (-85, -56, -34, 13), (-11, 36, 40, 71), (-18, -35, 52, 36), (40, 5, 150, 75),
+        (110, -48, 180, -10),
+    ]  # fmt: skip
     for region in regions:
         inside = (west > region[0]) & (south > region[1]) & (east < region[2]) & (north < region[3])
         assert inside.sum() >= 2

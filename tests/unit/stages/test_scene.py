@@ -11,6 +11,8 @@ import yaml
 from affine import Affine
 from pyproj import CRS
 
+import stages.labels
+import stages.osm
 import stages.scene
 from tests.conftest import ROOT
 from urbanseg import paths
@@ -49,6 +51,28 @@ def test_a_simulated_scene_is_delivered_with_its_map_and_says_that_it_is_simulat
     assert item.properties["simulated"] is True
     assert item.properties["description"].startswith("Simulated: no satellite saw this scene")
     assert item.properties["source:file"] == "city.osm.pbf"
+
+
+def test_a_world_is_labelled_by_what_stands_on_its_ground(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_params()
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    shipped = yaml.safe_load((ROOT / "params/models/s2-urban.yaml").read_text())["cities"]["river_0"]
+    town = params["cities"]["town"]
+    layout = town["scene"]["layout"] | {"width_m": 1500, "height_m": 1500}
+    town["scene"] = shipped["scene"] | {"layout": layout, "datetime": "2023-07-01T10:00:00Z"}
+    town["scene"]["world"] = {"seed": 3, "climates": ["temperate"], "haze": [0, 0]}
+    town |= {"osm": shipped["osm"], "labels": shipped["labels"] | {"path": str(paths.ground("town"))}}
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    for stage in (stages.scene, stages.osm, stages.labels):
+        monkeypatch.setattr("sys.argv", [stage.__name__, "town"])
+        stage.main()
+    with raster.reading(paths.scene("town")) as scene, raster.reading(paths.labels("town")) as labels:
+        _, _, red, nir = scene.read().astype(float)
+        classes = labels.read_band()
+    ndvi = (nir - red) / (nir + red)
+    assert {0, 1, 2, 3, 4} <= set(np.unique(classes))
+    assert np.median(ndvi[classes == 3]) > 0.5 > np.median(ndvi[classes == 1]) + 0.15
+    assert np.median(ndvi[classes == 4]) < np.median(ndvi[classes == 1])
 
 
 def test_two_runs_deliver_the_same_bytes() -> None:

@@ -78,6 +78,23 @@ def test_the_same_parameters_give_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("changes", "sums"),
+    [
+        ({}, [12_293_590, 15_245_999, 16_511_368, 31_101_144]),
+        (
+            {"climate": "arid", "cloud_share": 0.1, "sun_elevation": 30},
+            [18_067_645, 20_752_549, 22_647_582, 31_081_900],
+        ),
+    ],
+)
+def test_a_scene_without_a_world_is_what_it_was_before_there_were_worlds(
+    tmp_path: Path, changes: dict[str, Any], sums: list[int]
+) -> None:
+    bands, _, _ = rendered(tmp_path, **changes)
+    assert bands.sum(axis=(1, 2), dtype=int).tolist() == pytest.approx(sums, rel=1e-7)
+
+
 def test_a_scene_does_not_depend_on_its_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bands, codes, _ = rendered(tmp_path, cloud_share=0.1, sun_elevation=30)
     monkeypatch.setattr(rendering, "STRIP", 17)
