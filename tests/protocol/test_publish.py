@@ -1,6 +1,7 @@
 import logging
 import shutil
 import tempfile
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,12 +17,16 @@ from pyproj import CRS
 from tests.conftest import ROOT
 from tests.protocol import postgis
 from urbanseg import paths
+from urbanseg.classes import ClassTable, LandClass
 from urbanseg.cli.guard import guarded
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import cog
+from urbanseg.mapping import publishing
+from urbanseg.mapping.published_layers import LayerSource, of_table
 from urbanseg.mapping.publishing import engine, publish, redact_message
+from urbanseg.mapping.styles import layer_styles
 
 CACHE = Path(tempfile.gettempdir()) / "urbanseg-postgis"
 GRID = Grid(CRS(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 20, 30)
@@ -39,6 +44,7 @@ def server():
             with database.begin() as connection:
                 connection.execute(sa.text("CREATE EXTENSION postgis"))
                 connection.execute(sa.text(f"CREATE ROLE mapper LOGIN PASSWORD '{PASSWORD}'"))
+                connection.execute(sa.text("CREATE ROLE reader"))
                 connection.execute(sa.text("CREATE SCHEMA city_maps AUTHORIZATION mapper"))
             database.dispose()
             yield admin.replace("admin@", f"mapper:{PASSWORD}@")
@@ -53,7 +59,7 @@ def database(server):
     made = engine(server)
     yield made
     with made.begin() as connection:
-        for name in ("runs", "land_cover", "road_edges", "road_nodes"):
+        for name in ("runs", "layer_styles", "land_cover", "road_edges", "road_nodes"):
             connection.execute(sa.text(f"DROP TABLE IF EXISTS city_maps.{name}"))
     made.dispose()
 
@@ -105,6 +111,154 @@ def test_what_is_read_back_lies_where_it_was_and_has_a_spatial_index(database):
         assert connection.scalar(role) is False
 
 
+def query(database, text):
+    with database.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(text))]
+
+
+def test_tables_have_a_type_of_geometry_a_key_and_comments_as_qgis_and_people_need(database):
+    publish(database, "city_maps", "town", "run1", layers())
+    kinds = query(
+        database,
+        "SELECT f_table_name, type, srid FROM geometry_columns WHERE f_table_schema = 'city_maps' ORDER BY 1",
+    )
+    assert kinds == [
+        ("land_cover", "POLYGON", 4326), ("road_edges", "LINESTRING", 4326), ("road_nodes", "POINT", 4326),
+    ]  # fmt: skip
+    keys = query(
+        database,
+        "SELECT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
+        "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey) "
+        "WHERE i.indisprimary AND c.relnamespace = 'city_maps'::regnamespace ORDER BY 1",
+    )
+    assert keys == [
+        (name, "id") for name in ("land_cover", "layer_styles", "road_edges", "road_nodes", "runs")
+    ]
+    bare = query(
+        database,
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+        "WHERE c.relnamespace = 'city_maps'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 "
+        "AND c.relname <> 'layer_styles' AND a.attname <> 'name' "
+        "AND col_description(c.oid, a.attnum) IS NULL",
+    )
+    assert bare == []
+    assert query(database, "SELECT obj_description('city_maps.land_cover'::regclass) LIKE 'Land cover%'") == [
+        (True,)
+    ]
+
+
+def test_rows_can_be_edited_and_new_ones_drawn(database):
+    publish(database, "city_maps", "town", "run1", layers())
+    with database.begin() as connection:
+        drawn = "ST_GeomFromText('POLYGON((9 48, 9 49, 10 49, 9 48))', 4326)"
+        connection.execute(
+            sa.text(f"INSERT INTO city_maps.land_cover (city, run, geom) VALUES ('town', 'me', {drawn})")  # noqa: S608
+        )
+        changed = connection.execute(sa.text("UPDATE city_maps.land_cover SET class_id = 1 WHERE id = 1"))
+        assert changed.rowcount == 1
+
+
+def test_what_was_published_when_is_kept(database):
+    publish(database, "city_maps", "town", "run1", layers(), title="The Town")
+    publish(database, "city_maps", "town", "run2", layers(5), title="The Town")
+    publish(database, "city_maps", "village", "run7", layers())
+    kept = query(
+        database,
+        "SELECT city, run, title, source_crs, is_current, now() - published_at < '1 minute' "
+        "FROM city_maps.runs ORDER BY id",
+    )
+    assert kept == [
+        ("town", "run1", "The Town", "EPSG:32632", False, True),
+        ("town", "run2", "The Town", "EPSG:32632", True, True),
+        ("village", "run7", "village", "EPSG:32632", True, True),
+    ]
+
+
+def test_a_map_that_comes_back_is_published_again(database):
+    for run, n in (("run1", 3), ("run2", 5), ("run1", 3)):
+        assert publish(database, "city_maps", "town", run, layers(n))
+    assert len(rows(database)) == 3
+    assert query(database, "SELECT run FROM city_maps.runs WHERE is_current") == [("run1",)]
+
+
+def test_qgis_finds_styles_and_those_that_somebody_saved_stay(database):
+    styles = layer_styles(ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d"))))
+    publish(database, "city_maps", "town", "run1", layers(), styles=styles)
+    found = query(
+        database,
+        "SELECT f_table_schema, f_table_name, f_geometry_column, useasdefault, "
+        "xpath_exists('/qgis/renderer-v2', styleqml) FROM city_maps.layer_styles ORDER BY id",
+    )
+    assert found == [("city_maps", name, "geom", True, True) for name in layers()]
+    with database.begin() as connection:
+        connection.execute(sa.text("UPDATE city_maps.layer_styles SET stylename = 'mine'"))
+    publish(database, "city_maps", "town", "run2", layers(), styles=styles)
+    assert query(database, "SELECT DISTINCT stylename FROM city_maps.layer_styles") == [("mine",)]
+    assert len(query(database, "SELECT id FROM city_maps.layer_styles")) == 3
+
+
+def test_roles_that_are_named_may_read_and_no_more(database):
+    publish(database, "city_maps", "town", "run1", layers(), readers=["reader"])
+    allowed = query(
+        database,
+        "SELECT has_schema_privilege('reader', 'city_maps', 'USAGE'), "
+        "has_table_privilege('reader', 'city_maps.land_cover', 'SELECT'), "
+        "has_table_privilege('reader', 'city_maps.runs', 'SELECT'), "
+        "has_table_privilege('reader', 'city_maps.land_cover', 'UPDATE')",
+    )
+    assert allowed == [(True, True, True, False)]
+
+
+def test_a_role_that_there_is_not_is_one_sentence_and_nothing_is_published(database):
+    with pytest.raises(PipelineError, match="--grant nobody-known: the database has no such role"):
+        publish(database, "city_maps", "town", "run1", layers(), readers=["nobody-known"])
+    assert query(database, "SELECT to_regclass('city_maps.land_cover')") == [(None,)]
+
+
+def test_tables_of_the_release_before_are_brought_to_todays_form_with_their_rows(database):
+    with database.begin() as connection:
+        for name, columns in (
+            ("land_cover", "class_id bigint, name text"),
+            ("road_edges", "u bigint, length_m double precision"),
+            ("road_nodes", "node_id bigint"),
+        ):
+            keys = "city text NOT NULL, run text NOT NULL"
+            kind = "geometry(Geometry, 4326)"
+            connection.execute(sa.text(f"CREATE TABLE city_maps.{name} ({keys}, {columns}, geom {kind})"))
+        old = "ST_GeomFromText('POLYGON((9 48, 9 49, 10 49, 9 48))', 4326)"
+        connection.execute(
+            sa.text(f"INSERT INTO city_maps.land_cover VALUES ('village', 'run0', 1, 'road', {old})")  # noqa: S608
+        )
+        connection.execute(sa.text("CREATE TABLE city_maps.runs (city text PRIMARY KEY, run text NOT NULL)"))
+        connection.execute(sa.text("INSERT INTO city_maps.runs VALUES ('village', 'run0')"))
+    assert publish(database, "city_maps", "town", "run1", layers())
+    assert not publish(database, "city_maps", "village", "run0", layers())
+    assert len(rows(database)) == 3
+    assert len(rows(database, city="village")) == 1
+    kinds = query(database, "SELECT type FROM geometry_columns WHERE f_table_name = 'land_cover'")
+    assert kinds == [("POLYGON",)]
+    assert query(database, "SELECT min(id) > 0, count(DISTINCT id) FROM city_maps.land_cover") == [(True, 4)]
+
+
+def test_no_more_than_a_batch_is_held(database):
+    held, most = [], []
+
+    def batches():
+        for _ in range(5):
+            source = of_table(layers(50)["land_cover"])
+            [(attributes, shapes)] = source.batches()
+            held.append(weakref.ref(shapes))
+            yield attributes, shapes
+            del attributes, shapes
+            most.append(sum(each() is not None for each in held))
+
+    whole = of_table(layers()["land_cover"])
+    source = LayerSource(whole.crs, whole.columns, whole.geometry_type, batches)
+    publish(database, "city_maps", "town", "run1", {"land_cover": source})
+    assert len(rows(database)) == 250
+    assert max(most) <= 1, "batches pile up"
+
+
 def test_cities_that_are_published_at_the_same_time_into_an_empty_schema_all_arrive(database):
     cities = [f"town{number}" for number in range(6)]
     with ThreadPoolExecutor(len(cities)) as pool:
@@ -132,10 +286,10 @@ def test_a_publish_that_fails_or_is_cut_off_in_the_middle_leaves_the_previous_on
     database, server, monkeypatch
 ):
     publish(database, "city_maps", "town", "run1", layers())
-    original = gpd.GeoDataFrame.to_postgis
+    original = publishing.copy_rows
 
-    def cut_off(self, name, connection, **options):
-        original(self, name, connection, **options)
+    def cut_off(connection, schema, name, *rest):
+        original(connection, schema, name, *rest)
         if name == "road_edges":
             pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
             other = engine(server)
@@ -143,7 +297,7 @@ def test_a_publish_that_fails_or_is_cut_off_in_the_middle_leaves_the_previous_on
                 killer.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
             other.dispose()
 
-    monkeypatch.setattr(gpd.GeoDataFrame, "to_postgis", cut_off)
+    monkeypatch.setattr(publishing, "copy_rows", cut_off)
     with pytest.raises(PipelineError, match="left as it was") as said:
         publish(database, "city_maps", "town", "run2", layers(9))
     assert PASSWORD not in str(said.value)

@@ -3,30 +3,34 @@
 One table holds a layer of all cities; rows carry the city and the run that made them, a
 digest of the map. Replacing a city is one transaction: readers see its old rows until the
 new ones are complete, and a failure leaves the old ones. The role needs CONNECT and a
-schema it may create in; the administrator has installed the PostGIS extension before.
+schema it may create in; the administrator has installed the PostGIS extension before. Rows go
+by COPY, a batch at a time, so memory does not grow with the map.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+import psycopg
+import shapely
 import sqlalchemy as sa
-from geoalchemy2 import Geometry
 
 from urbanseg.errors import PipelineError
+from urbanseg.mapping.published_layers import Batch, LayerSource, of_table
+from urbanseg.mapping.published_tables import (
+    KEYS,
+    RUNS,
+    STYLES,
+    layer_table,
+    runs_table,
+    styles_table,
+    upgrade,
+)
 from urbanseg.mapping.vector_layers import GEOMETRY
 from urbanseg.redact import redact
-
-EPSG = 4326
-"""CRS of the tables: cities lie in different UTM zones, and a table has one."""
-
-RUNS = "runs"
-"""Table of the published run of each city."""
-
-KEYS = ("city", "run")
 
 
 def engine(url: str) -> sa.Engine:
@@ -48,7 +52,15 @@ def engine(url: str) -> sa.Engine:
 
 
 def publish(
-    database: sa.Engine, schema: str, city: str, run: str, layers: Mapping[str, gpd.GeoDataFrame]
+    database: sa.Engine,
+    schema: str,
+    city: str,
+    run: str,
+    layers: Mapping[str, gpd.GeoDataFrame | LayerSource],
+    *,
+    title: str = "",
+    styles: pd.DataFrame | None = None,
+    readers: Sequence[str] = (),
 ) -> bool:
     """Replace what the database holds of a city; False if it holds this run already.
 
@@ -57,7 +69,11 @@ def publish(
         schema: made if it is missing.
         city: whose rows are replaced.
         run: names what is published; the same map has the same one.
-        layers: a table for each layer by its name, geometry in any CRS.
+        layers: by its name, geometry in any CRS.
+        title: of the city.
+        styles: as `urbanseg.mapping.styles.style_table` makes it; a style that the database
+            holds stays.
+        readers: roles that may read the tables from now on.
 
     Returns:
         Whether rows were replaced; False if the run was there already.
@@ -65,22 +81,51 @@ def publish(
     Raises:
         PipelineError: if the database cannot be reached or refuses; it is left as it was.
     """
+    sources = {
+        name: each if isinstance(each, LayerSource) else of_table(each) for name, each in layers.items()
+    }
     with translate_errors(), database.begin() as connection:
         # Two publishers of one city follow each other instead of both inserting.
         _lock(connection, f"{schema}.{city}")
-        _prepare(connection, schema, layers)
-        runs = _runs(schema)
-        if connection.scalar(sa.select(runs.c.run).where(runs.c.city == city)) == run:
+        _prepare(connection, schema, sources)
+        _add_styles(connection, schema, styles)
+        _grant(connection, schema, sources, readers)
+        runs = runs_table(schema)
+        current = sa.select(runs.c.run).where(runs.c.city == city, runs.c.is_current)
+        if connection.scalar(current) == run:
             return False
-        for name, layer in layers.items():
+        for name, source in sources.items():
             table = sa.table(name, sa.column("city"), schema=schema)
             connection.execute(sa.delete(table).where(table.c.city == city))
-            _rows(layer, city, run).to_postgis(
-                name, connection, schema=schema, if_exists="append", chunksize=10_000
-            )
-        connection.execute(sa.delete(runs).where(runs.c.city == city))
-        connection.execute(sa.insert(runs).values(city=city, run=run))
+            for batch in source.batches():
+                copy_rows(connection, schema, name, (city, run), batch)
+        connection.execute(sa.update(runs).where(runs.c.city == city).values(is_current=False))
+        crs = next(iter(sources.values())).crs
+        written = {"city": city, "run": run, "title": title or city, "source_crs": _name(crs)}
+        connection.execute(sa.insert(runs).values(**written, is_current=True))
         return True
+
+
+def copy_rows(connection: sa.Connection, schema: str, name: str, keys: Sequence[str], batch: Batch) -> None:
+    """Send a batch of rows by COPY.
+
+    Args:
+        connection: in whose transaction.
+        schema: of the table.
+        name: of the table.
+        keys: values of `KEYS`, the same for all rows.
+        batch: attributes and geometries.
+    """
+    attributes, shapes = batch
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    columns = ", ".join(map(quote, (*KEYS, *attributes.column_names, GEOMETRY)))
+    values = [column.to_pylist() for column in attributes.columns]
+    geometries = shapely.to_wkb(shapes, hex=True, include_srid=True).tolist()
+    cursor = connection.connection.cursor()
+    with cursor.copy(f"COPY {quote(schema)}.{quote(name)} ({columns}) FROM STDIN") as copy:
+        for row in zip(*values, geometries, strict=True):
+            copy.write_row((*keys, *row))
+    cursor.close()
 
 
 @contextmanager
@@ -92,7 +137,7 @@ def translate_errors() -> Iterator[None]:
     """
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
         reason = redact_message(str(getattr(error, "orig", None) or error))
         raise PipelineError(
             f"the database could not be written, and is left as it was ({reason}); check DATABASE_URL or "
@@ -116,50 +161,73 @@ def _lock(connection: sa.Connection, name: str) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(name))))
 
 
-def _prepare(connection: sa.Connection, schema: str, layers: Mapping[str, gpd.GeoDataFrame]) -> None:
-    """Make the schema and the tables that are missing, with their spatial indexes.
+def _prepare(connection: sa.Connection, schema: str, sources: Mapping[str, LayerSource]) -> None:
+    """Make the schema and the tables that are missing, with their keys, indexes and comments.
 
     Only one transaction at a time may: PostgreSQL's ``IF NOT EXISTS`` does not see what another one
     is making. Where nothing is missing, publishers of different cities do not wait for each other.
     """
-    if {RUNS, *layers} <= set(sa.inspect(connection).get_table_names(schema)):
+    inspector = sa.inspect(connection)
+    found = set(inspector.get_table_names(schema))
+    if {RUNS, STYLES, *sources} <= found:
         return
     _lock(connection, schema)
-    if schema not in sa.inspect(connection).get_schema_names():
+    if schema not in inspector.get_schema_names():
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
-    _runs(schema).create(connection, checkfirst=True)
-    for name, layer in layers.items():
-        metadata = sa.MetaData(schema=schema)
-        columns = [sa.Column(c, _type(layer[c])) for c in layer.columns if c != layer.geometry.name]
-        table = sa.Table(
-            name,
-            metadata,
-            *(sa.Column(key, sa.Text, nullable=False, index=key == "city") for key in KEYS),
-            *columns,
-            sa.Column(GEOMETRY, Geometry("GEOMETRY", srid=EPSG, spatial_index=True)),
-        )
+    if {RUNS, *sources} & found and STYLES not in found:
+        upgrade(connection, schema, found, sources)
+    for table in (
+        runs_table(schema),
+        styles_table(schema),
+        *(layer_table(schema, *each) for each in sources.items()),
+    ):
         table.create(connection, checkfirst=True)
 
 
-def _runs(schema: str) -> sa.Table:
-    return sa.Table(
-        RUNS,
-        sa.MetaData(),
-        sa.Column("city", sa.Text, primary_key=True),
-        sa.Column("run", sa.Text, nullable=False),
-        schema=schema,
-    )
+def _add_styles(connection: sa.Connection, schema: str, styles: pd.DataFrame | None) -> None:
+    """Add the styles of tables that have none."""
+    if styles is None:
+        return
+    table = styles_table(schema)
+    styled = set(connection.scalars(sa.select(table.c.f_table_name).where(table.c.f_table_schema == schema)))
+    rows = [
+        {
+            "f_table_catalog": connection.scalar(sa.func.current_database()),
+            "f_table_schema": schema,
+            "f_table_name": name,
+            "f_geometry_column": GEOMETRY,
+            "stylename": name,
+            "styleqml": re.sub(r"<!DOCTYPE[^>]*>\s*", "", qml),  # the type xml takes none
+            "useasdefault": True,
+            "description": "urbanseg",
+        }
+        for name, qml in zip(styles["f_table_name"], styles["styleQML"], strict=True)
+        if name not in styled
+    ]
+    if rows:
+        connection.execute(sa.insert(table), rows)
 
 
-def _rows(layer: gpd.GeoDataFrame, city: str, run: str) -> gpd.GeoDataFrame:
-    """The layer with the columns of the database table."""
-    rows = layer.to_crs(EPSG).rename_geometry(GEOMETRY)
-    rows.insert(0, "run", run)
-    rows.insert(0, "city", city)
-    return rows
+def _grant(
+    connection: sa.Connection, schema: str, sources: Mapping[str, LayerSource], readers: Sequence[str]
+) -> None:
+    """Let roles read the tables.
+
+    Raises:
+        PipelineError: if there is no such role.
+    """
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    tables = ", ".join(f"{quote(schema)}.{quote(name)}" for name in (RUNS, STYLES, *sources))
+    roles = sa.table("pg_roles", sa.column("rolname"))
+    for role in readers:
+        if not connection.scalar(sa.select(roles.c.rolname).where(roles.c.rolname == role)):
+            raise PipelineError(
+                f"--grant {role}: the database has no such role; an administrator makes it by CREATE ROLE"
+            )
+        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {quote(role)}"))
+        connection.execute(sa.text(f"GRANT SELECT ON {tables} TO {quote(role)}"))
 
 
-def _type(column: pd.Series) -> sa.types.TypeEngine[Any]:
-    if pd.api.types.is_integer_dtype(column):
-        return sa.BigInteger()
-    return sa.Double() if pd.api.types.is_float_dtype(column) else sa.Text()
+def _name(crs: Any) -> str:
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.name)

@@ -16,11 +16,14 @@ VARIABLES = ("DATABASE_URL", "PGHOST", "PGSERVICE")
 def arguments(parser: ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument("city", help="whose map is published")
+    parser.add_argument(
+        "--grant", metavar="ROLE", action="append", default=[], help="a role that may read; may be repeated"
+    )
 
 
 def run(asked: Namespace) -> None:
     """Read the GeoPackage; replace the city's rows."""
-    import geopandas as gpd
+    import pyogrio
     from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FieldError
 
     from urbanseg import paths
@@ -30,11 +33,13 @@ def run(asked: Namespace) -> None:
     from urbanseg.mapping.export import GEOMETRY_TYPES
 
     try:
+        from urbanseg.mapping.published_layers import of_file
         from urbanseg.mapping.publishing import engine, publish
     except ModuleNotFoundError as error:
         raise missing_package(error, "postgis") from error
     city = asked.city
-    load(paths.PARAMS).city(city)
+    params = load(paths.PARAMS)
+    params.city(city)
     if not any(os.environ.get(name) for name in VARIABLES):
         raise PipelineError(f"no database is named: set one of {', '.join(VARIABLES)} in the environment")
     source = paths.geopackage(city)
@@ -43,19 +48,28 @@ def run(asked: Namespace) -> None:
         raise PipelineError(f"{source} does not exist; {rerun}")
     vector_files.require_plain(source)
     try:
-        layers = {name: gpd.read_file(source, layer=name) for name in GEOMETRY_TYPES}
+        layers = {name: of_file(source, name) for name in GEOMETRY_TYPES}
+        listed = {name for name, _ in pyogrio.list_layers(source)}
+        styles = pyogrio.read_dataframe(source, layer="layer_styles") if "layer_styles" in listed else None
     except (CRSError, DataLayerError, DataSourceError, FieldError) as error:
         raise PipelineError(
             f"{source} is no map that the vectorize stage wrote ({error}); {rerun}"
         ) from error
-    for name, layer in layers.items():
-        crs = layer.crs if isinstance(layer, gpd.GeoDataFrame) else None
-        if crs is None or not (crs.is_projected or crs.is_geographic):
-            raise PipelineError(f"{source} has no CRS, or no geometries, in the layer {name}; {rerun}")
+    except ValueError as error:
+        raise PipelineError(f"{source} {error}; {rerun}") from error
     schema, digest = os.environ.get("DATABASE_SCHEMA", SCHEMA), files.sha256(source)[:12]
     database = engine(os.environ.get("DATABASE_URL", ""))
 
-    is_new = publish(database, schema, city, digest, layers)
-    rows = ", ".join(f"{len(layer)} {name}" for name, layer in layers.items())
+    is_new = publish(
+        database,
+        schema,
+        city,
+        digest,
+        layers,
+        title=params.city(city).title or city,
+        styles=styles,
+        readers=asked.grant,
+    )
+    rows = ", ".join(f"{pyogrio.read_info(source, layer=name)['features']} {name}" for name in layers)
     log = logging.getLogger(__name__)
     log.info("%s: run %s %s (%s)", city, digest, "published" if is_new else "was published before", rows)
