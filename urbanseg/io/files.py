@@ -113,6 +113,7 @@ def atomic_files(folder: Path) -> Iterator[Path]:
         made.mkdir()
         yield made
         names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
+        _permit(made)
         for name in names:
             if (folder / name).is_dir():
                 raise PipelineError(
@@ -224,6 +225,7 @@ def _is_folder(path: Path) -> bool:
 
 def _put(made: Path, path: Path) -> None:
     """Rename `made` to `path`; at any time, either the old or the new one exists."""
+    _permit(made)
     if made.is_dir() and path.is_dir():
         replace_folder(made, path)
     elif made.is_dir() and path.exists():
@@ -232,6 +234,18 @@ def _put(made: Path, path: Path) -> None:
         raise PipelineError(f"{path} is a folder, where a file is to be written; move it elsewhere")
     else:
         made.replace(path)
+
+
+def _permit(made: Path) -> None:
+    """Give files the permissions that the user's umask gives new ones.
+
+    Libraries that write under a temporary name of their own leave files that only their owner may read.
+    """
+    umask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(umask)
+    for path in [made, *made.rglob("*")] if _is_folder(made) else [made]:
+        if path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o111 | 0o666 & ~umask)
 
 
 def replace_folder(new: Path, old: Path) -> None:

@@ -27,7 +27,13 @@ RUN_COLUMNS = {
 
 
 def layer_table(schema: str, name: str, source: LayerSource) -> sa.Table:
-    """A layer's table: of one type of geometry, and with a key, so that QGIS edits it."""
+    """A layer's table: of one type of geometry, and with a key, so that QGIS edits it.
+
+    Args:
+        schema: that it is in.
+        name: of the table.
+        source: the layer.
+    """
     return sa.Table(
         name,
         sa.MetaData(schema=schema),
@@ -111,7 +117,14 @@ class _Xml(sa.types.UserDefinedType[str]):
 def upgrade(
     connection: sa.Connection, schema: str, found: set[str], sources: Mapping[str, LayerSource]
 ) -> None:
-    """Bring tables of releases without keys to today's form, with the rows that they hold."""
+    """Bring tables of releases without keys to today's form, with the rows that they hold.
+
+    Args:
+        connection: in whose transaction.
+        schema: of the tables.
+        found: tables that there are.
+        sources: the layers of today.
+    """
     quote = connection.dialect.identifier_preparer.quote_identifier
     for name, source in sources.items():
         if name in found:

@@ -88,7 +88,13 @@ def error_codes(
 
 
 def worst_blocks(found: CountsByBlock, grid: Grid, most: int = MOST) -> list[Bookmark]:
-    """Bookmarks of the blocks with the lowest share of right pixels, worst first; none without an error."""
+    """Bookmarks of the blocks with the lowest share of right pixels, worst first; none without an error.
+
+    Args:
+        found: counts of the blocks.
+        grid: of the city's rasters.
+        most: how many, at most.
+    """
     pixels = found.pixels.sum(axis=(1, 2))
     right = np.trace(found.pixels, axis1=1, axis2=2)
     sizes = np.array([cell.height * cell.width for cell in found.cells])

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from urbanseg.errors import PipelineError
-from urbanseg.io.files import atomic, partial, replace_folder, write_json, write_text
+from urbanseg.io.files import atomic, atomic_files, partial, replace_folder, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -196,3 +197,25 @@ def test_temporary_names_are_ignored_by_git_and_dvc_keep_the_suffix_and_are_neve
     assert first.parent == path.parent
     assert first.suffix == path.suffix or not path.suffix
     assert any(fnmatch(first.name, pattern) for pattern in ("*.part", "*.part.*"))
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+@pytest.mark.parametrize("kind", ["file", "folder", "files"])
+def test_permissions_are_those_of_new_files_whichever_library_wrote_them(tmp_path, kind, umask, mode):
+    before = os.umask(umask)
+    try:
+        if kind == "file":
+            with atomic(tmp_path / "a.bin") as made:
+                made.touch(0o600)
+        elif kind == "folder":
+            with atomic(tmp_path / "model") as made:
+                (made / "deep").mkdir(parents=True)
+                (made / "deep/a.bin").touch(0o600)
+        else:
+            with atomic_files(tmp_path) as made:
+                (made / "a.bin").touch(0o600)
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    [found] = tmp_path.rglob("a.bin")
+    assert found.stat().st_mode & 0o777 == mode

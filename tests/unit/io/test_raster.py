@@ -51,6 +51,30 @@ def test_a_class_raster_carries_its_colours_and_names(tmp_path):
     assert names[IGNORE] == "ignore"
 
 
+def test_gdal_and_arcgis_read_names_colours_and_pixels_of_the_classes_alone(tmp_path):
+    path = tmp_path / "classes.tif"
+    pixels = np.random.default_rng(0).choice(np.array([0, 1, 1, IGNORE], np.uint8), GRID.shape)
+    write(path, pixels[None], nodata=IGNORE, classes=CLASSES, resampling="mode")
+    table = ET.parse(f"{path}.aux.xml").find(".//GDALRasterAttributeTable")  # noqa: S314, our own file
+    assert table.get("tableType") == "thematic"
+    columns = {each.findtext("Name"): each.findtext("Usage") for each in table.iter("FieldDefn")}
+    usages = {
+        "Value": "5",
+        "Count": "1",
+        "Class_Name": "2",
+        "Red": "6",
+        "Green": "7",
+        "Blue": "8",
+        "Alpha": "9",
+    }
+    assert columns == usages
+    rows = [[cell.text for cell in row] for row in table.iter("Row")]
+    assert rows == [
+        [str(each.id), str((pixels == each.id).sum()), each.label, *map(str, each.rgb), "255"]
+        for each in CLASSES
+    ]
+
+
 @pytest.mark.parametrize("values", [[0, 1, 5], [3], [IGNORE, 2, 2, 4], [IGNORE]], ids=str)
 def test_statistics_that_gdal_asks_for_are_there_already(tmp_path, values):
     path = tmp_path / "classes.tif"

@@ -73,6 +73,15 @@ def test_the_form_offers_the_classes_and_hides_what_the_map_says(sample):
     assert points_qml(TABLE) == styles["styleQML"][0]
 
 
+def test_the_attribute_table_hides_what_the_map_says(sample):
+    form = ET.fromstring(points_qml(TABLE))  # noqa: S314 - our own text
+    columns = {c.get("name"): c.get("hidden") for c in form.iter("column")}
+    stored = pyogrio.read_info(sample, layer="points")
+    assert list(columns) == [stored["fid_column"], *stored["fields"]]
+    assert [name for name, hidden in columns.items() if hidden == "1"] == ["mapped"]
+    assert "AttributeTable" in form.get("styleCategories")
+
+
 def test_what_was_filled_in_is_counted_by_mapped_class(sample):
     fill(sample, 0, 0, 1)
     found = read_checkpoints(sample, TABLE)

@@ -1,5 +1,7 @@
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.mapping.styles import layer_styles
 
@@ -25,6 +27,20 @@ def test_each_class_has_a_category_with_its_name_and_colour():
 def test_roads_are_lines_and_dots():
     assert qml("road_edges").find(".//symbol").get("type") == "line"
     assert qml("road_nodes").find(".//symbol").get("type") == "marker"
+
+
+@pytest.mark.parametrize(("layer", "scale"), [("road_edges", 50_000), ("road_nodes", 10_000)])
+def test_roads_and_nodes_are_drawn_from_a_scale_on(layer, scale):
+    root = qml(layer)
+    assert root.get("hasScaleBasedVisibilityFlag") == "1"
+    assert float(root.get("minScale")) == scale
+    assert "Rendering" in root.get("styleCategories")
+
+
+def test_roads_are_as_wide_as_they_are():
+    properties = qml("road_edges").find(".//data_defined_properties")
+    [expression] = [o.get("value") for o in properties.iter("Option") if o.get("name") == "expression"]
+    assert "width_m" in expression
 
 
 def test_each_layer_has_one_default_style():
