@@ -1,115 +1,224 @@
-"""Regularization of buildings: the best rectilinear shape for a jagged outline.
+"""Regularization of buildings: few straight walls, along common directions, for a jagged outline.
 
-Each outline gives several candidates: its walls, found by Douglas and Peucker (1973) at a few
-tolerances and turned to the nearer of two perpendicular directions, and the rectangle around
-it. The one with the least difference from the outline plus a cost for each corner is taken; a
-shape that is not rectilinear keeps its outline. `urbanseg.mapping.coverage_insert` puts the
-results into the map without gaps or overlaps.
+`urbanseg.mapping.walls` finds the walls. A building has two perpendicular directions, and others at
+45° to them; walls that nearly follow one of them do. Each wall lies at the mean offset of the sides
+of pixels it stands for, so that the area is nearly kept, and ends where it meets the next. Round
+buildings become circles. `urbanseg.mapping.coverage_insert` puts the results into the map without
+gaps or overlaps.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-WALL_TOLERANCES = (1.5, 2.0, 3.0)
-"""Tolerances at which walls are looked for, in pixels: those of a staircase lie within √2 of a line."""
-MIN_AGREEMENT = 0.5
-"""Least agreement of walls on two perpendicular directions; it is 1 for a rectangle, 0 for a circle."""
+from urbanseg.mapping.walls import (
+    DIRECTIONS,
+    FREE,
+    MAX_NODES,
+    MAX_STRIDE,
+    PRICES,
+    STAIRCASE,
+    Complexes,
+    Indices,
+    Sides,
+    Walls,
+    free_walls,
+    regular_walls,
+)
+
 DIFFERENCE_LIMIT = 0.1
 """Largest symmetric difference of a shape and its outline, as a share of the area, …"""
-STAIRCASE_ALLOWANCE = 0.25
-"""… to which so many pixels times the length of the outline are added: what its staircases make …"""
+STAIRCASE_ALLOWANCE = 0.5
+"""… to which so many pixels times the length of the outline are added: what ragged sides make …"""
 MAX_DIFFERENCE = 0.3
 """… up to this share."""
 AREA_LIMIT = 0.1
 """Largest change of the area, as a share of it."""
-CORNER_COST = 0.5
-"""Cost of a corner: the difference, in square pixels, that it must reduce."""
-MIN_WALL = 1.5
-"""Shorter walls, in pixels, are left out, and their neighbours become one."""
-MAX_LINES = 1000
-"""Rings with more lines are no buildings and are skipped: dropping lines takes quadratic time."""
+HAND = 0.2
+"""Mean squared distance, in square pixels, by which what is drawn by hand misses a right angle."""
+REGULARITY = 1.2
+"""How much more walls along common directions alone may cost than those of which some have their own."""
+LEAST_TURN = np.sin(np.radians(10))
+"""Walls that turn by a smaller angle do not meet in a point that can be trusted, …"""
+FARTHEST = 4.0
+"""… nor do those that meet further from where the outline changes from one to the other, in pixels."""
+FEWEST = 4
+"""Fewer walls make no building."""
+CIRCLE_PRICE = 1.5 * PRICES[0]
+"""Price of a circle."""
+SMALLEST_RADIUS = 3.0
+"""Of a circle, in pixels; smaller ones can't be told from squares."""
+SAGITTA = 0.2
+"""Distance of a drawn circle from a true one, in pixels."""
+PARALLEL = 0.25
+"""A direction in which no wall deviates by more pixels from the sides of pixels is theirs."""
 SAME = 1e-6
 """Coordinates that are no further apart, in pixels, are the same."""
 
-Complexes = NDArray[np.complex128]
-
 
 def regularize(polygons: NDArray[np.object_], tolerance: float) -> NDArray[np.object_]:
-    """Polygons with right angles only that look like the given ones.
+    """Polygons of straight walls that look like the given ones.
 
-    The directions of a polygon are those of its walls, weighted by the square of their
-    lengths as the variance of a wall's direction falls with it: ¼·arg Σ l²·e^{4iθ}. Each wall
-    lies at the mean offset of the stretch of the outline it stands for, so that the area is
-    nearly kept.
+    The common directions of a polygon are those of its walls, weighted by the square of their
+    lengths as the variance of a wall's direction falls with it: ¼·arg Σ l²·e^{4iθ}.
 
     Args:
-        polygons: ``(n,)`` valid shapely Polygons.
+        polygons: ``(n,)`` valid shapely Polygons along the sides of pixels.
         tolerance: side of a pixel, in units of the CRS.
 
     Returns:
         ``(n,)`` valid Polygons; None where none is close enough.
     """
-    found: list[tuple[int, shapely.Polygon]] = []
-    simpler = [shapely.simplify(polygons, tolerance * wall_tolerance) for wall_tolerance in WALL_TOLERANCES]
-    envelopes = shapely.oriented_envelope(polygons)
-    for index, polygon in enumerate(polygons):
-        outlines = [each[index] for each in simpler]
-        found += [(index, shape) for shape in _candidates(polygon, outlines, envelopes[index], tolerance)]
-    return _best(polygons, found, tolerance)
+    buildings = [_Building.of(index, polygon, tolerance) for index, polygon in enumerate(polygons)]
+    buildings = [each for each in buildings if each.has_sides]
+    rings = [ring for each in buildings for ring in each.rings]
+    owner = np.repeat(np.arange(len(buildings)), [len(each.rings) for each in buildings])
+    walls, turns = _choose_walls(rings, owner, len(buildings))
+    shapes = np.full(len(polygons), None, dtype=object)
+    first = np.searchsorted(owner, np.arange(len(buildings) + 1))
+    for number, building in enumerate(buildings):
+        own = walls[first[number] : first[number + 1]]
+        shapes[building.index] = building.drawn(own, complex(turns[number]))
+    return _acceptable(polygons, shapes, tolerance)
 
 
-def _best(
-    polygons: NDArray[np.object_], found: list[tuple[int, shapely.Polygon]], tolerance: float
+def _choose_walls(rings: list[Sides], owner: Indices, count: int) -> tuple[list[Walls], Complexes]:
+    """Walls of each ring, and the common direction of each of `count` buildings, of size 1.
+
+    Walls along common directions alone are taken if they cost little more than those of which some may
+    be free, or if they are no more of them and lie as close as a hand draws.
+    """
+    free = free_walls(rings)
+    starts = np.array([_middle_corner(walls) for walls in free], dtype=np.int64)
+    turns = _turns(rings, free, owner, count)
+    strict, _ = regular_walls(rings, starts, turns[owner])
+    turns = _refined(rings, strict, turns, owner)
+    strict, loose = regular_walls(rings, starts, turns[owner])
+    costs = [np.bincount(owner, [each.cost for each in walls], count) for walls in (strict, loose)]
+    walls = _where(costs[0] <= REGULARITY * costs[1], strict, loose, owner)
+
+    tolerant, _ = regular_walls(rings, starts, turns[owner], HAND)
+    numbers = [np.bincount(owner, [len(each.kind) for each in found], count) for found in (tolerant, walls)]
+    lengths = np.array([ring.length for ring in rings])
+    squares, noise, length = (
+        np.bincount(owner, each, count)
+        for each in (_squares(rings, tolerant, turns[owner]), lengths * [r.noise() for r in rings], lengths)
+    )
+    is_close = squares - noise <= HAND * length
+    walls = _where(is_close & (numbers[0] <= numbers[1]), tolerant, walls, owner)
+    return walls, _refined(rings, walls, turns, owner)
+
+
+def _where(
+    is_first: NDArray[np.bool_], first: list[Walls], second: list[Walls], owner: Indices
+) -> list[Walls]:
+    """The first walls for the rings of some buildings, the second for the others."""
+    return [a if mine else b for a, b, mine in zip(first, second, is_first[owner].tolist(), strict=True)]
+
+
+def _squares(rings: list[Sides], walls: list[Walls], turns: Complexes) -> list[float]:
+    """Sum of squared distances from the walls of each ring, all along common directions."""
+    return [
+        float(ring.piece(found.begin, found.end).about(turn * DIRECTIONS[found.kind]).sum())
+        for ring, found, turn in zip(rings, walls, turns, strict=True)
+    ]
+
+
+def _acceptable(
+    polygons: NDArray[np.object_], shapes: NDArray[np.object_], tolerance: float
 ) -> NDArray[np.object_]:
-    """The best acceptable candidate for each polygon, of equal ones the first."""
-    best = np.full(len(polygons), None, dtype=object)
-    index = np.array([i for i, _ in found], dtype=np.int64)
-    shapes = np.array([shape for _, shape in found], dtype=object)
-    valid = shapely.is_valid(shapes)
-    index, shapes = index[valid], shapes[valid]
-    outlines = polygons[index]
+    """The shapes that are valid and close to their polygons; None for the others."""
+    ok = shapely.is_valid(shapes)
+    made, outlines = shapes[ok], polygons[ok]
     areas = shapely.area(outlines)
-    difference = shapely.area(shapely.symmetric_difference(shapes, outlines))
+    difference = shapely.area(shapely.symmetric_difference(made, outlines))
     limit = DIFFERENCE_LIMIT * areas + STAIRCASE_ALLOWANCE * tolerance * shapely.length(outlines)
     fits = difference <= np.minimum(limit, MAX_DIFFERENCE * areas)
-    fits &= np.abs(shapely.area(shapes) - areas) <= AREA_LIMIT * areas
-    cost = difference + CORNER_COST * tolerance**2 * shapely.get_num_coordinates(shapes)
-    order = np.lexsort((np.arange(len(cost)), cost, index))
-    order = order[fits[order]]
-    first = order[np.diff(index[order], prepend=-1) > 0]
-    best[index[first]] = shapes[first]
-    return best
+    fits &= np.abs(shapely.area(made) - areas) <= AREA_LIMIT * areas
+    ok[ok] = fits
+    shapes[~ok] = None
+    return shapes
 
 
-def _candidates(
-    polygon: shapely.Polygon,
-    simpler: list[shapely.Polygon],
-    envelope: shapely.Polygon,
-    tolerance: float,
-) -> Iterator[shapely.Polygon]:
-    """Rectilinear shapes for one polygon, none if its walls have no common directions."""
-    rings = [_points(ring) for ring in (polygon.exterior, *polygon.interiors)]
-    for place, outline in enumerate(simpler):
-        if len(outline.interiors) != len(polygon.interiors):
-            continue
-        kept = [
-            np.flatnonzero(np.isin(ring, _points(simple)))
-            for ring, simple in zip(rings, (outline.exterior, *outline.interiors), strict=True)
-        ]
-        vote, agreement = _dominant_direction(
-            [_Walls(ring, at) for ring, at in zip(rings, kept, strict=True)]
-        )
-        if place == 0:
-            if agreement < MIN_AGREEMENT:
-                return
-            yield from _build_shapes(rings, None, vote, tolerance)
-            side = np.diff(_points(envelope.exterior)[:2])[0]
-            yield from _build_shapes(rings, None, (side / abs(side)) ** 4, tolerance)
-        yield from _build_shapes(rings, kept, vote, tolerance)
+def _middle_corner(walls: Walls) -> int:
+    """The corner that is furthest along the ring from where it was cut."""
+    half = (walls.begin[0] + walls.end[-1]) / 2
+    return int(walls.begin[np.argmin(np.abs(walls.begin - half))])
+
+
+def _turns(rings: list[Sides], walls: list[Walls], owner: Indices, count: int) -> Complexes:
+    """The common direction of each building, of size 1, by the votes of its walls."""
+    votes = np.zeros(count, dtype=np.complex128)
+    for ring, found, building in zip(rings, walls, owner, strict=True):
+        piece = ring.piece(found.begin, found.end)
+        moment = piece.moment()
+        size = np.abs(moment)
+        known = size > 0
+        votes[building] += np.sum((moment[known] / size[known]) ** 2 * piece.length[known] ** 2)
+    return np.asarray(np.exp(0.25j * np.angle(votes)))
+
+
+def _refined(rings: list[Sides], walls: list[Walls], turns: Complexes, owner: Indices) -> Complexes:
+    """The common directions for which the squared distances from all walls along them are least."""
+    moments = np.zeros(len(turns), dtype=np.complex128)
+    longest = np.zeros(len(turns))
+    for ring, found, building in zip(rings, walls, owner, strict=True):
+        regular = found.kind < FREE
+        piece = ring.piece(found.begin[regular], found.end[regular])
+        moments[building] += np.sum(piece.moment() / DIRECTIONS[found.kind[regular]] ** 2)
+        longest[building] = max(longest[building], piece.length.max(initial=0))
+    refined = np.exp(0.5j * np.angle(moments))
+    refined = np.where((refined / turns).real < 0, -refined, refined)
+    strays = np.abs(np.angle(refined / turns)) > np.pi / 16
+    refined = np.where(strays | (moments == 0), turns, refined)
+    along_pixels = 1j ** np.rint(np.angle(refined) / (np.pi / 2))
+    off = np.abs((refined / along_pixels).imag) * longest
+    return np.asarray(np.where(off <= PARALLEL, 1, refined))
+
+
+@dataclass(frozen=True)
+class _Building:
+    """A polygon and its rings in pixels, from its first vertex."""
+
+    index: int
+    origin: complex
+    tolerance: float
+    known: list[Complexes]  # vertices of its rings in the CRS
+    rings: list[Sides]
+
+    @classmethod
+    def of(cls, index: int, polygon: shapely.Polygon, tolerance: float) -> "_Building":
+        known = [_points(ring) for ring in (polygon.exterior, *polygon.interiors)]
+        origin = complex(known[0][0])
+        length = max(np.abs(np.roll(ring, -1) - ring).sum() for ring in known) / tolerance
+        rings = known if length <= MAX_NODES * MAX_STRIDE else []
+        return cls(index, origin, tolerance, known, [Sides.of((ring - origin) / tolerance) for ring in rings])
+
+    @property
+    def has_sides(self) -> bool:
+        """Whether it is short enough to have its walls found."""
+        return len(self.rings) > 0
+
+    def drawn(self, walls: list[Walls], turn: complex) -> shapely.Polygon | None:
+        """The polygon with the walls of its rings; None if it has too few."""
+        drawn = []
+        for ring, found, known in zip(self.rings, walls, self.known, strict=True):
+            corners = _circle(ring, found)
+            if corners is None:
+                corners = _corners(ring, found, turn)
+            if len(corners) < FEWEST and not drawn:
+                return None
+            points = known if len(corners) < FEWEST else corners * self.tolerance + self.origin
+            if turn == 1:  # shapes and their neighbours share lines along the sides of pixels
+                x, y = (
+                    _snap_to_known(*axes, self.tolerance)
+                    for axes in ((points.real, known.real), (points.imag, known.imag))
+                )
+                points = x + 1j * y
+            drawn.append(np.column_stack([points.real, points.imag]))
+        return shapely.Polygon(drawn[0], drawn[1:])
 
 
 def _points(ring: shapely.LinearRing) -> Complexes:
@@ -118,129 +227,51 @@ def _points(ring: shapely.LinearRing) -> Complexes:
     return np.asarray(points[:, 0] + 1j * points[:, 1])
 
 
-@dataclass(frozen=True)
-class _Walls:
-    """A ring seen as walls, each from one kept vertex to the next."""
-
-    ring: Complexes  # unclosed
-    kept: NDArray[np.int64]  # ascending
-
-    def sides(self) -> tuple[Complexes, Complexes, NDArray[np.int64]]:
-        """Middle and step of each side of the ring, from the first kept vertex on; where walls begin."""
-        turned = np.roll(self.ring, -self.kept[0])
-        step = np.roll(turned, -1) - turned
-        return turned + step / 2, step, self.kept - self.kept[0]
-
-    def lengths(self) -> NDArray[np.float64]:
-        """Distance from each kept vertex to the next."""
-        at = self.ring[self.kept]
-        return np.asarray(np.abs(np.roll(at, -1) - at))
-
-    def moments(self) -> Complexes:
-        """Second moment of each wall's stretch about its middle: its argument is twice the direction."""
-        middle, step, first = self.sides()
-        middle = middle - self.ring[0]  # else the squares of coordinates would cancel
-        length = np.abs(step)
-        weight, weighted = np.add.reduceat(length, first), np.add.reduceat(length * middle, first)
-        total = np.add.reduceat(length * (middle**2 + step**2 / 12), first)
-        return np.asarray(total - weighted**2 / weight)
+def _corners(ring: Sides, walls: Walls, turn: complex) -> Complexes:
+    """Where each wall meets the one before it, in pixels."""
+    begin, end, kind = walls.begin, walls.end, walls.kind
+    if len(kind) > 1 and kind[0] == kind[-1] < FREE:  # the ring was cut inside a wall
+        begin, end, kind = begin[1:], np.append(end[1:-1], end[0] + len(ring.starts)), kind[1:]
+        beyond = len(ring.starts) * (end > 2 * len(ring.starts))
+        begin, end = begin - beyond, end - beyond
+    piece = ring.piece(begin, end)
+    centre, at = piece.x + 1j * piece.y, ring.starts[begin % len(ring.starts)]
+    free = np.exp(0.5j * np.angle(piece.moment()))
+    direction = np.where(kind < FREE, turn * np.append(DIRECTIONS, 1)[kind], free)
+    centre_before, before = np.roll(centre, 1), np.roll(direction, 1)
+    cross = (before.conjugate() * direction).imag
+    meets = np.abs(cross) >= LEAST_TURN
+    along = ((centre - centre_before).conjugate() * direction).imag / np.where(meets, cross, 1)
+    meeting = centre_before + before * along
+    near = (_foot(at, centre, direction) + _foot(at, centre_before, before)) / 2
+    return np.where(meets & (np.abs(meeting - at) <= FARTHEST * ring.stride), meeting, near)
 
 
-def _dominant_direction(walls: list[_Walls]) -> tuple[complex, float]:
-    """Mean of e^{4iθ} over walls, of size 1, and the walls' agreement with it: 0 for none, 1 for all."""
-    moments = np.concatenate([each.moments() for each in walls])
-    lengths = np.concatenate([each.lengths() for each in walls])
-    sizes = np.abs(moments)
-    known = sizes > 0
-    votes = (moments[known] / sizes[known]) ** 2
-    total = np.sum(votes * lengths[known] ** 2)
-    if not abs(total):
-        return 1.0 + 0j, 0.0
-    vote = total / abs(total)
-    return complex(vote), float(np.sum((votes * vote.conjugate()).real * lengths[known]) / lengths.sum())
+def _foot(point: Complexes, centre: Complexes, direction: Complexes) -> Complexes:
+    """The nearest points of lines."""
+    return np.asarray(centre + direction * ((point - centre) * direction.conjugate()).real)
 
 
-def _build_shapes(
-    rings: list[Complexes], kept: list[NDArray[np.int64]] | None, vote: complex, tolerance: float
-) -> Iterator[shapely.Polygon]:
-    """The polygon with walls in the directions of the vote: with the kept ones, or a rectangle of them."""
-    turn = np.exp(0.25j * np.angle(vote))
-    if abs(turn.imag) < SAME:
-        turn = 1 + 0j  # along the sides of pixels, where shapes and their neighbours share lines
-    origin = rings[0][0]
-    made = []
-    for number, ring in enumerate(rings):
-        local = (ring - origin) * turn.conjugate()
-        corners = None if kept is None else _rectilinear(_Walls(local, kept[number]), tolerance)
-        if corners is None and (kept is None or number > 0):
-            corners = _rectangle(local)
-        if corners is None:
-            return
-        points = corners * turn + origin
-        if turn == 1:
-            points = _snap_to_known(points.real, ring.real, tolerance) + 1j * _snap_to_known(
-                points.imag, ring.imag, tolerance
-            )
-        made.append(np.column_stack([points.real, points.imag]))
-    yield shapely.Polygon(made[0], made[1:])
+def _circle(ring: Sides, walls: Walls) -> Complexes | None:
+    """Corners of the circle through the middles of the sides, if it costs less than the walls.
 
-
-def _rectangle(ring: Complexes) -> Complexes:
-    """The upright rectangle around a ring, made smaller by the same on all sides to the ring's area."""
-    following = np.roll(ring, -1)
-    area = abs(np.sum((ring.conjugate() * following).imag)) / 2
-    left, right, low, high = ring.real.min(), ring.real.max(), ring.imag.min(), ring.imag.max()
-    width, height = right - left, high - low
-    inset = (width + height - np.sqrt((width - height) ** 2 + 4 * area)) / 4
-    left, right, low, high = left + inset, right - inset, low + inset, high - inset
-    return np.array([left + 1j * low, right + 1j * low, right + 1j * high, left + 1j * high])
-
-
-def _rectilinear(walls: _Walls, tolerance: float) -> Complexes | None:
-    """Corners of a ring whose walls run along the axes; None if it has fewer than four, or too many."""
-    middle, step, first = walls.sides()
-    wall_step = np.add.reduceat(step, first)
-    is_horizontal = np.abs(wall_step.real) >= np.abs(wall_step.imag)  # along the real axis
-    turns = np.flatnonzero(is_horizontal != np.roll(is_horizontal, 1))
-    if not 4 <= len(turns) <= MAX_LINES:
-        return None
-    begin = first[turns[0]]  # where a wall turns, so that no line is cut by the start of the ring
-    middle, step, starts = np.roll(middle, -begin), np.roll(step, -begin), first[turns] - begin
-    is_horizontal = is_horizontal[turns]
-    length = np.where(
-        is_horizontal, np.add.reduceat(np.abs(step.real), starts), np.add.reduceat(np.abs(step.imag), starts)
-    )
-    moment = np.where(
-        is_horizontal,
-        np.add.reduceat(np.abs(step.real) * middle.imag, starts),
-        np.add.reduceat(np.abs(step.imag) * middle.real, starts),
-    )
-    is_horizontal, offset = _drop_short(is_horizontal, length, moment, MIN_WALL * tolerance)
-    ahead = np.roll(offset, -1)
-    return np.where(is_horizontal, ahead + 1j * offset, offset + 1j * ahead)
-
-
-def _drop_short(
-    is_horizontal: NDArray[np.bool_],
-    length: NDArray[np.float64],
-    moment: NDArray[np.float64],
-    shortest: float,
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Directions and mean offsets of lines, of which short ones are left out, the shortest first.
-
-    Lines before and after one that is left out become one; four remain at least.
+    Its centre and radius come from linear least squares (Kåsa 1976); it is described by three numbers,
+    as many as one and a half walls.
     """
-    while True:
-        offset = moment / length
-        sizes = np.abs(np.roll(offset, -1) - np.roll(offset, 1))
-        short = int(np.argmin(sizes))
-        if sizes[short] >= shortest or len(offset) <= 4:
-            return is_horizontal, offset
-        before, after = (short - 1) % len(offset), (short + 1) % len(offset)
-        length[before] += length[after]
-        moment[before] += moment[after]
-        kept = ~np.isin(np.arange(len(offset)), (short, after))
-        is_horizontal, length, moment = is_horizontal[kept], length[kept], moment[kept]
+    starts = ring.starts
+    middle = (starts + np.roll(starts, -1)) / 2
+    columns = np.column_stack([2 * middle.real, 2 * middle.imag, np.ones(len(middle))])
+    x, y, rest = np.linalg.lstsq(columns, np.abs(middle) ** 2, rcond=None)[0]
+    radius = np.sqrt(max(rest + x * x + y * y, 0.0))
+    strays = np.sum((np.abs(middle - (x + 1j * y)) - radius) ** 2) - STAIRCASE * len(middle)
+    if max(strays, 0) / ring.noise() + CIRCLE_PRICE >= walls.cost or radius < SMALLEST_RADIUS:
+        return None
+    count = 4 * int(np.ceil(np.pi / np.arccos(1 - SAGITTA / radius) / 4))
+    step = 2 * np.pi / count
+    radius *= np.sqrt(step / np.sin(step))  # of the corners, so that the area is the circle's
+    angles = step * np.arange(count)
+    turning = np.sum(middle.real * (np.roll(middle.imag, -1) - np.roll(middle.imag, 1)))
+    return np.asarray(x + 1j * y + radius * np.exp(1j * angles * np.sign(turning)))
 
 
 def _snap_to_known(

@@ -233,7 +233,7 @@ def test_squaring_leaves_no_gap_and_no_overlap(raster, tolerance, square, least)
 
 
 @pytest.mark.skipif(not SCENE.exists(), reason=NO_REAL_DATA)
-def test_buildings_of_a_real_city_become_square_where_they_nearly_are():
+def test_buildings_of_a_real_city_get_few_straight_walls():
     with rasterio.open(SCENE) as source:
         classes = source.read(1)[800:, :800]
         grid = Grid(CRS.from_user_input(source.crs), source.transform, *classes.shape)
@@ -243,10 +243,11 @@ def test_buildings_of_a_real_city_become_square_where_they_nearly_are():
     assert shapely.coverage_is_valid(after.geometry.to_numpy())
     assert after.area.sum() == pytest.approx(before.area.sum())
     was, becomes = (table[table["class_name"] == "building"].geometry for table in (before, after))
-    straight = [np.mean(np.abs(np.sin(2 * sides(polygon))) < 1e-6) for polygon in becomes]
-    assert 0.3 < np.mean(np.equal(straight, 1)) < 0.7
+    corners = [shapely.get_num_coordinates(each.to_numpy()).sum() for each in (was, becomes)]
+    assert corners[1] < 0.7 * corners[0]
+    assert np.mean([np.mean(np.abs(np.sin(2 * sides(polygon))) < 1e-6) for polygon in becomes]) > 0.25
     assert becomes.area.sum() == pytest.approx(was.area.sum(), rel=0.01)
-    assert (becomes.symmetric_difference(was).area / was.area).max() < 0.25
+    assert (becomes.symmetric_difference(was).area / was.area).max() < 0.15
 
 
 def sides(polygon):
