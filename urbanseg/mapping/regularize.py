@@ -203,7 +203,7 @@ class _Building:
 
     def drawn(self, walls: list[Walls], turn: complex) -> shapely.Polygon | None:
         """The polygon with the walls of its rings; None if it has too few."""
-        drawn = []
+        drawn: list[NDArray[np.float64]] = []
         for ring, found, known in zip(self.rings, walls, self.known, strict=True):
             corners = _circle(ring, found)
             if corners is None:

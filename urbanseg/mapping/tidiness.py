@@ -17,14 +17,15 @@ FINE_M, COARSE_M = 0.5, 10.0
 
 MIN_AREA_M2 = {
     "other": (100, 1000),
-    "building": (20, 300),
+    "building": (12, 300),
     "road": (50, 500),
     "vegetation": (20, 1000),
     "water": (50, 1000),
     "bare_soil": (100, 1000),
 }
 """By class, at `FINE_M` and at `COARSE_M`; other classes have the limit of `other`."""
-MIN_HOLE_M2 = (20, 500)
+MIN_HOLE_M2 = (12, 500)
+"""At `FINE_M` no larger than the smallest building, which would go with the hole that it lies in."""
 SIMPLIFY_M = (1, 12)
 ROADS_M = {"min_spur_m": (10, 30), "snap_m": (2, 15), "max_gap_m": (15, 50), "min_length_m": (30, 100)}
 MAX_ANGLE_DEG = 30.0
