@@ -163,7 +163,13 @@ def _headline(mapped: Mapped) -> list[tuple[str, str]]:
 
 
 def facts(mapped: Mapped, model: RunningModel, image: Path) -> list[tuple[str, str]]:
-    """The provenance of a map, in words; no path of this machine."""
+    """The provenance of a map, in words.
+
+    Args:
+        mapped: the map.
+        model: that made it.
+        image: that it was made of; only its name is told.
+    """
     frame, options = mapped.frame, model.options
     height, width = frame.grid.shape
     found = [("image", image.name), ("pixels", f"{width} × {height}")]
@@ -184,7 +190,13 @@ def facts(mapped: Mapped, model: RunningModel, image: Path) -> list[tuple[str, s
 
 
 def properties(mapped: Mapped, model: RunningModel, image: Path) -> dict[str, Any]:
-    """Properties of the STAC Item."""
+    """Properties of the STAC Item of a map.
+
+    Args:
+        mapped: the map.
+        model: that made it.
+        image: that it was made of; only its name is told.
+    """
     known: dict[str, Any] = {
         "title": mapped.name,
         "processing:lineage": f"land cover predicted from {image.name} by the model {model.name}",

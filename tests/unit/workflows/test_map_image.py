@@ -145,6 +145,7 @@ def test_the_same_image_gives_the_same_bytes(model, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_a_photo_is_mapped_in_pixels_without_a_place(model, tmp_path):
     Image.fromarray(painted(town()).transpose(1, 2, 0)).save("photo.png")
     found = urbanseg.map_image("photo.png", "out", model=model, formats=["gpkg", "parquet", "geojson"])

@@ -1,0 +1,172 @@
+"""The verb map: what is written where, what is printed, and what is refused."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from tests.conftest import ROOT
+from tests.unit.workflows.painted import grid, painted, town, write_image, write_model
+from urbanseg.cli.main import execute
+from urbanseg.errors import PipelineError
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("model") / "onnx")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def image(tmp_path):
+    return write_image(tmp_path / "town.tif", grid())
+
+
+def run(*words):
+    execute(["map", *map(str, words)])
+
+
+def written(folder):
+    return {path.name for path in folder.iterdir() if path.suffix not in {".json", ".qml", ".xml"}}
+
+
+def test_json_is_all_that_is_printed(model, image, capsys, tmp_path):
+    run(image, "out", "--model", model, "--json")
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["folder"] == "out"
+    assert found["crs"] == "EPSG:32640"
+    assert found["areas_ha"]["building"] == pytest.approx((town() == 0).sum() / 1e4)
+    assert set(found["files"]) == {path.name for path in (tmp_path / "out").iterdir()} - {".urbanseg.json"}
+    assert found["warnings"] == []
+
+
+def test_without_json_nothing_is_printed(model, image, capsys):
+    run(image, "out", "--model", model)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ([], {"classes.tif", "confidence.tif", "map.gpkg", "map.parquet", "report.html"}),
+        (["--only", "classes,confidence,preview"], {"classes.tif", "confidence.tif", "preview.png"}),
+        (["--only", "gpkg"], {"map.gpkg"}),
+        (
+            ["--only", "report", "--formats", "fgb, shapefile"],
+            {"report.html", "map.fgb", "map_shapefile.zip"},
+        ),
+    ],
+)
+def test_what_is_asked_for_is_written_and_no_more(model, image, tmp_path, options, files):
+    run(image, "out", "--model", model, *options)
+    assert written(tmp_path / "out") == files
+
+
+def test_several_images_get_a_folder_each_and_options_may_stand_between(model, tmp_path):
+    for name in ("a/town.tif", "b/town.tif", "b/lake.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+    write_image(tmp_path / "a/town.tif", grid())
+    write_image(tmp_path / "b/town.tif", grid(2))
+    Image.fromarray(painted(town()).transpose(1, 2, 0)).save("b/lake.png")
+    run("a/town.tif", "--model", model, "b", "--only", "classes", "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"town.tif_1", "town.tif_2", "lake"}
+    assert written(tmp_path / "out/lake") == {"classes.tif"}
+
+
+def test_one_image_of_a_folder_gets_a_folder_of_its_own(model, tmp_path):
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in/town.tif", grid())
+    run("in", "out", "--model", model, "--only", "classes")
+    assert (tmp_path / "out/town/classes.tif").exists()
+
+
+def test_the_other_images_are_mapped_where_one_fails(model, image, tmp_path, capsys):
+    (tmp_path / "broken.tif").write_bytes(b"no image")
+    with pytest.raises(
+        PipelineError, match=r"^1 of 2 images could not be mapped; the first: broken\.tif is not"
+    ):
+        run("broken.tif", image, "out", "--model", model, "--only", "classes", "--json")
+    failed, mapped = json.loads(capsys.readouterr().out)
+    assert failed["image"] == "broken.tif"
+    assert mapped["files"] == ["classes.tif", "classes.tif.aux.xml"]
+    assert not (tmp_path / "out/broken").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["out"], "only out is named; name the image"),
+        (["town.tif", "out", "--only", "classes,maps"], "--only names maps; it takes classes, confidence"),
+        (["town.tif", "out", "--only", ","], "--only names nothing"),
+        (["town.tif", "out", "--formats", "dwg"], "--formats names dwg; it takes gpkg, fgb"),
+        (["town.tif", "out", "--dates", "2023-01-01/2023-02-01"], "--dates is for --place and --bbox"),
+        (["town.tif", "out", "--place", "Ghent"], "stand instead of images, but town.tif is given"),
+        (["out", "--bbox", "1,2,3"], "--bbox must be four numbers"),
+        (["out", "--place", " "], "--place is empty"),
+        (["out", "--bbox", "9,48,9.1,48.1", "--place", "Ghent"], "not allowed with argument"),
+        (["empty", "out"], "empty holds no image"),
+        (["absent.tif", "out"], "absent.tif"),
+        (["town.tif", "town.tif"], "town.tif is a file, where a folder is to be written"),
+    ],
+)
+@pytest.mark.usefixtures("image")
+def test_a_wrong_call_is_one_sentence(model, tmp_path, words, sentence):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PipelineError, match=re.escape(sentence)):
+        run(*words, "--model", model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_somebody_else_are_kept_unless_overwritten(model, image, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").write_text("mine")
+    with pytest.raises(PipelineError, match=r"out holds thesis\.txt"):
+        run(image, "out", "--model", model)
+    run(image, "out", "--model", model, "--overwrite", "--only", "classes")
+    assert written(tmp_path / "out") == {"thesis.txt", "classes.tif"}
+    assert (tmp_path / "out/thesis.txt").read_text() == "mine"
+
+
+def test_other_units_are_refused_or_warned_of_in_the_report(model, tmp_path):
+    with rasterio.open(
+        "dark.tif", "w", driver="GTiff", count=3, height=96, width=128, dtype="float32", crs="EPSG:32640",
+        transform=grid().transform, photometric="RGB",
+    ) as file:  # fmt: skip
+        file.write((painted(town()) / 255).astype(np.float32))
+    with pytest.raises(PipelineError, match=r"dark\.tif holds values far smaller"):
+        run("dark.tif", "out", "--model", model)
+    run("dark.tif", "out", "--model", model, "--force", "--only", "report")
+    assert "the band red is around" in (tmp_path / "out/report.html").read_text()
+
+
+IMPORTED = """
+import sys
+from urbanseg.cli.main import execute
+execute(sys.argv[1:])
+heavy = {"torch", "matplotlib", "pystac", "lightning", "segmentation_models_pytorch", "albumentations"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_an_exported_model_needs_neither_torch_nor_the_extras(model, image, tmp_path):
+    words = ["map", str(image), "out", "--model", str(model)]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *words], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "[]\n"
+
+
+def test_importing_the_package_imports_nothing_large():
+    code = "import sys, urbanseg; print([m for m in sys.modules if m.startswith(('urbanseg.', 'numpy'))])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
