@@ -32,18 +32,21 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from scipy import ndimage
 
+from stages.vectorize import clean_up
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
 from urbanseg.io import cog, raster
 from urbanseg.mapping.partition import Read
-from urbanseg.mapping.polygons import CleanUp, land_cover, pixel_cover
+from urbanseg.mapping.polygons import land_cover, pixel_cover
+from urbanseg.mapping.tidiness import tidy_for
 
 CLASSES = 6
 TABLE = ClassTable(tuple(LandClass(i, f"class{i}", "#000000") for i in range(CLASSES)))
 REAL = Path(__file__).parents[2] / "shared/data/dubai_scene/labels.tif"
 LAYER = "land_cover"
 INSERT = "INSERT INTO land_cover (class_id, class_name, area_m2, geom) VALUES (?, ?, ?, ?)"
-TIDY = CleanUp(min_area=500, min_hole=500, simplify=12, smooth=("class3", "class4", "class5"))
+TIDY = clean_up(tidy_for(10, TABLE.names))
+"""What the parameters choose by default for these pixels."""
 
 
 def main() -> None:

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from urbanseg.mapping.walls import (
     DIRECTIONS,
     FREE,
-    MAX_NODES,
-    MAX_STRIDE,
     PRICES,
     STAIRCASE,
     Complexes,
@@ -54,6 +52,8 @@ SAGITTA = 0.2
 """Distance of a drawn circle from a true one, in pixels."""
 PARALLEL = 0.25
 """A direction in which no wall deviates by more pixels from the sides of pixels is theirs."""
+MAX_CUTS = 600
+"""Outlines with more places where they may be cut are no buildings: time grows with the square."""
 SAME = 1e-6
 """Coordinates that are no further apart, in pixels, are the same."""
 
@@ -192,9 +192,9 @@ class _Building:
     def of(cls, index: int, polygon: shapely.Polygon, tolerance: float) -> "_Building":
         known = [_points(ring) for ring in (polygon.exterior, *polygon.interiors)]
         origin = complex(known[0][0])
-        length = max(np.abs(np.roll(ring, -1) - ring).sum() for ring in known) / tolerance
-        rings = known if length <= MAX_NODES * MAX_STRIDE else []
-        return cls(index, origin, tolerance, known, [Sides.of((ring - origin) / tolerance) for ring in rings])
+        rings = [Sides.of((ring - origin) / tolerance) for ring in known]
+        is_short = max(len(ring.cuts) for ring in rings) <= MAX_CUTS
+        return cls(index, origin, tolerance, known, rings if is_short else [])
 
     @property
     def has_sides(self) -> bool:
@@ -244,7 +244,7 @@ def _corners(ring: Sides, walls: Walls, turn: complex) -> Complexes:
     along = ((centre - centre_before).conjugate() * direction).imag / np.where(meets, cross, 1)
     meeting = centre_before + before * along
     near = (_foot(at, centre, direction) + _foot(at, centre_before, before)) / 2
-    return np.where(meets & (np.abs(meeting - at) <= FARTHEST * ring.stride), meeting, near)
+    return np.where(meets & (np.abs(meeting - at) <= FARTHEST), meeting, near)
 
 
 def _foot(point: Complexes, centre: Complexes, direction: Complexes) -> Complexes:

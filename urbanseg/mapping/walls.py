@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 Complexes = NDArray[np.complex128]
@@ -28,10 +29,10 @@ NOISE_WINDOW = 17
 """Sides over which the noise is measured, about a line of their own; less where an outline is short."""
 STRAIGHT_SHARE = 25
 """Percentile of the noise in all windows that is taken: those with a corner have more."""
-MAX_NODES = 400
-"""Places at which an outline is cut; longer ones are cut at every other side, or more seldom, …"""
-MAX_STRIDE = 4
-"""… up to this stride; longer ones still are no building."""
+ALL_CUTS = 200
+"""Outlines of no more sides may be cut between any two of them; longer ones near their corners alone, …"""
+CORNER_TOLERANCE = 1.0
+"""… which Douglas and Peucker (1973) leave at this tolerance, in pixels."""
 TABLE_SIZE = 4_000_000
 """Pairs of places whose costs are held in memory at once."""
 
@@ -47,6 +48,7 @@ class Sides:
     """The sides of pixels along a ring, and sums of moments that give those of any piece at once."""
 
     starts: Complexes  # (n,) where each side begins
+    cuts: Indices  # sides before which the ring may be cut, ascending, the first of them 0
     sums: Floats  # (6, 2n + 1) of 1, x, y, x², y², xy over the first sides, walking round twice
 
     @classmethod
@@ -61,17 +63,13 @@ class Sides:
         middle = np.tile(starts + step[of] / pieces[of] / 2, 2)
         x, y = middle.real, middle.imag
         moments = np.stack([np.ones(len(x)), x, y, x * x, y * y, x * y]) * weight
-        return cls(starts, np.concatenate([np.zeros((6, 1)), np.cumsum(moments, axis=1)], axis=1))
+        cuts = np.arange(len(of)) if len(of) <= ALL_CUTS else _cuts(ring, pieces)
+        return cls(starts, cuts, np.concatenate([np.zeros((6, 1)), np.cumsum(moments, axis=1)], axis=1))
 
     @property
     def length(self) -> float:
         """Length of the ring in pixels."""
         return float(self.sums[0, len(self.starts)])
-
-    @property
-    def stride(self) -> int:
-        """Sides from one place where the ring may be cut to the next."""
-        return -(-len(self.starts) // MAX_NODES)
 
     def piece(self, begin: Any, end: Any) -> "Piece":
         """Moments of the sides from `begin` to before `end`."""
@@ -88,6 +86,18 @@ class Sides:
         begin = np.arange(count)
         piece = self.piece(begin, begin + window)
         return max(LEAST_NOISE, float(np.percentile(piece.about_itself() / piece.length, STRAIGHT_SHARE)))
+
+
+def _cuts(ring: Complexes, pieces: Indices) -> Indices:
+    """Sides at the corners of a ring and next to them, and the first one."""
+    closed = np.append(ring, ring[0])
+    line = shapely.simplify(
+        shapely.linestrings(np.column_stack([closed.real, closed.imag])), CORNER_TOLERANCE
+    )
+    kept = np.isin(ring, shapely.get_coordinates(line) @ np.array([1, 1j]))
+    corners = (np.cumsum(pieces) - pieces)[kept]
+    near = (corners[:, np.newaxis] + np.array([-1, 0, 1])) % pieces.sum()
+    return np.unique(np.append(near, 0))
 
 
 @dataclass(frozen=True)
@@ -204,7 +214,9 @@ def _batches(sizes: Sequence[int]) -> Iterator[list[int]]:
 def _places(ring: Sides, start: int) -> Indices:
     """Where the ring may be cut, from the start until it is reached again."""
     count = len(ring.starts)
-    return start + np.append(np.arange(0, count, ring.stride), count)
+    later = ring.cuts[ring.cuts >= start % count]
+    earlier = ring.cuts[ring.cuts < start % count]
+    return start - start % count + np.concatenate([later, earlier + count, [start % count + count]])
 
 
 def _costs(

@@ -10,8 +10,7 @@ from shapely.affinity import rotate
 
 from tests.unit.mapping.rasters import partitioned
 from urbanseg.mapping.outlines import trace
-from urbanseg.mapping.regularize import AREA_LIMIT, MAX_DIFFERENCE, regularize
-from urbanseg.mapping.walls import MAX_NODES, MAX_STRIDE
+from urbanseg.mapping.regularize import AREA_LIMIT, MAX_CUTS, MAX_DIFFERENCE, regularize
 
 PIXEL = 0.5
 TRANSFORM = Affine(PIXEL, 0, 500_000, 0, -PIXEL, 2_800_050)
@@ -150,11 +149,13 @@ def test_a_triangle_is_left_alone():
     assert regularize(staircase(triangle), PIXEL).tolist() == [None]
 
 
-def test_an_outline_that_is_too_long_is_left_alone():
-    side = PIXEL * MAX_NODES * MAX_STRIDE / 4
-    sizes = [side, side + PIXEL]
-    squares = np.array([shapely.box(0, 0, size, size) for size in sizes], dtype=object)
-    assert [made is None for made in regularize(squares, PIXEL)] == [False, True]
+def test_a_large_building_is_regularized_and_an_outline_with_too_many_corners_left_alone():
+    large = shapely.box(0, 0, 2000 * PIXEL, 1000 * PIXEL)
+    teeth = [shapely.box(x, -3, x + 3, 1) for x in range(0, 6 * MAX_CUTS, 6)]
+    comb = shapely.union_all([shapely.box(0, 0, 6 * MAX_CUTS, 9), *teeth])
+    made = regularize(np.array([large, comb], dtype=object), PIXEL)
+    assert made[0].normalize().equals(large.normalize())
+    assert made[1] is None
 
 
 def test_there_may_be_nothing_to_square():
