@@ -6,10 +6,10 @@ The footprints of Atlanta (SpaceNet 4, 43 polygons drawn by hand) are rasterized
 clean and with ragged edges: of the pixels on both sides of the edge, a quarter is flipped, ten
 times with other seeds. Both tools get these pixels, ours with what ``auto`` chooses, the peer with its
 own defaults and, since these suit other data, with tolerances of 1 m for its simplification and 1.5 m for
-parallel walls, which are best for it here. Each footprint is compared with the polygon of highest
+parallel walls. Each footprint is compared with the polygon of highest
 IoU: C-IoU is IoU·(1 − |a − b| / (a + b)) with the numbers of vertices (Zorzi et al. 2022,
-"PolyWorld"), the vertex ratio that of all vertices. Ours was developed on every other footprint,
-so the scores of both halves are printed, too. The last line is one JSON object.
+"PolyWorld"), the vertex ratio that of all vertices. The prices of walls were chosen on every other
+footprint, so the scores of both halves are printed, too. The last line is one JSON object.
 """
 
 import argparse
