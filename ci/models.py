@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from urbanseg.cli.guard import guarded
+from urbanseg.config import params
 from urbanseg.config.overlay import overlaid
 from urbanseg.errors import PipelineError
 
@@ -76,8 +77,15 @@ def prepare(name: str, data: Path, folder: Path) -> None:
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    params = overlaid((ROOT / "params.yaml").read_text(encoding="utf-8"), text, overlay.name)
-    (folder / "params.yaml").write_text(params.replace(DATA, str(data.resolve())), encoding="utf-8")
+    merged = overlaid((ROOT / "params.yaml").read_text(encoding="utf-8"), text, overlay.name)
+    (folder / "params.yaml").write_text(merged.replace(DATA, str(data.resolve())), encoding="utf-8")
+
+
+def targets(folder: Path) -> list[str]:
+    """What DVC makes of a model: its formats, and the scores on the cities that it was not trained on."""
+    cities = params.load(folder / "params.yaml").cities
+    held_out = [city for city, about in cities.items() if about.role == "holdout"]
+    return ["export", *(f"cities/{city}/dvc.yaml:evaluate" for city in held_out)]
 
 
 def main() -> None:
@@ -97,7 +105,7 @@ def main() -> None:
     for name in asked.names or SHIPPED:
         folder = asked.folder / name
         prepare(name, asked.data, folder)
-        done = subprocess.run([*DVC, *asked.until], cwd=folder, check=False)
+        done = subprocess.run([*DVC, *(asked.until or targets(folder))], cwd=folder, check=False)
         if done.returncode:
             raise PipelineError(f"the training of {name} stopped in {folder}; run it again to go on")
         fields = ROOT / OVERLAYS / "cards" / f"{name}.yaml"

@@ -42,6 +42,15 @@ def test_hold_outs_are_of_places_that_are_not_trained_on() -> None:
     assert len(set(seeds)) == len(seeds) == 50
 
 
+def test_scores_are_made_of_the_cities_that_were_not_trained_on(tmp_path: Path) -> None:
+    overlay = (ROOT / models.OVERLAYS / "s2-urban.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(overlaid((ROOT / "params.yaml").read_text(), overlay))
+    first, *rest = models.targets(tmp_path)
+    assert first == "export"
+    assert len(rest) == 20
+    assert all(target.startswith(("cities/copenhagen_", "cities/baltimore_")) for target in rest)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project with one overlay and one source."""
