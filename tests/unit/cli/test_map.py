@@ -97,7 +97,7 @@ def test_the_other_images_are_mapped_where_one_fails(model, image, tmp_path, cap
         run("broken.tif", image, "out", "--model", model, "--only", "classes", "--json")
     failed, mapped = json.loads(capsys.readouterr().out)
     assert failed["image"] == "broken.tif"
-    assert mapped["files"] == ["classes.tif", "classes.tif.aux.xml"]
+    assert "classes.tif" in mapped["files"]
     assert not (tmp_path / "out/broken").exists()
 
 
