@@ -43,6 +43,7 @@ from urbanseg.metrics.accumulate import merge
 from urbanseg.metrics.block_counts import CountsByBlock
 from urbanseg.metrics.bootstrap import Interval
 from urbanseg.metrics.counting import Plan, Readers, count_block
+from urbanseg.metrics.delivered import Delivered
 from urbanseg.metrics.segmentation import TEST, class_scores, mean
 from urbanseg.osm.simulated import lay_out, write
 from urbanseg.report import comparison
@@ -165,7 +166,8 @@ def counted(city: City, found: Raster, what: Plan, classes: Sequence[str]) -> Co
     readers = Readers(*(Band(Path("memory"), city.grid, v) for v in (city.truth, found, sure, city.split)))
     blocks = {window: count_block(readers, window, what)[1] for window in city.test}
     known = {window: counts for window, counts in blocks.items() if counts is not None}
-    return block_counts.from_scene(merge(city.grid, known, what, np.zeros(len(classes), np.int64)), classes)
+    scene = merge(city.grid, known, what, np.zeros(len(classes), np.int64))
+    return block_counts.from_scene(scene, classes, Delivered())
 
 
 def expected_miou(made: Mapping[str, City], factor: float) -> float:
