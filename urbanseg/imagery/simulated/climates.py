@@ -154,7 +154,7 @@ BOREAL = Climate(
         "scrub": {"moor": 2, "open taiga": 1, "scrub": 1},
         "rock": {"dark rock": 2, "quarry": 1},
         "grass": {"meadow": 3, "pasture": 2, "rough grass": 2},
-        "water": {"deep water": 4, "clear water": 2, "stained water": 1},
+        "water": {"deep water": 4, "calm water": 2, "stained water": 1},
     },
 )  # fmt: skip
 
@@ -164,10 +164,10 @@ CLIMATES: dict[str, Climate] = {
 }  # fmt: skip
 
 WATERS: dict[str, Weights] = {
-    "sea": {"deep water": 2, "clear water": 2, "turbid water": 3, "sediment water": 2, "shallow water": 1},
-    "water": {"deep water": 2, "clear water": 3, "green water": 2, "silty water": 1, "sediment water": 1,
-              "turbid water": 1, "algal water": 1, "stained water": 1},
-    "stream": {"clear water": 2, "turbid water": 2, "stained water": 2, "deep water": 1, "green water": 1},
+    "sea": {"deep water": 2, "calm water": 2, "murky water": 3, "sediment water": 2, "shallow water": 1},
+    "water": {"deep water": 2, "calm water": 3, "green water": 2, "silty water": 1, "sediment water": 1,
+              "murky water": 1, "algal water": 1, "stained water": 1},
+    "stream": {"calm water": 2, "murky water": 2, "stained water": 2, "deep water": 1, "green water": 1},
 }  # fmt: skip
 """Weights of the materials of waters where the climate has none of its own."""
 

@@ -35,6 +35,8 @@ from urbanseg.imagery.simulated.surfaces import SURFACES, Weights
 OWN = 0.16
 """Relative deviation of a spectrum from its table, in a world."""
 
+WATERS_OWN = 0.3
+"""Share of that deviation which each spectrum of water has of its own: waters of a place are alike."""
 GLINTING = 0.4
 """Share of the worlds whose waters mirror the sun a little."""
 
@@ -168,8 +170,10 @@ def _spectra(climate: Climate, season: Season, month: int, rng: np.random.Genera
     grey = rng.uniform(0, 0.9)
     for name in MADE:
         values[name] = grey * values[name].mean() + (1 - grey) * values[name]
+    light_of_water = np.exp(OWN * rng.standard_normal())
     for name in sorted(values):
         own = np.exp(OWN * rng.standard_normal() + OWN / 4 * rng.standard_normal(len(BANDS)))
+        own = light_of_water * own**WATERS_OWN if name in WATER_SPECTRA else own
         values[name] = np.clip(values[name] * own, 0.002, 0.9)
     if rng.random() < GLINTING:
         glint = min(rng.exponential(0.012), 0.05)
