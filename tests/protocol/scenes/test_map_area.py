@@ -9,9 +9,9 @@ import rasterio
 from tests.protocol.scenes.conftest import Town
 from tests.unit.workflows.painted import write_model
 from urbanseg.errors import PipelineError
-from urbanseg.workflows.running_model import load_model
 from urbanseg.workflows.map_many import map_area
 from urbanseg.workflows.map_result import Wishes
+from urbanseg.workflows.running_model import load_model
 
 BOX = [9.002, 48.725, 9.02, 48.735]
 
