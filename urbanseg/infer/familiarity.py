@@ -20,47 +20,6 @@ PER_SIDE = 7
 """Places along each side at which tiles are read."""
 
 
-def require_familiar(
-    image: Scene,
-    bands: Sequence[int],
-    name: str,
-    spec: Spec,
-    known: Mapping[str, Any],
-    *,
-    force: bool = False,
-) -> Domain | None:
-    """Refuse an image that is far from the model's training; warn of one that is unlike it.
-
-    Args:
-        image: in the units and pixels that the model is given.
-        bands: 1-based numbers of its bands, in the model's order.
-        name: of the image, for the user.
-        spec: of the model.
-        known: statistics of the training, from `backends.statistics`.
-        force: only warn.
-
-    Returns:
-        How far it is; None if too little of it is measured.
-
-    Raises:
-        PipelineError: if it is far, unless `force`.
-    """
-    found = judge(image, bands, spec, known)
-    if found is None or not found.is_unusual:
-        return found
-    sentence = (
-        f"{name} is {'nothing like' if found.is_foreign else 'unlike'} what the model was trained on "
-        f"(distance {found.score:.1f}; {WARN:g} is the edge of the training, {STOP:g} the limit): "
-        f"{'; '.join(found.reasons)}"
-    )
-    if found.is_foreign and not force:
-        raise PipelineError(
-            f"{sentence}; name another model with --model, or add --force to predict nevertheless"
-        )
-    log.warning("%s; look at the result before it is used", sentence)
-    return found
-
-
 def judge(image: Scene, bands: Sequence[int], spec: Spec, known: Mapping[str, Any]) -> Domain | None:
     """How far an open image is from a model's training; None if too little of it is measured.
 
@@ -74,6 +33,46 @@ def judge(image: Scene, bands: Sequence[int], spec: Spec, known: Mapping[str, An
     height, width = image.grid.shape
     apart = max(1, height // TILE_PX) * max(1, width // TILE_PX)
     return domain.distance(np.array(rows), known, spec, apart=apart) if rows else None
+
+
+def require_familiar(
+    image: Scene,
+    bands: Sequence[int],
+    spec: Spec,
+    known: Mapping[str, Any] | None,
+    name: str,
+    *,
+    force: bool = False,
+) -> Domain | None:
+    """Refuse an image that is nothing like a model's training; warn of one that is unlike it.
+
+    Args:
+        image: in the units and pixels that the model is given.
+        bands: 1-based numbers of its bands, in the model's order.
+        spec: of the model.
+        known: statistics of the training; None where nothing was kept.
+        name: of the image, for the sentence.
+        force: only warn.
+
+    Returns:
+        How far the image is from the training; None without statistics, or without tiles to compare.
+
+    Raises:
+        PipelineError: if it is nothing like the training, unless `force`.
+    """
+    found = judge(image, bands, spec, known) if known else None
+    if found and found.is_unusual:
+        sentence = (
+            f"{name} is {'nothing like' if found.is_foreign else 'unlike'} what the model was trained "
+            f"on (distance {found.score:.1f}; {WARN:g} is the edge of the training, {STOP:g} the limit): "
+            f"{'; '.join(found.reasons)}"
+        )
+        if found.is_foreign and not force:
+            raise PipelineError(
+                f"{sentence}; name another model with --model, or add --force to predict nevertheless"
+            )
+        log.warning("%s; look at the result before it is used", sentence)
+    return found
 
 
 def _sample(image: Scene, bands: Sequence[int]) -> list[NDArray[np.float64]]:

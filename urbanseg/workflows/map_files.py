@@ -24,9 +24,10 @@ from urbanseg.report import image_page
 from urbanseg.report.image_page import UNITS, ImageReport, amount
 from urbanseg.report.pictures import true_color, wording
 from urbanseg.workflows.map_frame import Frame, reading_on
+from urbanseg.workflows.map_model import RunningModel
 from urbanseg.workflows.map_result import Mapped
 from urbanseg.workflows.model_input.image import ModelInput
-from urbanseg.workflows.running_model import RunningModel
+from urbanseg.workflows.model_input.sources import Source
 
 NAME = "map"
 """Of the vector files, without their endings."""
@@ -162,25 +163,25 @@ def _headline(mapped: Mapped) -> list[tuple[str, str]]:
     return said
 
 
-def facts(mapped: Mapped, model: RunningModel, image: Path) -> list[tuple[str, str]]:
+def facts(mapped: Mapped, model: RunningModel, source: Source) -> list[tuple[str, str]]:
     """The provenance of a map, in words.
 
     Args:
         mapped: the map.
         model: that made it.
-        image: that it was made of; only its name is told.
+        source: the files that it was made of; only their names are told.
     """
     frame, options = mapped.frame, model.options
     height, width = frame.grid.shape
-    found = [("image", image.name), ("pixels", f"{width} × {height}")]
+    found = [("image", _names(source)), ("pixels", f"{width} × {height}")]
     if frame.pixel_m is not None:
         found.append(("pixel size", f"{frame.pixel_m:.4g} m"))
     crs = frame.crs
     found.append(("coordinates", "none" if crs is None else ":".join(crs.to_authority() or [crs.name])))
-    if digest := _digest(image):
-        found.append(("SHA-256 of the image", digest))
+    found += [(f"SHA-256 of {name}", digest) for name, digest in _digests(source).items()]
     return [
         *found,
+        *mapped.found,
         ("model", f"{model.name}: {model.spec.arch}, {model.spec.encoder}"),
         ("SHA-256 of the model", model.sha256),
         ("bands of the model", ", ".join(model.spec.bands)),
@@ -189,20 +190,19 @@ def facts(mapped: Mapped, model: RunningModel, image: Path) -> list[tuple[str, s
     ]
 
 
-def properties(mapped: Mapped, model: RunningModel, image: Path) -> dict[str, Any]:
+def properties(mapped: Mapped, model: RunningModel, source: Source) -> dict[str, Any]:
     """Properties of the STAC Item of a map.
 
     Args:
         mapped: the map.
         model: that made it.
-        image: that it was made of; only its name is told.
+        source: the files that it was made of; only their names are told.
     """
     known: dict[str, Any] = {
         "title": mapped.name,
-        "processing:lineage": f"land cover predicted from {image.name} by the model {model.name}",
+        "processing:lineage": f"land cover predicted from {_names(source)} by the model {model.name}",
         "processing:software": versions(),
-        "source:file": image.name,
-        "source:sha256": _digest(image),
+        "source:sha256": _digests(source),
         "model:name": model.name,
         "model:sha256": model.sha256,
         "gsd": mapped.frame.pixel_m,
@@ -219,8 +219,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _digest(image: Path) -> str | None:
-    return None if address(image) else sha256(image)
+def _names(source: Source) -> str:
+    return ", ".join(file.name for file in source.files)
+
+
+def _digests(source: Source) -> dict[str, str]:
+    """SHA-256 of the files on this machine, by name."""
+    return {file.name: sha256(file) for file in source.files if not address(file)}
 
 
 def zone_rows(zones: gpd.GeoDataFrame, most: int = 200) -> list[list[str]]:

@@ -17,15 +17,18 @@ from urbanseg.infer.scene import predict_scene
 from urbanseg.io import files, georeference, raster
 from urbanseg.io.output_folder import output_folder
 from urbanseg.mapping.stac_item import map_item
+from urbanseg.model.domain import STOP, WARN
 from urbanseg.report.image_page import Familiarity
 from urbanseg.report.pictures import colorize, png
 from urbanseg.workflows import map_files
 from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map, reading_on
+from urbanseg.workflows.map_model import RunningModel, load_model
 from urbanseg.workflows.map_result import Mapped, MapResult, Wishes
 from urbanseg.workflows.map_zones import measured, read_zones
+from urbanseg.workflows.model_input import sources
+from urbanseg.workflows.model_input.image import InputReport
 from urbanseg.workflows.model_input.opening import open_for_model
-from urbanseg.workflows.model_input.sources import Source, gather
-from urbanseg.workflows.running_model import RunningModel, load_model
+from urbanseg.workflows.model_input.sources import Source
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +38,12 @@ def map_image(
     out: str | Path | None = None,
     *,
     model: str | Path | None = None,
+    formats: Sequence[str] = ("gpkg", "parquet"),
+    zones: str | Path | None = None,
     bands: str | None = None,
     scale: str | None = None,
     mask: str | None = None,
     pixel_m: float | None = None,
-    formats: Sequence[str] = ("gpkg", "parquet"),
-    zones: str | Path | None = None,
     backend: str | None = None,
     force: bool = False,
     overwrite: bool = False,
@@ -48,17 +51,16 @@ def map_image(
     """Map the land cover of an image.
 
     Args:
-        path: a raster file that GDAL opens, or an address (``https://…``); or the bands of one scene in a
-            file each, or their folder.
+        path: a raster file that GDAL opens, an address (``https://…``), or the files of a scene's bands.
         out: folder for the files of ``urbanseg map``; None to write none.
-        model: name or folder of a model; the project's own if None.
-        bands: such as ``red=1,green=2,blue=3``; None to find them.
-        scale: such as ``10`` or ``1,-1000``: what makes the image's numbers those of the training; None
-            to tell.
-        mask: such as ``cloud=clouds.tif``; None for one that lies beside or in the image.
-        pixel_m: side of a pixel in metres of an image that does not say where it lies.
+        model: name of the registry, or folder of a model; the project's own if None.
         formats: vector formats to write, of `map_result.FORMATS`.
         zones: a vector file with polygons, in each of which classes are measured.
+        bands: such as ``red=1,green=2,blue=3``; None to find them.
+        scale: such as ``10`` or ``1,-1000``: factor, and what is added, to the units of the model's
+            training; None to tell it.
+        mask: such as ``SCL.tif`` or ``cloud=clouds.tif``; None for one that lies beside the image.
+        pixel_m: side of a pixel in metres of an image that does not say where it lies.
         backend: ``torch``, ``onnx``, ``openvino`` or ``openvino_int8``; None to choose.
         force: map an image that would be refused, with a warning.
         overwrite: write into a folder that holds other files.
@@ -69,27 +71,29 @@ def map_image(
     Raises:
         PipelineError: in one sentence, if the image cannot be mapped, and why.
     """
-    paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
-    (image, *others) = gather(paths, numbered=bands is not None)
-    if others:
-        raise PipelineError(f"{len(others) + 1} images are given, but one is mapped at a time; name one")
+    given = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+    found = sources.gather(given, numbered=bands is not None)
+    if len(found) > 1:
+        names = ", ".join(image.name for image in found[:3])
+        raise PipelineError(f"{len(found)} images are given ({names} …); map_image takes one at a time")
     running = load_model(model, backend)
-    wanted = {"classes", "confidence", "report", "item", *formats}
     wishes = Wishes(
-        wanted, None if zones is None else Path(zones), bands, scale, mask, pixel_m, force, tables=True
+        {"classes", "confidence", "report", "item", *formats},
+        None if zones is None else Path(zones),
+        bands, scale, mask, pixel_m, force, tables=True,
     )  # fmt: skip
     if out is not None:
         with output_folder(Path(out), overwrite=overwrite) as folder:
-            return _loaded(map_into(image, folder, running, wishes), folder, Path(out))
+            return _loaded(map_into(found[0], folder, running, wishes), folder, Path(out))
     with TemporaryDirectory() as temporary:
-        return _loaded(map_into(image, Path(temporary), running, wishes), Path(temporary), None)
+        return _loaded(map_into(found[0], Path(temporary), running, wishes), Path(temporary), None)
 
 
 def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) -> Mapped:
     """Map an image into an existing folder; memory is bounded by a strip, and by the polygons.
 
     Args:
-        source: the files of the image.
+        source: the files of an image.
         folder: empty.
         model: that maps it.
         wishes: what is written.
@@ -99,7 +103,7 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
     """
     zones = None if wishes.zones is None else read_zones(wishes.zones)
     image = source.files[0]
-    with _warnings(image) as warnings:
+    with _warnings(source) as warnings:
         with (
             raster.small_cache(),
             open_for_model(
@@ -113,11 +117,8 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
                     f"{image} does not say where it lies, so no zones can be laid on it; leave out --zones, "
                     "or give the image its place, for example with gdal_edit.py -a_srs -a_ullr"
                 )
-            known = model.statistics
-            distance = (
-                require_familiar(opened, opened.bands, opened.name, model.spec, known, force=wishes.force)
-                if known
-                else None
+            judged = require_familiar(
+                opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
             )
             strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
             outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
@@ -137,22 +138,23 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
             if zones is not None:
                 zones = measured(zones, found)
     name = wishes.title or opened.name
-    said = tuple(dict.fromkeys([*warnings, *opened.report.warnings]))
-    doubts = Familiarity(said, distance.score if distance else None)
-    mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts)
+    distance = None if judged is None else judged.score
+    doubts = Familiarity(tuple(dict.fromkeys(warnings)), distance, WARN, STOP)
+    said = _found(opened.report, source)
+    mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts, said)
     if formats:
         map_files.write_vectors(folder, layers, formats, frame, model.table, name)
     if zones is not None:
         map_files.write_zones(folder, zones)
-    _describe(folder, mapped, model, wishes, image, shown)
+    _describe(folder, mapped, model, wishes, source, shown)
     return mapped
 
 
 def _describe(
-    folder: Path, mapped: Mapped, model: RunningModel, wishes: Wishes, image: Path, shown: Any
+    folder: Path, mapped: Mapped, model: RunningModel, wishes: Wishes, source: Source, shown: Any
 ) -> None:
     """Write the pictures and texts that are wanted, and remove the rasters that are not."""
-    facts = map_files.facts(mapped, model, image)
+    facts = map_files.facts(mapped, model, source)
     if "preview" in wishes.outputs:
         codes = map_files.small(folder / "classes.tif", mapped.frame)
         (folder / "preview.png").write_bytes(png(colorize(codes, model.table)))
@@ -163,10 +165,10 @@ def _describe(
         page = map_files.page(folder, mapped, model, shown, facts, names)
         (folder / "report.html").write_text(page, encoding="utf-8")
     for name in {"classes", "confidence"} - set(wishes.outputs):
-        for path in folder.glob(f"{name}.tif*"):
+        for path in folder.glob(f"{name}.*"):
             path.unlink()
     if "item" in wishes.outputs:
-        properties = map_files.properties(mapped, model, image) | wishes.properties
+        properties = map_files.properties(mapped, model, source) | wishes.properties
         written = sorted(folder.iterdir())
         grid, crs = mapped.frame.grid, mapped.frame.crs
         item = map_item(mapped.name, grid, crs, model.table, properties, written)
@@ -208,25 +210,47 @@ def _loaded(mapped: Mapped, folder: Path, out: Path | None) -> MapResult:
     )
 
 
+def _found(report: InputReport, source: Source) -> list[tuple[str, str]]:
+    """What was found of an image, without the folders that it lies in."""
+    told = [
+        ("bands found", "; ".join(f"{own}: {where}" for own, where in report.bands.items())),
+        ("product", report.product or ""),
+        ("values", report.units),
+        ("resampling", report.resampling),
+        ("mask", report.mask),
+    ]
+    return [(name, _without_folders(text, source)) for name, text in told if text]
+
+
+def _without_folders(text: str, source: Source) -> str:
+    """A sentence with the names of files alone."""
+    masks = [source.mask[1]] if source.mask else []
+    for file in [*source.files, *masks]:
+        text = text.replace(str(file), file.name)
+    return text
+
+
 class _Collector(logging.Handler):
     """Keeps the warnings of the log."""
 
-    def __init__(self, image: Path) -> None:
+    def __init__(self, source: Source) -> None:
         super().__init__(logging.WARNING)
-        self.image, self.found = image, list[str]()
+        self.source, self.found = source, list[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a sentence, without the folder of the image."""
         if record.name == georeference.__name__:
             return  # of the placeholder that stands for no place; what the map lacks is said below
-        text = record.getMessage().replace(str(self.image), self.image.name)
-        self.found.append(text.removeprefix(f"{self.image.name}: "))
+        text = _without_folders(record.getMessage(), self.source)
+        for file in self.source.files:
+            text = text.removeprefix(f"{file.name}: ")
+        self.found.append(text)
 
 
 @contextmanager
-def _warnings(image: Path) -> Iterator[list[str]]:
+def _warnings(source: Source) -> Iterator[list[str]]:
     """The warnings that the library logs meanwhile."""
-    collector, library = _Collector(image), logging.getLogger("urbanseg")
+    collector, library = _Collector(source), logging.getLogger("urbanseg")
     library.addHandler(collector)
     try:
         yield collector.found

@@ -17,9 +17,9 @@ from urbanseg.io import files
 from urbanseg.io.output_folder import output_folder
 from urbanseg.workflows import new_city
 from urbanseg.workflows.map_image import map_into
+from urbanseg.workflows.map_model import RunningModel
 from urbanseg.workflows.map_result import Wishes
 from urbanseg.workflows.model_input.sources import Source, gather
-from urbanseg.workflows.running_model import RunningModel
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def map_all(
     """Map one image into a folder, or several into a folder each.
 
     Args:
-        images: files, folders of images, or addresses; files may be bands of one scene.
+        images: files, folders of images, or addresses.
         out: the folder to write.
         model: that maps them.
         wishes: what is written.
@@ -45,7 +45,7 @@ def map_all(
         PipelineError: if a folder holds no image, or the only image cannot be mapped.
     """
     found = gather(images, numbered=wishes.bands is not None)
-    if len(found) == 1 and (len(found[0].files) > 1 or not images[0].is_dir()):
+    if len(found) == 1 and not (images[0].is_dir() and len(found[0].files) == 1):
         return [_mapped(found[0], out, model, wishes, overwrite=overwrite)]
     summaries = []
     for image, folder in zip(tqdm(found, desc="images", unit="image"), _folders(found, out), strict=True):
@@ -53,7 +53,7 @@ def map_all(
             summaries.append(_mapped(image, folder, model, wishes, overwrite=overwrite))
         except PipelineError as error:
             log.error("error: %s", error)  # noqa: TRY400, a sentence without a traceback
-            summaries.append({"image": image.name, "error": str(error)})
+            summaries.append({"image": _label(image), "error": str(error)})
     return summaries
 
 
@@ -65,7 +65,7 @@ def map_area(
     wishes: Wishes,
     *,
     overwrite: bool,
-    source: dict[str, Any] | None = None,
+    archive: dict[str, Any] | None = None,
 ) -> Summary:
     """Download the Sentinel-2 scene of an area, and map it; the scene stays beside the map.
 
@@ -76,7 +76,7 @@ def map_area(
         model: that maps it.
         wishes: what is written.
         overwrite: whether the folder may hold other files.
-        source: further parameters of the scene, such as the address of another archive.
+        archive: further parameters of the scene, such as the address of another archive.
 
     Raises:
         PipelineError: if no suitable scene is found, or it cannot be mapped.
@@ -87,7 +87,7 @@ def map_area(
         raise missing_package(error, "pipeline", "or name an image instead of a place") from error
     section, told = new_city.scene_of_area(where, dates)
     try:
-        scene = StacScene.model_validate(section | (source or {}))
+        scene = StacScene.model_validate(section | (archive or {}))
     except ValidationError as error:
         raise PipelineError(
             f"the scene of the area cannot be asked for: {first_wrong(error, section)}"
@@ -104,12 +104,8 @@ def map_area(
             for name, value in item["properties"].items()
             if name.startswith(("source:", "eo:")) or name in {"constellation", "instruments", "datetime"}
         }
-        mapped = map_into(
-            Source(bands.stem, (bands,), ("scl", scl)),
-            folder,
-            model,
-            replace(wishes, title=title, properties=known),
-        )
+        source = Source(title, (bands,), ("scl", scl))
+        mapped = map_into(source, folder, model, replace(wishes, title=title, properties=known))
     files.remove(fetched)
     return _summary(mapped.summary(), out)
 
@@ -130,10 +126,15 @@ def _summary(found: Summary, out: Path) -> Summary:
     return found | {"folder": str(out), "files": written}
 
 
+def _label(image: Source) -> str:
+    """The name of an image with its ending, if it is one file."""
+    return image.files[0].name if len(image.files) == 1 else image.name
+
+
 def _folders(images: Sequence[Source], out: Path) -> list[Path]:
     """A folder for each image, of its name; with its ending, or a number, where others have the same."""
     stems = Counter(image.name for image in images)
-    names = [image.name if stems[image.name] == 1 else image.files[0].name for image in images]
+    names = [image.name if stems[image.name] == 1 else _label(image) for image in images]
     totals, seen, folders = Counter(names), Counter[str](), []
     for name in names:
         seen[name] += 1

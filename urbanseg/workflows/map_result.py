@@ -32,9 +32,8 @@ class Wishes:
         outputs: of `OUTPUTS`.
         zones: a vector file with polygons to measure classes in.
         bands: such as ``red=1,green=2,blue=3``; None to find them.
-        scale: such as ``10`` or ``1,-1000``: what makes the image's numbers those of the training; None
-            to tell.
-        mask: such as ``cloud=clouds.tif``; None for one that lies beside or in the image.
+        scale: such as ``10`` or ``1,-1000``; None to tell it.
+        mask: such as ``cloud=clouds.tif``; None for one that lies beside.
         pixel_m: side of a pixel in metres of an image that does not say where it lies.
         force: map what would be refused, with a warning.
         title: of the map; the image's name if None.
@@ -72,6 +71,8 @@ class Mapped:
     """Empty if no vector format was wanted."""
     zones: gpd.GeoDataFrame | None
     familiarity: Familiarity
+    found: list[tuple[str, str]]
+    """What was found of the image, in sentences: its bands, units, mask."""
 
     @property
     def road_length(self) -> float:

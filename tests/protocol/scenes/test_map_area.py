@@ -10,8 +10,8 @@ from tests.protocol.scenes.conftest import Town
 from tests.unit.workflows.painted import write_model
 from urbanseg.errors import PipelineError
 from urbanseg.workflows.map_many import map_area
+from urbanseg.workflows.map_model import load_model
 from urbanseg.workflows.map_result import Wishes
-from urbanseg.workflows.running_model import load_model
 
 BOX = [9.002, 48.725, 9.02, 48.735]
 
@@ -22,7 +22,7 @@ def mapped(town: Town, where: dict, dates: str | None = None, **more: object):
     source = {key: value for key, value in section.items() if key not in {"area", "dates", "provider"}} | more
     out = town.folder / "out"
     wishes = Wishes(force=True)
-    return map_area(where, dates or town.dates, out, model, wishes, overwrite=False, source=source), out
+    return map_area(where, dates or town.dates, out, model, wishes, overwrite=False, archive=source), out
 
 
 def test_a_place_is_found_downloaded_and_mapped(town: Town) -> None:

@@ -155,7 +155,7 @@ def test_an_image_that_is_unlike_the_training_is_warned_of_and_far_from_it_refus
     for name, image in (("noise", pixels), ("alike", training), ("unlike", 100 + 0.4 * training)):
         write_geotiff(tmp_path / f"{name}.tif", image.clip(0, 255).astype(np.uint8), ["red", "green", "blue"])
     with pytest.raises(
-        PipelineError, match=r"noise is nothing like .* \(distance \d.*pixel to pixel.*--force"
+        PipelineError, match=r"noise\.tif is nothing like .* \(distance \d.*pixel to pixel.*--force"
     ):
         run("noise.tif", "out", "--model", model)
     assert not (tmp_path / "out").exists()
@@ -165,7 +165,7 @@ def test_an_image_that_is_unlike_the_training_is_warned_of_and_far_from_it_refus
     run("alike.tif", "out", "--model", model)
     assert "what the model was trained on" not in caplog.text
     run("unlike.tif", "out", "--model", model)
-    assert "unlike is unlike what the model was trained on (distance " in caplog.text
+    assert "unlike.tif is unlike what the model was trained on (distance " in caplog.text
     assert "look at the result" in caplog.text
 
 

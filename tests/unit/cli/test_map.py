@@ -7,13 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-import rasterio
 from PIL import Image
 
 from tests.conftest import ROOT
 from tests.unit.workflows.painted import grid, painted, town, write_image, write_model
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
+from urbanseg.io import cog
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +136,43 @@ def test_files_of_somebody_else_are_kept_unless_overwritten(model, image, tmp_pa
     assert (tmp_path / "out/thesis.txt").read_text() == "mine"
 
 
-def test_other_units_are_refused_or_warned_of_in_the_report(model, tmp_path):
-    with rasterio.open(
-        "dark.tif", "w", driver="GTiff", count=3, height=96, width=128, dtype="float32", crs="EPSG:32640",
-        transform=grid().transform, photometric="RGB",
-    ) as file:  # fmt: skip
-        file.write((painted(town()) / 255).astype(np.float32))
-    with pytest.raises(PipelineError, match=r"dark\.tif holds values far smaller"):
-        run("dark.tif", "out", "--model", model)
-    run("dark.tif", "out", "--model", model, "--force", "--only", "report")
-    assert "the band red is around" in (tmp_path / "out/report.html").read_text()
+def test_warnings_stand_in_the_report_and_the_summary_without_folders(model, tmp_path, capsys):
+    Image.fromarray(painted(town()).transpose(1, 2, 0)).save("photo.png")
+    run(tmp_path / "photo.png", "out", "--model", model, "--json")
+    (found,) = json.loads(capsys.readouterr().out)
+    page = (tmp_path / "out/report.html").read_text()
+    assert len(found["warnings"]) == 2
+    assert all(warning in page for warning in found["warnings"])
+    assert str(tmp_path) not in page
+    assert found["areas_px"]["water"] == (town() == 2).sum()
+
+
+def test_a_pixel_size_that_is_given_makes_hectares(model, capsys):
+    Image.fromarray(painted(town()).transpose(1, 2, 0)).save("photo.png")
+    run("photo.png", "out", "--model", model, "--json", "--pixel-m", "0.5")
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["areas_ha"]["water"] == pytest.approx((town() == 2).sum() / 4e4)
+    assert found["crs"] is None
+    assert found["roads_m"] == pytest.approx(64, abs=4)
+
+
+def test_bands_in_a_file_each_are_one_image_with_its_mask(model, tmp_path, capsys):
+    for name, band in zip(("B04", "B03", "B02"), painted(town()), strict=True):
+        write_bands(tmp_path / f"scene_{name}.tif", band)
+    scl = np.full(town().shape, 4, np.uint8)
+    scl[:, :40] = 9  # cloud
+    write_bands(tmp_path / "scene_SCL.tif", scl)
+    files = sorted(tmp_path.glob("*.tif"))
+    run(*files, "out", "--model", model, "--json")
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["image"] == "scene"
+    assert found["unknown_ha"] >= 40 * 96 / 1e4
+    assert found["areas_ha"]["water"] == pytest.approx((town() == 2).sum() / 1e4)
+
+
+def write_bands(path, band):
+    with cog.writing(path, grid(), dtype="uint8") as out:
+        out.write(band)
 
 
 IMPORTED = """

@@ -45,7 +45,7 @@ def input_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="predict an image that is far from the training, in units, pixels or content",
+        help="map an image in other units, of far other pixels, or far from the training",
     )
 
 
@@ -67,9 +67,9 @@ def predict(asked: Namespace, folder: Path) -> None:
     from urbanseg.infer.scene import predict_scene
     from urbanseg.io import image_sheet, raster
     from urbanseg.report.pictures import colorize, png
+    from urbanseg.workflows.map_model import load_model
     from urbanseg.workflows.model_input import sources
     from urbanseg.workflows.model_input.opening import open_for_model
-    from urbanseg.workflows.running_model import load_model
 
     model = load_model(asked.model, asked.backend)
     found = sources.gather(asked.image, numbered=asked.bands is not None)
@@ -85,8 +85,7 @@ def predict(asked: Namespace, folder: Path) -> None:
             pixel_m=asked.pixel_m, force=asked.force, drafts=folder,
         ) as image,
     ):  # fmt: skip
-        if model.statistics:
-            require_familiar(image, image.bands, image.name, model.spec, model.statistics, force=asked.force)
+        require_familiar(image, image.bands, model.spec, model.known, str(image.files[0]), force=asked.force)
         strips = predict_scene(image, image.bands, model.predict, model.spec.classes, model.options)
         outputs.write(folder, image.own, image.back(strips), model.table, model.options)
     with raster.reading(folder / "classes.tif", image_sheet.PLACEHOLDER_CRS) as prediction:

@@ -2,8 +2,8 @@
 
 urbanseg map IMAGE… OUT, or urbanseg map --place NAME OUT. OUT gets classes.tif, confidence.tif, map.gpkg
 (polygons, roads and styles for QGIS), map.parquet, report.html and item.json; of several images, or of a
-folder of images, a folder of each. --model is a folder that the train stage wrote, or that of an exported
-format, which needs no PyTorch.
+folder of images, a folder of each. --model is the name of a model (urbanseg models list), a folder that the
+train stage wrote, or that of an exported format, which needs no PyTorch.
 
 exit codes: 0 done; 1 an error, in one sentence (of several images, if one of them failed; the others are
 mapped); 130 stopped by Ctrl-C; 143 stopped by SIGTERM
@@ -19,7 +19,8 @@ def arguments(parser: ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument(
         "words", type=Path, nargs="+", metavar="IMAGE… OUT",
-        help="images, folders of images or addresses (https://…), and last the folder to write",
+        help="images, folders of images, bands of a scene in a file each, or addresses (https://…); and last "
+        "the folder to write",
     )  # fmt: skip
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--place", help="instead of images: a place, whose Sentinel-2 scene is downloaded")
@@ -28,11 +29,10 @@ def arguments(parser: ArgumentParser) -> None:
         "--dates",
         help="of --place and --bbox: first and last day, 2023-05-01/2023-07-31; by default last year",
     )
-    parser.add_argument("--model", help="name or folder of the model; by default the project's own")
+    parser.add_argument("--model", help="name (urbanseg models list) or folder; by default the project's own")
     parser.add_argument(
         "--backend", choices=BACKENDS, help="what runs the model; by default torch, or onnx without PyTorch"
     )
-    input_arguments(parser)
     parser.add_argument(
         "--only", help="what is written, such as classes,confidence,gpkg,parquet,report,item,preview"
     )
@@ -40,6 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--zones", type=Path, help="vector file with polygons, in each of which classes are measured"
     )
+    input_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON, and nothing else")
 
@@ -50,7 +51,7 @@ def run(asked: Namespace) -> None:
 
     from urbanseg.errors import PipelineError
     from urbanseg.workflows.map_many import map_all, map_area
-    from urbanseg.workflows.running_model import load_model
+    from urbanseg.workflows.map_model import load_model
 
     *images, out = asked.words
     wishes = _wishes(asked)

@@ -1,4 +1,4 @@
-"""A model that is ready to run: its network, what it was trained on, and the classes it tells apart."""
+"""The model that a map is made by."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ class RunningModel:
     spec: Spec
     table: ClassTable
     options: PredictParams
-    statistics: Mapping[str, Any] | None = None
-    """Of its training, by which images are told that are unlike it; None where nothing was kept."""
+    known: Mapping[str, Any] | None = None
+    """Statistics of its training; None where nothing was kept."""
 
 
-def load_model(name_or_folder: str | Path | None = None, backend: str | None = None) -> RunningModel:
+def load_model(name: str | Path | None = None, backend: str | None = None) -> RunningModel:
     """Load a model; in a project's folder, with the predict section and the colours of its params.yaml.
 
     Args:
-        name_or_folder: name of a model of ``urbanseg models list``, or folder of a segmenter or of an
-            exported format; the project's own model if None.
+        name: of the registry, or the folder of a segmenter or of an exported format; the project's own
+            model if None.
         backend: key of `backends.BACKENDS`; as the parameters say if None, else torch, or onnx without it.
 
     Raises:
         PipelineError: if it is missing or damaged, or cannot run here.
     """
-    model = registry.find(name_or_folder or paths.MODEL)
+    model = registry.find(name or paths.MODEL)
     params = load(paths.PARAMS) if paths.PARAMS.exists() else None
     options = params.predict if params else PredictParams()
     if backend or not (params or find_spec("torch")):
@@ -57,4 +57,5 @@ def load_model(name_or_folder: str | Path | None = None, backend: str | None = N
     if params and set(spec.classes) == set(params.classes):  # by the project's values, where it knows them
         predict, spec = backends.for_classes(predict, spec, list(params.classes), model)
     table = images.class_table(spec.classes, params.class_table if params else None)
-    return RunningModel(model.resolve().name, digest, predict, spec, table, options, known)
+    label = name if isinstance(name, str) and name != str(model) else model.resolve().name
+    return RunningModel(label, digest, predict, spec, table, options, known)
