@@ -57,9 +57,10 @@ unit protocol pipeline: setup   ## a part of the tests
 test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
 	$(PYTEST) -m slow
 
-test-qgis: setup        ## files and projects in real QGIS, which root gets by apt: a gigabyte
+test-qgis: AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+test-qgis: setup        ## files and projects in real QGIS, which apt installs: a gigabyte
 	QT_QPA_PLATFORM=offscreen /usr/bin/python3 -c "import qgis.core" 2>/dev/null \
-		|| { apt-get update -qq && apt-get install -qq --no-install-recommends python3-qgis qgis-providers; }
+		|| { $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -qq --no-install-recommends python3-qgis qgis-providers; }
 	URBANSEG_NEEDS_QGIS=1 pytest tests/qgis
 
 check: lint types       ## lint and types alone

@@ -45,11 +45,16 @@ def test_a_second_run_does_nothing(project):
     ("key", "value", "concerned"),
     [
         ("cities.oasis.title", "Another name", {"report"}),
-        ("evaluate.boundary_tolerance_m", 20, {f"evaluate@{c}" for c in CITIES} | {"overall", "report"}),
+        (
+            "evaluate.boundary_tolerance_m",
+            20,
+            {f"{s}@{c}" for s in ("evaluate", "project") for c in CITIES} | {"overall", "report"},
+        ),
         (
             "vectorize.min_area_m2",
             900,
-            {f"{s}@{c}" for s in ("vectorize", "evaluate") for c in CITIES} | {"overall", "report"},
+            {f"{s}@{c}" for s in ("vectorize", "evaluate", "project") for c in CITIES}
+            | {"overall", "report"},
         ),
         pytest.param("predict.overlap", 16, AFTER_MODEL - {"export"}, marks=pytest.mark.slow),
         pytest.param(

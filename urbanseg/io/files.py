@@ -113,7 +113,9 @@ def atomic_files(folder: Path) -> Iterator[Path]:
         made.mkdir()
         yield made
         names = [path.relative_to(made) for path in sorted(made.rglob("*")) if path.is_file()]
-        _permit(made)
+        for name in names:
+            if not (folder / name).exists():
+                _permit(made / name)
         for name in names:
             if (folder / name).is_dir():
                 raise PipelineError(
@@ -225,7 +227,8 @@ def _is_folder(path: Path) -> bool:
 
 def _put(made: Path, path: Path) -> None:
     """Rename `made` to `path`; at any time, either the old or the new one exists."""
-    _permit(made)
+    if not path.is_file():  # whoever replaces a file has given the new one its permissions, or may
+        _permit(made)
     if made.is_dir() and path.is_dir():
         replace_folder(made, path)
     elif made.is_dir() and path.exists():

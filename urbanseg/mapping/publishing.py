@@ -9,12 +9,11 @@ by COPY, a batch at a time, so memory does not grow with the map.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import geopandas as gpd
 import pandas as pd
-import psycopg
 import shapely
 import sqlalchemy as sa
 
@@ -121,11 +120,15 @@ def copy_rows(connection: sa.Connection, schema: str, name: str, keys: Sequence[
     columns = ", ".join(map(quote, (*KEYS, *attributes.column_names, GEOMETRY)))
     values = [column.to_pylist() for column in attributes.columns]
     geometries = shapely.to_wkb(shapes, hex=True, include_srid=True).tolist()
-    cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {quote(schema)}.{quote(name)} ({columns}) FROM STDIN") as copy:
-        for row in zip(*values, geometries, strict=True):
-            copy.write_row((*keys, *row))
-    cursor.close()
+    database = connection.dialect.dbapi
+    assert database is not None  # noqa: S101, it is connected
+    command = f"COPY {quote(schema)}.{quote(name)} ({columns}) FROM STDIN"
+    try:
+        with closing(connection.connection.cursor()) as cursor, cursor.copy(command) as copy:
+            for row in zip(*values, geometries, strict=True):
+                copy.write_row((*keys, *row))
+    except database.Error as error:
+        raise sa.exc.OperationalError("COPY", None, error) from error
 
 
 @contextmanager
@@ -137,7 +140,7 @@ def translate_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+    except sa.exc.SQLAlchemyError as error:
         reason = redact_message(str(getattr(error, "orig", None) or error))
         raise PipelineError(
             f"the database could not be written, and is left as it was ({reason}); check DATABASE_URL or "
