@@ -34,8 +34,7 @@ def main(city: str, params: Params) -> None:
             paths.labels(city),
             errors,
         )
-        title = params.city(city).title or city
-        write_city_project(made / f"{city}.qgz", title, shown, params.class_table, worst, made)
+        write_city_project(made / f"{city}.qgz", city, shown, params.class_table, worst, made)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from urbanseg import paths
 from urbanseg.classes import ClassTable
 from urbanseg.config.params import CityParams, Params
 from urbanseg.io import files, raster
-from urbanseg.mapping.export import map_files
 from urbanseg.report import curves, page, quality, scores, vectors, views
 from urbanseg.report.page import CityReport
 from urbanseg.report.pictures import wording
@@ -55,7 +54,11 @@ def read_city(name: str, params: CityParams, table: ClassTable, cities: int) -> 
     )
     tables = require(paths.evaluation_dir(name), paths.city_stage("evaluate", name))
     pictures = views.read_views(rasters, table)
-    made = {form: path for form, path in map_files(paths.map_dir(name), name).items() if path.exists()}
+    made = {
+        form: path
+        for form, ending in paths.MAP_ENDINGS.items()
+        if (path := paths.map_dir(name) / f"{name}{ending}").exists()
+    }
     downloads = {
         form: Artefact(path, MAP_FORMATS.get(form, form), size=path.stat().st_size)
         for form, path in made.items()

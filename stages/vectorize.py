@@ -44,7 +44,7 @@ def main(city: str, params: Params) -> None:
 
     described = paths.prediction_dir(city) / paths.item(city).name
     said = files.read_json(described)["properties"] if described.exists() else {}
-    about = About(params.city(city).title or city, said.get("attribution", ""))
+    about = About(city, said.get("attribution", ""))
     formats, pixel_m = params.vectorize.formats, grid.resolution
     write_map(paths.map_dir(city), city, layers, layer_styles(table), formats, pixel_m, about, table)
 

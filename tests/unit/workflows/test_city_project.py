@@ -16,7 +16,8 @@ from urbanseg.display.thumbnails import present_scene
 from urbanseg.grid import Grid, Window
 from urbanseg.io import cog
 from urbanseg.metrics import block_tables
-from urbanseg.metrics.block_counts import ROAD_COUNTS, SIDES, CountsByBlock
+from urbanseg.metrics.block_counts import SIDES, CountsByBlock
+from urbanseg.metrics.road_counts import ROAD_COUNTS
 from urbanseg.workflows.city_project import error_codes, worst_blocks
 
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 60, 80)
