@@ -20,6 +20,7 @@ from tests.protocol.scenes.conftest import Town
 from tests.protocol.scenes.nominatim import TOWN
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
 from urbanseg.config.params import load
+from urbanseg.imagery.sentinel2 import area as area_of
 from urbanseg.imagery.sentinel2.retry import ResponseError
 from urbanseg.imagery.sentinel2.stac import Stac
 from urbanseg.workflows import city_pipelines
@@ -154,7 +155,7 @@ def test_an_unreachable_catalogue_is_named_without_the_query(town: Town, closed:
     """The client is given the address that parameters cannot have, so that urllib3's sentence holds it."""
     town.write(town.scene("earth_search", patience={"attempts": 1, "wait_s": 0, "timeout_s": 5}))
     scene: Any = load(Path("params.yaml")).cities["town"].scene
-    area = stages.scene.area.find(scene.area, scene.patience)
+    area = area_of.find(scene.area, scene.patience)
     for address in (f"{closed}/stac?key={PLANTED}", f"{closed}/stac?{PLANTED}"):
         archive = Stac(scene.model_copy(update={"url": address}))
         with pytest.raises(ResponseError, match="Max retries exceeded") as caught:
@@ -163,7 +164,7 @@ def test_an_unreachable_catalogue_is_named_without_the_query(town: Town, closed:
 
 
 def test_what_an_archive_says_enters_the_item_without_secrets() -> None:
-    grid = stages.scene.area.grid(stages.scene.area.Area("x", TOWN), "EPSG:32632", 10.0)
+    grid = area_of.grid(area_of.Area("x", TOWN), "EPSG:32632", 10.0)
     properties = {
         "source:archive": {"url": f"https://{PLANTED}@127.0.0.1/stac?key={PLANTED}"},
         "source:products": [{"id": f"https://bob:{PLANTED}@127.0.0.1/S2A", "baseline": "05.09"}],

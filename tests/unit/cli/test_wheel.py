@@ -186,7 +186,7 @@ def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path, words):
         (["assess", "demo", "points.gpkg"], "points.gpkg does not exist"),
         (
             ["publish", "demo"],
-            "needs the package psycopg; install it with: pip install 'urbanseg[postgis]'",
+            "needs the package sqlalchemy; install it with: pip install 'urbanseg[postgis]'",
         ),
         (["merge", "merged", "a", "b"], "install it with: pip install 'urbanseg[train]'"),
         (

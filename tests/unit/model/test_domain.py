@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.unit.imagery.simulated.test_rendering import scene
 from urbanseg.errors import PipelineError
-from urbanseg.imagery.simulated import rendering, surfaces
+from urbanseg.imagery.simulated import rendering, surfaces, world
 from urbanseg.io import raster
 from urbanseg.model import domain
 from urbanseg.model.spec import Spec
@@ -28,7 +28,8 @@ def render(folder, seed, style, side_m, **changes):
     extract = folder / "city.osm.pbf"
     write(extract, lay_out(style, seed, plan.bounds), plan.crs)
     features = read_features(extract, surfaces.RULES, skip=surfaces.SKIP, keep_tags=surfaces.KEEP_TAGS)
-    rendering.render(features, plan, params, folder / "scene.tif", folder / "scl.tif")
+    drawn = world.of_scene(params, plan)
+    rendering.render(features, plan, params, drawn, folder / "scene.tif", folder / "scl.tif")
     return raster_of(folder / "scene.tif")
 
 
