@@ -15,7 +15,9 @@ from tests.pipeline.project import short
 from urbanseg.cli.main import VERBS
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+AFTER_PREDICTION = {
+    f"{stage}@{city}" for stage in ("vectorize", "evaluate", "project") for city in CITIES
+} | {
     "overall",
     "report",
 }
@@ -66,7 +68,10 @@ def test_a_second_run_does_nothing(project):
         pytest.param(
             "cities.oasis.scene.noise",
             0.01,
-            {f"{s}@oasis" for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate")}
+            {
+                f"{s}@oasis"
+                for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate", "project")
+            }
             | {"dataset", "overall", "report"},
             marks=pytest.mark.slow,
         ),
@@ -109,7 +114,8 @@ ALL_STAGES = {
             "urbanseg/config/vectorize.py",
             "Field(",
             "Field( ",
-            {f"{s}@{c}" for s in ("vectorize", "evaluate") for c in CITIES} | {"params", "overall", "report"},
+            {f"{s}@{c}" for s in ("vectorize", "evaluate", "project") for c in CITIES}
+            | {"params", "overall", "report"},
         ),
         ("urbanseg/cli/guard.py", "def guarded(", "def  guarded(", set()),
     ],

@@ -14,7 +14,9 @@ from tests.pipeline.project import Project
 from urbanseg.errors import PipelineError
 
 CITIES = ("demo", "oasis")
-AFTER_PREDICTION = {f"{stage}@{city}" for stage in ("vectorize", "evaluate") for city in CITIES} | {
+AFTER_PREDICTION = {
+    f"{stage}@{city}" for stage in ("vectorize", "evaluate", "project") for city in CITIES
+} | {
     "overall",
     "report",
 }

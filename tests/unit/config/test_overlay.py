@@ -10,7 +10,7 @@ from urbanseg.errors import PipelineError
 
 BASE = (ROOT / "params.yaml").read_text()
 OVERLAYS = sorted((ROOT / "params").rglob("*.yaml"))
-IN_LINE = {"augment", "split"}
+IN_LINE = {"augment", "classes", "split"}
 """Sections that an overlay replaces as a whole, as params.yaml has them in one line."""
 
 
