@@ -6,15 +6,13 @@ follow. It holds no date of its making, so equal maps give equal bytes. Needs no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from urbanseg.classes import CONFIDENCE_SCALE, ClassTable
 from urbanseg.report import pictures
-from urbanseg.report.page import data_uri
+from urbanseg.report.page import data_uri, templates
 from urbanseg.report.pictures import PalettedImage, Rgb
 
 RAMP = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
@@ -98,13 +96,7 @@ class ImageReport:
 
 def render(report: ImageReport) -> str:
     """The page as HTML; equal reports give equal text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     total = sum(report.areas.values()) + report.unknown
     wording = pictures.wording(report.table)
     rows = [

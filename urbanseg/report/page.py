@@ -84,13 +84,7 @@ def render(
     Returns:
         The whole page; equal inputs give equal text.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters |= {"pill": pill, "score": scores.score, "grouped": scores.grouped}
     return environment.get_template("page.html").render(
         cities=[_city(city, params, side_of(len(cities))) for city in cities],
@@ -100,6 +94,17 @@ def render(
         params=_as_yaml(params.model_dump(mode="json")),
         train=params.train,
         overall=params.evaluate.targets.get("overall"),
+    )
+
+
+def templates() -> Environment:
+    """The templates of pages; what a page does not give them is an error."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

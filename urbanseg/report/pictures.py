@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
+from urbanseg.display.stretch import stretch_of, stretched
 from urbanseg.grid import SPLITS
 
 RGBA = tuple[int, int, int, int]
@@ -21,12 +22,6 @@ Rgb = NDArray[np.uint8]
 Wording = Callable[[str], str]
 """Turns a class's name into its label."""
 
-STRETCH = (2.0, 98.0)
-"""Percentiles of the valid pixels that become black and white."""
-MIDTONE = 0.4
-"""Brightness to which the median of a dark picture is lifted, as cameras expose."""
-LEAST_GAMMA = 1 / 2.2
-"""The strongest lift: that of a display for linear light."""
 NODATA_RGB = 245
 """Grey of scene pixels without data: neither the black of water nor the white of cloud."""
 CONFIDENCE_STEPS = 50
@@ -83,20 +78,10 @@ def true_color(
     Returns:
         ``(height, width, 3)`` uint8.
     """
-    values = bands.astype(np.float32)
-    valid = valid & np.isfinite(values).all(axis=0)
-    picture = np.full((*valid.shape, 3), NODATA_RGB, dtype=np.uint8)
-    if not valid.any():
-        return picture
+    valid = valid & np.isfinite(bands.astype(np.float32)).all(axis=0)
     sample = valid if ground is None or not (valid & ground).any() else valid & ground
-    low, high = np.percentile(values[:, sample], STRETCH, axis=1)
-    width = float((high - low).max())
-    if width <= 0:
-        low, width = low - 0.5, 1.0
-    stretched = np.clip((values - low[:, np.newaxis, np.newaxis]) / width, 0, 1)
-    middle = float(np.median(stretched[:, sample]))
-    gamma = max(np.log(MIDTONE) / np.log(middle), LEAST_GAMMA) if 0 < middle < MIDTONE else 1.0
-    picture[valid] = np.round(stretched[:, valid] ** gamma * 255).astype(np.uint8).T
+    picture = stretched(bands, valid, stretch_of(bands, sample))
+    picture[~valid] = NODATA_RGB
     return picture
 
 

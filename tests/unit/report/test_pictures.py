@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from urbanseg.classes import IGNORE, ClassTable, LandClass
+from urbanseg.display.stretch import MIDTONE
 from urbanseg.report import pictures
 
 TABLE = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "bare_soil", "#e67e22")))
@@ -66,7 +67,7 @@ def test_a_dark_scene_is_lifted_to_the_middle_and_a_bright_one_left_alone() -> N
     rng = np.random.default_rng(0)
     valid = np.ones((100, 100), dtype=bool)
     reflectance = rng.gamma(2, 300, (3, 100, 100))
-    assert np.median(pictures.true_color(reflectance, valid)) == pytest.approx(pictures.MIDTONE * 255, abs=2)
+    assert np.median(pictures.true_color(reflectance, valid)) == pytest.approx(MIDTONE * 255, abs=2)
     even = np.linspace(0, 255, 10_000).reshape(1, 100, 100)
     assert np.median(pictures.true_color(even, valid)) == pytest.approx(127.5, abs=1)
 
