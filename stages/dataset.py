@@ -40,7 +40,13 @@ def main(params: Params) -> None:
 
     first = scenes[cities[0]]
     summary = statistics.summary(
-        tiles, left_out, moments, first.descriptions, first.dtype, params.class_table.names
+        tiles,
+        left_out,
+        moments,
+        first.descriptions,
+        first.dtype,
+        [info.grid.resolution for info in scenes.values()],
+        params.class_table.names,
     )
     tables.write(paths.DATASET, tiles)
     files.write_json(paths.DATASET_SUMMARY, summary | {"sha256": digests})

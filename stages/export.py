@@ -9,7 +9,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params
 from urbanseg.dataset.samples import read_spread
 from urbanseg.infer.backends import digest
-from urbanseg.io import files, raster, tables
+from urbanseg.io import files, tables
 from urbanseg.model import domain
 from urbanseg.model.spec import read_spec
 
@@ -47,7 +47,6 @@ def main(params: Params) -> None:
                 params.predict,
                 read,
                 classes,
-                pixel_m=pixel_m(),
                 known=known,
             )
         used = sorted((folder / params.predict.backend).glob("*"))  # PyTorch runs the segmenter itself
@@ -57,12 +56,6 @@ def main(params: Params) -> None:
             {"backend": params.predict.backend, "sha256": {path.name: files.sha256(path) for path in used}},
         )
     files.write_json(paths.EXPORT_METRICS, metrics)
-
-
-def pixel_m() -> float:
-    """Side of the pixels of the first train city, in metres."""
-    first = next(iter(files.read_json(paths.DATASET_SUMMARY)["sha256"]))
-    return raster.describe(paths.scene(first)).grid.resolution
 
 
 if __name__ == "__main__":

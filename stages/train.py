@@ -12,7 +12,7 @@ from urbanseg.learn.curves import curve_files
 from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
-from urbanseg.model.spec import Spec
+from urbanseg.model.spec import Spec, pixel_sizes
 from urbanseg.redact import excerpt
 
 
@@ -74,6 +74,8 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
             encoder=params.train.encoder,
             upsample=params.train.upsample,
             made_with=segmenter.made_with(),
+            units="uint8" if summary["dtype"] == "uint8" else None,
+            **pixel_sizes(*summary["resolution_m"]),
         )
         sources = {city: Source(paths.scene(city), paths.labels(city)) for city in summary["sha256"]}
     except (LookupError, TypeError, ValueError) as error:

@@ -142,6 +142,7 @@ def summary(
     moments: BandMoments,
     bands: Sequence[str],
     dtype: str,
+    resolutions: Sequence[float],
     names: Sequence[str],
 ) -> dict[str, Any]:
     """The training set as plain values for JSON, without the digests of its rasters.
@@ -152,6 +153,7 @@ def summary(
         moments: of the bands over the train pixels.
         bands: names of the bands.
         dtype: of the scenes' pixels.
+        resolutions: sides of the scenes' pixels, in metres.
         names: of the classes, in order of their ids.
 
     Returns:
@@ -166,6 +168,7 @@ def summary(
     return {
         "bands": bands,
         "dtype": dtype,
+        "resolution_m": [round(size, DIGITS) for size in (min(resolutions), max(resolutions))],
         "classes": names,
         "mean": [round(m, DIGITS) for m in moments.mean],
         "std": [round(s, DIGITS) for s in moments.std],

@@ -112,7 +112,6 @@ def write(
     spec: Spec,
     calibration: Callable[[], Sequence[NDArray[np.float32]]],
     *,
-    pixel_m: float | None = None,
     windows: PredictParams | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> None:
@@ -125,7 +124,6 @@ def write(
         network: the segmenter, on the CPU.
         spec: what it was trained for.
         calibration: gives pixels ``(1, bands, height, width)`` of training tiles; asked for int8 only.
-        pixel_m: side of the pixels that it was trained on, None if unknown.
         windows: the `predict` section, for the size of tiles that other programs are told.
         known: statistics of the training (`urbanseg.model.domain`), put beside each format.
 
@@ -133,7 +131,7 @@ def write(
         PipelineError: if the architecture can't be captured.
     """
     wanted = [name for name in EXPORT_FILES if name in set(formats)]
-    metadata = onnx_metadata(spec, pixel_m, windows)
+    metadata = onnx_metadata(spec, windows)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part") as name:
         path = {made: Path(name) / made / file for made, file in EXPORT_FILES.items()}
         makers: dict[str, Callable[[], None]] = {

@@ -34,12 +34,11 @@ SAME = 1e-5
 """Relative difference of weights that are the same but for a factor of each filter."""
 
 
-def onnx_metadata(spec: Spec, pixel_m: float | None, windows: PredictParams | None) -> dict[str, str]:
+def onnx_metadata(spec: Spec, windows: PredictParams | None) -> dict[str, str]:
     """Properties of a graph that takes pixels as the scene stores them.
 
     Args:
         spec: of the model.
-        pixel_m: side of the pixels that it was trained on; left out if unknown.
         windows: the `predict` section, by whose windows others should cut; left out if unknown.
 
     Returns:
@@ -54,8 +53,8 @@ def onnx_metadata(spec: Spec, pixel_m: float | None, windows: PredictParams | No
         "seg_small_segment": 0,
         **_standardization([0.0] * bands, [1 / BYTE] * bands),
     }
-    if pixel_m is not None:
-        content["resolution"] = round(100 * pixel_m, 4)  # centimetres
+    if spec.resolution_m is not None:
+        content["resolution"] = round(100 * spec.resolution_m, 4)  # centimetres
     if windows is not None:
         content["tiles_size"] = windows.size
         content["tiles_overlap"] = max(OVERLAP, round(100 * windows.overlap / windows.size, 2))

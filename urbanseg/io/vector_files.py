@@ -13,6 +13,8 @@ from itertools import chain
 from pathlib import Path
 from xml.parsers import expat
 
+import pyogrio
+
 from urbanseg.errors import PipelineError
 from urbanseg.io import drivers
 
@@ -64,6 +66,26 @@ def require_plain(path: Path) -> None:
         _require_plain_xml(path)
     elif not head.startswith(BINARY) and not (head.startswith(SQLITE) and head[68:72] in GEOPACKAGE):
         raise _unknown(path)
+
+
+def only_layer(path: Path, advice: str) -> str:
+    """Name of the one layer with shapes of a vector file, which `require_plain` lets pass.
+
+    Args:
+        path: of the file.
+        advice: what to do if there are several, for the error.
+
+    Raises:
+        PipelineError: if there are several layers, or none.
+        pyogrio.errors.DataSourceError: if GDAL cannot open it.
+    """
+    require_plain(path)
+    layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+    if len(layers) != 1:
+        raise PipelineError(
+            f"{path} has the layers {', '.join(layers) or 'without shapes'}, where one is taken; {advice}"
+        )
+    return str(layers[0])
 
 
 def _require_plain_archive(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ glinting roof must not dominate a batch."""
 
 UNITS = {"reflectance_10000": 10_000.0, "reflectance": 1.0, "uint8": 255.0}
 """What a model's pixels may be, surface reflectance × 10000 or 0–1 or colours of 8 bits; and their 100 %."""
+
+S2_NAME = re.compile(r"b\d{1,2}a?", re.IGNORECASE)
+"""How Sentinel-2's bands are called."""
 
 MOST_UPSAMPLE = 8
 """How many times an image is enlarged, at most."""
@@ -73,6 +77,16 @@ class Spec:
         std = np.asarray(self.std, np.float32)[:, None, None]
         scores: NDArray[np.float32] = np.clip((pixels.astype(np.float32) - mean) / std, -CLIP, CLIP)
         return scores
+
+
+def pixel_sizes(smallest: float, largest: float) -> dict[str, float]:
+    """`Spec.resolution_m` and `Spec.resolution_factor` of a training on pixels of these sizes, in metres.
+
+    The size is the geometric mean, and the factor reaches `Spec.resolution_factor` beyond both.
+    """
+    middle = math.sqrt(smallest * largest)
+    factor = Spec.resolution_factor * largest / middle
+    return {"resolution_m": round(middle, 6), "resolution_factor": round(factor, 6)}
 
 
 def read_spec(folder: Path) -> Spec:

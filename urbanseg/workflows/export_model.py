@@ -33,7 +33,6 @@ def export_and_compare(
     read: Callable[[str, int], Samples],
     classes: Sequence[str],
     *,
-    pixel_m: float | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a model in each format asked for, and in the one that prediction needs; compare each.
@@ -45,7 +44,6 @@ def export_and_compare(
         predict: the `predict` section.
         read: tiles of a split by its name, at most so many.
         classes: names of the labels' values, in order.
-        pixel_m: side of the pixels that it was trained on, None if unknown.
         known: statistics of the training, from `training_statistics`.
 
     Returns:
@@ -64,7 +62,6 @@ def export_and_compare(
         network,
         spec,
         calibration=lambda: [as_input(p[None]) for p, _ in read("train", options.calibration_tiles)],
-        pixel_m=pixel_m,
         windows=predict,
         known=known,
     )

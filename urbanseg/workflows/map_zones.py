@@ -27,15 +27,9 @@ def read_zones(path: Path) -> gpd.GeoDataFrame:
     """
     if not path.exists():
         raise PipelineError(f"{path} does not exist; correct the path of --zones")
-    vector_files.require_plain(path)
     try:
-        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-        if len(layers) != 1:
-            raise PipelineError(
-                f"{path} has the layers {', '.join(layers) or 'without shapes'}, where --zones takes a file "
-                "with one; put the zones into a file of their own"
-            )
-        zones = pyogrio.read_dataframe(path, layer=layers[0])
+        layer = vector_files.only_layer(path, "put the zones into a file of their own")
+        zones = pyogrio.read_dataframe(path, layer=layer)
     except (
         CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError,
         shapely.errors.GEOSException, ValueError,

@@ -230,15 +230,10 @@ def _raster_labels(path: Path, classes: ClassTable) -> Entry:
 
 
 def _vector_labels(path: Path, attribute: str | None, classes: ClassTable) -> Entry:
-    vector_files.require_plain(path)
+    advice = "add the city without --labels, and write labels.layer by hand (docs/labels.md)"
     try:
-        layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-        if len(layers) != 1:
-            raise PipelineError(
-                f"{path} has the layers {', '.join(layers) or 'without shapes'}, where one is taken; add the "
-                "city without --labels, and write labels.layer by hand (docs/labels.md)"
-            )
-        info = pyogrio.read_info(path, layer=layers[0])
+        layer = vector_files.only_layer(path, advice)
+        info = pyogrio.read_info(path, layer=layer)
     except (ValueError, RuntimeError) as error:
         raise PipelineError(f"{path} is neither a raster nor a vector file that can be opened") from error
     if info["crs"] is None:
@@ -250,7 +245,7 @@ def _vector_labels(path: Path, attribute: str | None, classes: ClassTable) -> En
             f"{path} has the columns {', '.join(columns) or 'without names'}; "
             "say with --attribute which of them holds the class"
         )
-    values = pyogrio.read_dataframe(path, layer=layers[0], columns=[chosen], read_geometry=False)[chosen]
+    values = pyogrio.read_dataframe(path, layer=layer, columns=[chosen], read_geometry=False)[chosen]
     found = sorted({str(value) for value in values.dropna()})
     known = {name.lower(): name for name in classes.names}
     table = {value: known[value.strip().lower()] for value in found if value.strip().lower() in known}

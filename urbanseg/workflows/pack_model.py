@@ -34,7 +34,7 @@ from urbanseg.infer.onnx_files import onnx_metadata, share_weights, write_deepne
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import files
 from urbanseg.model import digests, domain, registry, segmenter
-from urbanseg.model.registry import Description, FileEntry
+from urbanseg.model.description import DESCRIPTION, Description, FileEntry, describe
 from urbanseg.model.spec import FILE, Spec
 from urbanseg.workflows.packed_card import CardFields, card, item
 
@@ -100,11 +100,11 @@ def pack(
         made.mkdir(parents=True)
         _write_model(made, model, spec, known)
         _require_small((made / segmenter.WEIGHTS).stat().st_size, most_bytes, model)  # before the long work
-        _write_graphs(made, spec, sum(fields.pixel_m) / 2, windows)
+        _write_graphs(made, spec, windows)
         _require_same(made, TorchPredictor(network, spec, torch.device("cpu"), 1, "float32"), check)
         _sign(made, spec)
         _write_about(made, head, fields, spec, parameters=sum(p.numel() for p in network.parameters()))
-        about = registry.describe(made)
+        about = describe(made)
         _require_small(about.total_bytes, most_bytes, model)
         registry.check(made, about)
         _put(made, target, about)
@@ -173,10 +173,10 @@ def _sign(folder: Path, spec: Spec) -> None:
         files.write_json(folder / MANIFEST, digests.with_digests(folder, MANIFEST, about))
 
 
-def _write_graphs(folder: Path, spec: Spec, pixel_m: float, windows: PredictParams | None) -> None:
+def _write_graphs(folder: Path, spec: Spec, windows: PredictParams | None) -> None:
     network, _ = segmenter.load(folder)  # as everybody will load it
     program = export.capture(network, spec)
-    export.write_onnx(program, folder / GRAPH, onnx_metadata(spec, pixel_m, windows))
+    export.write_onnx(program, folder / GRAPH, onnx_metadata(spec, windows))
     share_weights(folder / GRAPH, folder / segmenter.WEIGHTS)
     write_deepness(folder / GRAPH, folder / DEEPNESS)
 
@@ -209,7 +209,7 @@ def _write_about(folder: Path, head: dict[str, Any], fields: CardFields, spec: S
     )
     files.write_json(folder / "item.json", item(_described(head, _entries(folder)), fields, spec, parameters))
     whole = _described(head, _entries(folder))
-    files.write_json(folder / registry.DESCRIPTION, whole.model_dump(mode="json"))
+    files.write_json(folder / DESCRIPTION, whole.model_dump(mode="json"))
 
 
 def _entries(folder: Path) -> dict[str, FileEntry]:
@@ -229,7 +229,7 @@ def _described(head: dict[str, Any], entries: dict[str, FileEntry]) -> Descripti
 def _put(made: Path, target: Path, about: Description) -> None:
     """Keep the folder, unless its version exists: with the same content nothing is done."""
     if target.exists():
-        if registry.describe(target).digest == about.digest:
+        if describe(target).digest == about.digest:
             return
         raise PipelineError(
             f"{target} exists with other content, and versions do not change; give another version"

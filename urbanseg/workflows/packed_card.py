@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from urbanseg.config.base import ENCODER_STRIDE, Model, Number, Resolution, Time, Unique, Url
-from urbanseg.model.registry import Description, OneLine
+from urbanseg.model.description import Description, OneLine
 from urbanseg.model.spec import FILE, Spec
 
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"

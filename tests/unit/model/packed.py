@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from urbanseg.io import files
-from urbanseg.model import digests, registry
+from urbanseg.model import description, digests
 
 SPEC = {
     "bands": ["B04", "B03"], "mean": [1.0, 2.0], "std": [1.0, 1.0], "classes": ["other", "water"],
@@ -13,7 +13,7 @@ SPEC = {
 }  # fmt: skip
 
 
-def write(folder: Path, weights: bytes = b"weights" * 20_000, **changes: Any) -> registry.Description:
+def write(folder: Path, weights: bytes = b"weights" * 20_000, **changes: Any) -> description.Description:
     """Write a packed model; `changes` are those of its description."""
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(weights)
@@ -28,4 +28,4 @@ def write(folder: Path, weights: bytes = b"weights" * 20_000, **changes: Any) ->
         "bands": ["red", "green"], "pixel_m": [8.0, 12.0], "files": entries,
     } | changes  # fmt: skip
     (folder / "model.json").write_text(json.dumps(about))
-    return registry.describe(folder)
+    return description.describe(folder)

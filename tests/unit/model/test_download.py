@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.model import packed
 from urbanseg.errors import PipelineError
-from urbanseg.model import download, registry
+from urbanseg.model import description, download, registry
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -104,7 +104,7 @@ def test_the_next_command_goes_on_with_what_has_arrived(serve, source, second):
         download.add(address, lambda _: None)
     assert registry.entries() == []
     (part,) = (registry.home() / "downloads").glob(
-        f"{registry.describe(source).files['model.safetensors'].sha256}*"
+        f"{description.describe(source).files['model.safetensors'].sha256}*"
     )
     address, log = serve(source, *second)
     entry = download.add(address, lambda _: None)
@@ -119,7 +119,7 @@ def test_another_file_than_described_is_removed(serve, source, content):
     with pytest.raises(PipelineError, match=r"is not the file that model\.json lists \(another SHA-256\)"):
         download.add(address, lambda _: None)
     assert registry.entries() == []
-    digest = registry.describe(source).files["model.safetensors"].sha256
+    digest = description.describe(source).files["model.safetensors"].sha256
     assert not list((registry.home() / "downloads").glob(f"{digest}*"))
 
 

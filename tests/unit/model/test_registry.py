@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.model import packed
 from urbanseg.errors import PipelineError
-from urbanseg.model import registry
+from urbanseg.model import description, registry
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_a_description_that_makes_no_sense_or_leads_elsewhere_is_one_sentence(tm
     path = tmp_path / "mine/model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(PipelineError, match=r"mine/model\.json describes no model") as caught:
-        registry.describe(tmp_path / "mine")
+        description.describe(tmp_path / "mine")
     assert str(caught.value).isprintable()
 
 

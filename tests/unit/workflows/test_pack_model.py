@@ -25,7 +25,7 @@ from urbanseg.infer import backends
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import cog, files
 from urbanseg.learn.architectures import build
-from urbanseg.model import domain, registry, segmenter
+from urbanseg.model import description, domain, registry, segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.spec import Spec
 from urbanseg.workflows import pack_model
@@ -33,7 +33,7 @@ from urbanseg.workflows.pack_model import pack, read_fields
 
 SPEC = Spec(
     ["red", "green", "blue"], [110.0, 120.0, 100.0], [50.0, 60.0, 40.0],
-    ["other", "building", "road", "water"], "Unet", "tu-test_resnet", 1, made_with={"torch": "2"},
+    ["other", "building", "road", "water"], "Unet", "tu-test_resnet", 1, made_with={"torch": "2"}, resolution_m=0.65,
 )  # fmt: skip
 SIZE = 128
 CARD = """
@@ -144,7 +144,7 @@ def test_nothing_else_in_half_precision_than_filters_that_hold_most_numbers(pack
 
 
 def test_the_description_lists_all_other_files_by_their_digest(packed):
-    about = registry.describe(packed)
+    about = description.describe(packed)
     assert set(about.files) == {path.name for path in packed.iterdir()} - {"model.json"}
     assert about.bands == ["red", "green", "blue"]
     assert about.total_bytes < pack_model.MOST_BYTES
@@ -241,7 +241,7 @@ def test_the_stac_item_has_what_the_extension_for_models_asks_for(packed):
 
 @pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes(packed, model, fields, tmp_path):
-    assert registry.describe(packed_into(tmp_path, model, fields)) == registry.describe(packed)
+    assert description.describe(packed_into(tmp_path, model, fields)) == description.describe(packed)
 
 
 @pytest.mark.usefixtures("captured")

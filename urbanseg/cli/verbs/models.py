@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urbanseg import paths
 
 if TYPE_CHECKING:
-    from urbanseg.model.registry import Description
+    from urbanseg.model.description import Description
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -77,13 +77,13 @@ def _path(asked: Namespace) -> None:
 def _add(asked: Namespace) -> None:
     import re
 
-    from urbanseg.model import download, registry
+    from urbanseg.model import description, download, registry
 
     if re.match(r"https?:", asked.source, re.IGNORECASE):
         entry = download.add(asked.source, _say)
     else:
         folder = Path(asked.source)
-        _say(registry.describe(folder))
+        _say(description.describe(folder))
         entry = registry.add_folder(folder)
     print(entry.folder)
 

@@ -22,9 +22,8 @@ from urbanseg.grid import Grid, Window, blocks
 from urbanseg.imagery.local import warping
 from urbanseg.io.georeference import gdal_systems
 from urbanseg.io.raster import Reader
-from urbanseg.model.spec import Spec
+from urbanseg.model.spec import S2_NAME, Spec
 from urbanseg.workflows.model_input.layers import Mask, PixelSource
-from urbanseg.workflows.model_input.units import S2_NAME
 
 SENTINEL2_M = 10.0
 """Pixels of models of Sentinel-2's bands that do not note them, in metres."""

@@ -5,7 +5,6 @@ left is told from the values of a sample, if they allow but one answer; that is 
 rest is refused in a sentence that names `--scale`.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,10 +15,8 @@ from numpy.typing import NDArray
 from urbanseg.errors import PipelineError
 from urbanseg.infer.images import common_name, other_units
 from urbanseg.io.raster import NO_MEASUREMENT
-from urbanseg.model.spec import UNITS, Spec
+from urbanseg.model.spec import S2_NAME, UNITS, Spec
 from urbanseg.workflows.model_input.products import Product
-
-S2_NAME = re.compile(r"b\d{1,2}a?", re.IGNORECASE)
 
 LEAST_10000, MOST_8BIT = 700, 255
 """Mean of a model's brightest band from which its units are reflectance × 10000, and up to which colours."""
