@@ -22,12 +22,13 @@ from urbanseg.report.image_page import Familiarity
 from urbanseg.report.pictures import colorize, png
 from urbanseg.workflows import map_files
 from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map, reading_on
-from urbanseg.workflows.map_model import RunningModel, load_model
+from urbanseg.workflows.map_model import Models, RunningModel
 from urbanseg.workflows.map_result import Mapped, MapResult, Wishes
 from urbanseg.workflows.map_zones import measured, read_zones
 from urbanseg.workflows.model_input import sources
 from urbanseg.workflows.model_input.image import InputReport
 from urbanseg.workflows.model_input.opening import open_for_model
+from urbanseg.workflows.model_input.resampling import resolution
 from urbanseg.workflows.model_input.sources import Source
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ def map_image(
     Args:
         path: a raster file that GDAL opens, an address (``https://…``), or the files of a scene's bands.
         out: folder for the files of ``urbanseg map``; None to write none.
-        model: name of the registry, or folder of a model; the project's own if None.
+        model: name of the registry, folder of a model, or ``project`` for that of the project in this
+            folder; None for the model of the registry that fits the bands and the size of the pixels.
         formats: vector formats to write, of `map_result.FORMATS`.
         zones: a vector file with polygons, in each of which classes are measured.
         bands: such as ``red=1,green=2,blue=3``; None to find them.
@@ -76,12 +78,12 @@ def map_image(
     if len(found) > 1:
         names = ", ".join(image.name for image in found[:3])
         raise PipelineError(f"{len(found)} images are given ({names} …); map_image takes one at a time")
-    running = load_model(model, backend)
     wishes = Wishes(
         {"classes", "confidence", "report", "item", *formats},
         None if zones is None else Path(zones),
         bands, scale, mask, pixel_m, force, tables=True,
     )  # fmt: skip
+    running = Models(model, backend).for_image(found[0], wishes)
     if out is not None:
         with output_folder(Path(out), overwrite=overwrite) as folder:
             return _loaded(map_into(found[0], folder, running, wishes), folder, Path(out))
@@ -126,7 +128,12 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         if not frame.is_placed:
             log.warning("it does not say where it lies, so the map has no coordinate reference system")
         if frame.pixel_m is None:
-            log.warning("the size of its pixels is unknown, so areas and lengths are in pixels")
+            trained = resolution(model.spec)
+            taken = "" if trained is None else f"; the model takes them for {trained:g} m"
+            log.warning(
+                "the size of its pixels is unknown, so areas and lengths are in pixels%s (--pixel-m says it)",
+                taken,
+            )
         formats = _possible(wishes.formats, frame)
         with open_map(folder, frame, model.table) as found:
             figures = figures_of(found, frame)

@@ -13,11 +13,12 @@ from tqdm import tqdm
 from urbanseg.config.scene import StacScene
 from urbanseg.config.sentences import first_wrong
 from urbanseg.errors import PipelineError, missing_package
+from urbanseg.infer.images import common_name
 from urbanseg.io import files
 from urbanseg.io.output_folder import output_folder
 from urbanseg.workflows import new_city
 from urbanseg.workflows.map_image import map_into
-from urbanseg.workflows.map_model import RunningModel
+from urbanseg.workflows.map_model import Models
 from urbanseg.workflows.map_result import Wishes
 from urbanseg.workflows.model_input.sources import Source, gather
 
@@ -27,14 +28,14 @@ Summary = dict[str, Any]
 
 
 def map_all(
-    images: Sequence[Path], out: Path, model: RunningModel, wishes: Wishes, *, overwrite: bool
+    images: Sequence[Path], out: Path, models: Models, wishes: Wishes, *, overwrite: bool
 ) -> list[Summary]:
     """Map one image into a folder, or several into a folder each.
 
     Args:
         images: files, folders of images, or addresses.
         out: the folder to write.
-        model: that maps them.
+        models: that map them.
         wishes: what is written.
         overwrite: whether folders may hold other files.
 
@@ -46,11 +47,11 @@ def map_all(
     """
     found = gather(images, numbered=wishes.bands is not None)
     if len(found) == 1 and not (images[0].is_dir() and len(found[0].files) == 1):
-        return [_mapped(found[0], out, model, wishes, overwrite=overwrite)]
+        return [_mapped(found[0], out, models, wishes, overwrite=overwrite)]
     summaries = []
     for image, folder in zip(tqdm(found, desc="images", unit="image"), _folders(found, out), strict=True):
         try:
-            summaries.append(_mapped(image, folder, model, wishes, overwrite=overwrite))
+            summaries.append(_mapped(image, folder, models, wishes, overwrite=overwrite))
         except PipelineError as error:
             log.error("error: %s", error)  # noqa: TRY400, a sentence without a traceback
             summaries.append({"image": _label(image), "error": str(error)})
@@ -61,7 +62,7 @@ def map_area(
     where: dict[str, Any],
     dates: str | None,
     out: Path,
-    model: RunningModel,
+    models: Models,
     wishes: Wishes,
     *,
     overwrite: bool,
@@ -73,7 +74,7 @@ def map_area(
         where: `place` or `bbox`.
         dates: first and last day of the search; the last whole year if None.
         out: the folder to write.
-        model: that maps it.
+        models: of which one maps it.
         wishes: what is written.
         overwrite: whether the folder may hold other files.
         archive: further parameters of the scene, such as the address of another archive.
@@ -95,6 +96,7 @@ def map_area(
     for line in told:
         log.info("%s", line)
     title = str(where.get("place") or "bbox " + ", ".join(f"{edge:g}" for edge in where["bbox"]))
+    model = models.for_bands(title, list(map(common_name, new_city.BANDS)), new_city.RESOLUTION_M)
     fetched = out.resolve().with_name(f".{out.resolve().name}.fetched")
     with output_folder(out, overwrite=overwrite) as folder:
         bands, scl = folder / "scene.tif", folder / "scl.tif"
@@ -110,9 +112,9 @@ def map_area(
     return _summary(mapped.summary(), out)
 
 
-def _mapped(image: Source, out: Path, model: RunningModel, wishes: Wishes, *, overwrite: bool) -> Summary:
+def _mapped(image: Source, out: Path, models: Models, wishes: Wishes, *, overwrite: bool) -> Summary:
     with output_folder(out, overwrite=overwrite) as folder:
-        mapped = map_into(image, folder, model, wishes)
+        mapped = map_into(image, folder, models.for_image(image, wishes), wishes)
     return _summary(mapped.summary(), out)
 
 

@@ -10,14 +10,14 @@ from tests.protocol.scenes.conftest import Town
 from tests.unit.workflows.painted import write_model
 from urbanseg.errors import PipelineError
 from urbanseg.workflows.map_many import map_area
-from urbanseg.workflows.map_model import load_model
+from urbanseg.workflows.map_model import Models
 from urbanseg.workflows.map_result import Wishes
 
 BOX = [9.002, 48.725, 9.02, 48.735]
 
 
 def mapped(town: Town, where: dict, dates: str | None = None, **more: object):
-    model = load_model(write_model(town.folder / "model"))
+    model = Models(write_model(town.folder / "model"))
     section = town.scene("earth_search")
     source = {key: value for key, value in section.items() if key not in {"area", "dates", "provider"}} | more
     out = town.folder / "out"

@@ -1,6 +1,7 @@
 """Images painted in the colours of classes, and an ONNX model that tells these colours apart."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pyproj import CRS
 from urbanseg.grid import Grid
 from urbanseg.infer.backends.pixels import INPUT, OUTPUT
 from urbanseg.io import cog
+from urbanseg.io.files import sha256
 from urbanseg.model.digests import with_digests
 
 CLASSES = ["building", "vegetation", "water", "road"]
@@ -23,10 +25,20 @@ UTM = CRS.from_epsg(32640)
 HEIGHT, WIDTH = 96, 128
 
 
-def write_model(folder: Path) -> Path:
-    """The folder of an exported model: a convolution of single pixels."""
-    folder.mkdir()
-    side = ["n", 3, "height", "width"]
+RGB = ("red", "green", "blue")
+
+
+def write_model(folder: Path, bands: Sequence[str] = RGB, **spec: object) -> Path:
+    """The folder of an exported model: a convolution of single pixels, of which only colours count.
+
+    Args:
+        folder: to be made.
+        bands: of the model.
+        **spec: further entries of `segmenter.json`.
+    """
+    folder.mkdir(parents=True)
+    side = ["n", len(bands), "height", "width"]
+    weights = np.stack([WEIGHTS[:, RGB.index(b)] if b in RGB else 0 * BIAS for b in bands], axis=1)
     graph = helper.make_graph(
         [
             helper.make_node("Conv", [INPUT, "weights", "bias"], ["scores"]),
@@ -36,19 +48,33 @@ def write_model(folder: Path) -> Path:
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, side)],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [side[0], len(CLASSES), *side[2:]])],
         [
-            numpy_helper.from_array(WEIGHTS[:, :, None, None], "weights"),
+            numpy_helper.from_array(weights[:, :, None, None], "weights"),
             numpy_helper.from_array(BIAS, "bias"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, str(folder / "segmenter.onnx"))
-    spec = {
-        "bands": ["red", "green", "blue"], "mean": [90.0] * 3, "std": [60.0] * 3, "classes": CLASSES,
+    about = {
+        "bands": list(bands), "mean": [90.0] * len(bands), "std": [60.0] * len(bands), "classes": CLASSES,
         "arch": "Conv", "encoder": "none",
-    }  # fmt: skip
-    (folder / "segmenter.json").write_text(json.dumps(spec))
+    } | spec  # fmt: skip
+    (folder / "segmenter.json").write_text(json.dumps(about))
     manifest = with_digests(folder, "export.json", {"format": "onnx", "segmenter_sha256": ""})
     (folder / "export.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def ship(weights: Path, name: str, bands: Sequence[str], pixel_m: Sequence[float], **spec: object) -> Path:
+    """The folder of a packed model in a folder of such; see `write_model`."""
+    folder = write_model(weights / name / "1.0", bands, **spec)
+    entries = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(folder.iterdir())
+    }
+    about = {
+        "name": name, "version": "1.0", "title": f"The {name}", "license": "CC0-1.0", "credit": "nobody",
+        "bands": list(bands), "pixel_m": list(pixel_m), "files": entries,
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(about))
     return folder
 
 

@@ -2,8 +2,9 @@
 
 urbanseg map IMAGE… OUT, or urbanseg map --place NAME OUT. OUT gets classes.tif, confidence.tif, map.gpkg
 (polygons, roads and styles for QGIS), map.parquet, report.html and item.json; of several images, or of a
-folder of images, a folder of each. --model is the name of a model (urbanseg models list), a folder that the
-train stage wrote, or that of an exported format, which needs no PyTorch.
+folder of images, a folder of each. Each image is mapped by the model that fits its bands and the size of its
+pixels; --model takes another: a name (urbanseg models list), project for the one that the project in this
+folder trained, a folder that the train stage wrote, or that of an exported format, which needs no PyTorch.
 
 exit codes: 0 done; 1 an error, in one sentence (of several images, if one of them failed; the others are
 mapped); 130 stopped by Ctrl-C; 143 stopped by SIGTERM
@@ -29,7 +30,9 @@ def arguments(parser: ArgumentParser) -> None:
         "--dates",
         help="of --place and --bbox: first and last day, 2023-05-01/2023-07-31; by default last year",
     )
-    parser.add_argument("--model", help="name (urbanseg models list) or folder; by default the project's own")
+    parser.add_argument(
+        "--model", help="name (urbanseg models list), project, or folder; by default what fits"
+    )
     parser.add_argument(
         "--backend", choices=BACKENDS, help="what runs the model; by default torch, or onnx without PyTorch"
     )
@@ -51,7 +54,7 @@ def run(asked: Namespace) -> None:
 
     from urbanseg.errors import PipelineError
     from urbanseg.workflows.map_many import map_all, map_area
-    from urbanseg.workflows.map_model import load_model
+    from urbanseg.workflows.map_model import Models
 
     *images, out = asked.words
     wishes = _wishes(asked)
@@ -63,8 +66,8 @@ def run(asked: Namespace) -> None:
                 f"--place and --bbox stand instead of images, but {images[0]} is given, too; leave one out"
             )
         where = area_of(asked)
-        model = load_model(asked.model, asked.backend)
-        summaries = [map_area(where, asked.dates, out, model, wishes, overwrite=asked.overwrite)]
+        models = Models(asked.model, asked.backend)
+        summaries = [map_area(where, asked.dates, out, models, wishes, overwrite=asked.overwrite)]
     elif asked.dates:
         raise PipelineError("--dates is for --place and --bbox, whose scene is downloaded; leave it out")
     elif not images:
@@ -72,8 +75,8 @@ def run(asked: Namespace) -> None:
             f"only {out} is named; name the image and then the folder to write, or --place and the folder"
         )
     else:
-        model = load_model(asked.model, asked.backend)
-        summaries = map_all(images, out, model, wishes, overwrite=asked.overwrite)
+        models = Models(asked.model, asked.backend)
+        summaries = map_all(images, out, models, wishes, overwrite=asked.overwrite)
     if asked.json:
         print(json.dumps(summaries, indent=2, ensure_ascii=False, allow_nan=False))
     failed = [each for each in summaries if "error" in each]

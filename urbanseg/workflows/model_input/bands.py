@@ -15,6 +15,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.infer.images import common_name, wanted_bands
 from urbanseg.io.raster import Reader
 from urbanseg.model.spec import Spec
+from urbanseg.workflows.model_input import band_errors
 from urbanseg.workflows.model_input.products import BY_PIXEL_SIZE, BY_WAVELENGTH, SENTINEL2, Product
 
 WORDS = {
@@ -71,13 +72,10 @@ def find(
     Raises:
         PipelineError: if one is missing.
     """
-    every = [(file, number) for file, image in enumerate(images) for number in image.dataset.indexes]
-    found = _given(named, every, images) if named is not None else _looked_for(images, codes, product)
+    found = by_name(images, codes=codes, product=product, named=named)
     wanted = wanted_bands(spec)
-    if "nir" in wanted.values() and "nir" not in found and "nir08" in found:
-        found["nir"] = found["nir08"]._replace(how="the narrow near infrared in its place")
     if missing := [own for own, name in wanted.items() if name not in found]:
-        raise PipelineError(_missing(images, spec, missing, codes, len(every)))
+        raise PipelineError(band_errors.missing(images, spec, missing, codes))
     places = [found[name] for name in wanted.values()]
     if named is None:
         _require_once(images, places, wanted, product)
@@ -86,6 +84,25 @@ def find(
         if (dtype := image.info.dtypes[place.number - 1]).startswith("complex"):
             raise PipelineError(f"{image.path} holds {dtype} values; convert them to real numbers")
     return places
+
+
+def by_name(
+    images: Sequence[Reader],
+    *,
+    codes: Sequence[str] = (),
+    product: Product | None = None,
+    named: Mapping[str, int] | None = None,
+) -> dict[str, BandAt]:
+    """Where each band of an image is, by its common name, as far as that can be told; see `find`.
+
+    Raises:
+        PipelineError: if there is no band of a number in `named`.
+    """
+    every = [(file, number) for file, image in enumerate(images) for number in image.dataset.indexes]
+    found = _given(named, every, images) if named is not None else _looked_for(images, codes, product)
+    if "nir" not in found and "nir08" in found:
+        found["nir"] = found["nir08"]._replace(how="the narrow near infrared in its place")
+    return found
 
 
 def band_named(image: Reader, name: str) -> int | None:
@@ -258,36 +275,3 @@ def _order_of_ten(image: Reader) -> Sequence[str]:
     if fourth < 0.9 * fifth <= 1.1 * sixth:
         return BY_WAVELENGTH
     return BY_PIXEL_SIZE if fifth < 0.9 * min(sixth, seventh) and fifth < 0.9 * fourth else ()
-
-
-def _missing(
-    images: Sequence[Reader], spec: Spec, missing: Sequence[str], codes: Sequence[str], count: int
-) -> str:
-    """The sentence that says which bands there are, and what to do."""
-    image = images[0]
-    needs = f"but the model needs {', '.join(spec.bands)} and {', '.join(missing)} is missing"
-    example = f"--bands {','.join(f'{band}={i}' for i, band in enumerate(spec.bands, start=1))}"
-    if count == 1 and image.dataset.colorinterp[0] is ColorInterp.palette:
-        return (
-            f"{image.path} holds numbers of a palette, not colours; write the colours, with gdal_translate "
-            f"-expand rgb {image.path.name} colours.tif, and map that"
-        )
-    if count == 1:
-        kind = f"the band {codes[0].upper()} alone" if codes else "a single band (grey, or one of a scene)"
-        return (
-            f"{image.path} has {kind}, {needs}; grey alone does not tell land cover, so name the files of "
-            "all bands together, or an image that has them"
-        )
-    names = [
-        text or color.name
-        for image in images
-        for text, color in zip(image.info.descriptions, image.dataset.colorinterp, strict=True)
-    ]
-    if codes:
-        names = [code.upper() for code in codes]
-    spare = count - (image.alpha is not None) >= len(spec.bands)
-    how = f"say which is which with --bands, such as {example}, or " if spare else ""
-    return (
-        f"{image.path} has the bands {', '.join(names)}, {needs}; {how}name a model with --model that was "
-        "trained on the bands that the image has"
-    )
