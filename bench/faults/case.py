@@ -20,7 +20,7 @@ class Case:
     name: str
     change: Change
     command: tuple[str, ...]
-    """``("scene", "town")`` is a stage, ``("urbanseg", "apply", …)`` the command line."""
+    """``("scene", "town")`` is a stage, ``("urbanseg", "map", …)`` the command line."""
     names: str = ""
     """A pattern that the sentence must hold: the file or the parameter."""
     may_work: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 from bench.faults.case import Case, Change, damages, flipped, replace, truncated, write
 from bench.faults.rasters import BANDS
 
-APPLY = ("urbanseg", "apply", "scene.tif", "out", *BANDS)
+MAP = ("urbanseg", "map", "scene.tif", "out", "--model", "project", *BANDS)
 MODEL, STATE = "models/segmenter", "models/.resume/state.safetensors"
 SPEC, CONFIG, WEIGHTS = f"{MODEL}/segmenter.json", f"{MODEL}/config.json", f"{MODEL}/model.safetensors"
 
@@ -112,21 +112,20 @@ TABLES = {
 def cases() -> list[Case]:
     """All cases of models, states and tables."""
     made = [
-        Case(f"spec: {key} {getattr(value, '__name__', value)}", field(SPEC, key, value), APPLY, "segmenter")
+        Case(f"spec: {key} {getattr(value, '__name__', value)}", field(SPEC, key, value), MAP, "segmenter")
         for key, value in SPECS
     ]
     made += [
-        Case(f"config: {key} {value}", field(CONFIG, key, value), APPLY, "segmenter")
-        for key, value in CONFIGS
+        Case(f"config: {key} {value}", field(CONFIG, key, value), MAP, "segmenter") for key, value in CONFIGS
     ]
     for name in (SPEC, CONFIG, WEIGHTS):
-        made += [Case(f"{name}: {n}", change, APPLY, "segmenter") for n, change in damages(name).items()]
-    made += [Case(f"weights: {n}", header(WEIGHTS, edit), APPLY, "segmenter") for n, edit in HEADERS.items()]
+        made += [Case(f"{name}: {n}", change, MAP, "segmenter") for n, change in damages(name).items()]
+    made += [Case(f"weights: {n}", header(WEIGHTS, edit), MAP, "segmenter") for n, edit in HEADERS.items()]
     made += [
-        Case(f"weights: {value}", pixels(WEIGHTS, value), APPLY, "segmenter")
+        Case(f"weights: {value}", pixels(WEIGHTS, value), MAP, "segmenter")
         for value in (float("nan"), float("inf"))
     ]
-    made += [Case(f"weights: flipped bytes {i}", flipped(WEIGHTS, 3), APPLY, "segmenter") for i in range(6)]
+    made += [Case(f"weights: flipped bytes {i}", flipped(WEIGHTS, 3), MAP, "segmenter") for i in range(6)]
     train = ("train",)
     made += [Case(f"state: {n}", change, train, may_work=True) for n, change in damages(STATE).items()]
     made += [Case(f"state: {n}", header(STATE, edit), train, may_work=True) for n, edit in HEADERS.items()]

@@ -14,7 +14,6 @@ from urbanseg.io.processes import stop_while_importing
 from urbanseg.io.startup import prepare
 
 VERBS = {
-    "apply": "Apply a trained model to any image.",
     "assess": "Estimate the accuracy of a city's map from a sample of interpreted points.",
     "change": "Compare two maps of one place.",
     "city": "Add, list and remove the cities of params.yaml.",
@@ -28,6 +27,9 @@ VERBS = {
     "sample": "Draw a sample of a city's map for visual interpretation in QGIS.",
 }
 """Each verb and the first line of its module."""
+
+FORMER = {"apply": "map --only classes,confidence,preview"}
+"""Verbs that there were, and what does the same."""
 
 AFTER = """
 urbanseg <verb> --help says what a verb takes. The stages of the pipeline are run by DVC: make repro.
@@ -57,6 +59,8 @@ def execute(words: Sequence[str]) -> None:
         print(overview())
     elif words[0] == "--version":
         print(_version())
+    elif words[0] in FORMER:
+        raise PipelineError(f"{words[0]} is now {FORMER[words[0]]}; urbanseg map --help says what it takes")
     elif words[0] not in VERBS:
         near = difflib.get_close_matches(words[0], VERBS, n=1)
         meant = f"did you mean {near[0]}?" if near else "urbanseg --help lists them"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from urbanseg.cli.guard import guarded
-from urbanseg.cli.main import VERBS, describe, execute, overview, verb_module
+from urbanseg.cli.main import VERBS, execute, overview, verb_module
 from urbanseg.cli.parser import Parser
 from urbanseg.errors import PipelineError
 
@@ -30,7 +30,9 @@ def test_a_verb_is_listed_by_the_first_line_of_its_module_and_has_help(name, cap
 
 
 def test_help_shows_defaults():
-    assert "(default: models/segmenter)" in describe("apply", Parser(prog="x")).format_help()
+    parser = Parser(prog="x")
+    parser.add_argument("--most", default=15, help="size")
+    assert "size (default: 15)" in parser.format_help()
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
@@ -45,10 +47,12 @@ def test_the_overview_lists_verbs_and_exit_codes(words, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["aply"], "there is no verb 'aply'; did you mean apply"),
+        (["mapp"], "there is no verb 'mapp'; did you mean map"),
         (["qqq"], "there is no verb 'qqq'; urbanseg --help lists them"),
-        (["apply"], "the following arguments are required: image, folder; urbanseg apply --help"),
-        (["apply", "a", "b", "--over"], "unrecognized arguments: --over; urbanseg apply --help"),
+        (["map"], "the following arguments are required: IMAGE… OUT; urbanseg map --help"),
+        (["map", "a", "b", "--over"], "unrecognized arguments: --over; urbanseg map --help"),
+        (["apply", "a", "b"], "^apply is now map --only classes,confidence,preview; urbanseg map --help"),
+        (["apply", "--help"], "^apply is now map"),
     ],
 )
 def test_what_it_does_not_understand_is_one_sentence(words, sentence):
@@ -65,7 +69,7 @@ def run(*words):
 
 
 def test_errors_exit_with_1_and_no_traceback():
-    assert run("aply") == (1, "", "error: there is no verb 'aply'; did you mean apply?\n")
+    assert run("mapp") == (1, "", "error: there is no verb 'mapp'; did you mean map?\n")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["doctor", "--offline"], ["city", "list"]])

@@ -1,4 +1,4 @@
-"""The wheel is complete by itself: its files alone, without PyTorch and DVC, apply an exported model."""
+"""The wheel is complete by itself: its files alone map an image, without PyTorch and DVC."""
 
 import shutil
 import subprocess
@@ -118,14 +118,14 @@ def test_it_has_the_licence_and_all_files_of_the_library(wheel):
     assert len(list(wheel.rglob("licenses/LICENSE"))) == 1
 
 
-def test_it_applies_an_exported_model_without_pytorch(wheel, exported, tmp_path):
+def test_it_maps_by_an_exported_model_without_pytorch(wheel, exported, tmp_path):
     words = [exported / "scene.tif", tmp_path / "out", "--model", exported / "export/onnx"]
-    done = run(wheel, tmp_path, "apply", *words)
+    done = run(wheel, tmp_path, "map", *words)
     assert done.returncode == 0, done.stderr
     with raster.reading(tmp_path / "out/classes.tif") as classes:
         assert classes.grid.same_as(GRID)
     words = [exported / "scene.tif", "out2", "--model", exported / "segmenter", "--backend", "torch"]
-    refused = run(wheel, tmp_path, "apply", *words)
+    refused = run(wheel, tmp_path, "map", *words)
     assert refused.returncode == 1
     assert refused.stderr.endswith(
         "error: this needs the package torch; install it with: pip install 'urbanseg[train]', "
@@ -153,7 +153,7 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, t
         ["--help"],
         ["doctor", "--offline"],
         ["city", "add", "x", "--image", exported / "scene.tif"],
-        ["apply", exported / "scene.tif", "out", "--model", exported / "export/onnx"],
+        ["map", exported / "scene.tif", "out", "--force", "--model", exported / "export/onnx"],
     ):
         subprocess.run([python.with_name("urbanseg"), *words], cwd=tmp_path, env={}, check=True)
     assert (tmp_path / "out/classes.tif").is_file()
@@ -190,7 +190,7 @@ def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path, words):
         ),
         (["merge", "merged", "a", "b"], "install it with: pip install 'urbanseg[train]'"),
         (
-            ["apply", "photo.png", "out", "--model", "."],
+            ["map", "photo.png", "out", "--model", "."],
             "pip install 'urbanseg[train]', or use --backend onnx",
         ),
     ],

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from tests.unit.io.counting import counting
 from tests.unit.io.hostile import source, tagged, tif, vrt
 from urbanseg.cli.main import execute
-from urbanseg.cli.verbs import apply
 from urbanseg.config.addresses import address, host, plain_host, require_allowed
 from urbanseg.config.scene import LocalScene, StacScene
 from urbanseg.errors import PipelineError
 from urbanseg.imagery import item
 from urbanseg.imagery.local import raster_copy
 from urbanseg.io import raster
+from urbanseg.workflows import map_many
 
 
 def scene(**changes: object) -> LocalScene:
@@ -93,12 +93,12 @@ def test_other_places_are_no_addresses(path: str) -> None:
         pass
 
 
-def test_apply_takes_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = []
-    monkeypatch.setattr(apply, "predict", lambda asked, _: taken.append(asked.image))
+def test_map_takes_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Path] = []
+    monkeypatch.setattr(map_many, "gather", lambda images, **_: taken.extend(images) or [])
     monkeypatch.chdir(tmp_path)
-    execute(["apply", "https://example.org/a.tif", "out"])
-    assert [address(path) for path in taken[0]] == ["https://example.org/a.tif"]
+    execute(["map", "https://example.org/a.tif", "out"])
+    assert [address(path) for path in taken] == ["https://example.org/a.tif"]
 
 
 @pytest.mark.parametrize(

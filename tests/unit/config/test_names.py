@@ -120,7 +120,7 @@ def test_every_stage_folder_and_file_that_a_name_could_meet_is_reserved():
     folders = {folder for folder in top if not folder.startswith(".")}
     ids = set(re.findall(r'id="(\w+)"', (ROOT / "urbanseg/report/template/page.html").read_text()))
     assert {"export", "scene"} <= stages
-    assert {"apply", "sample"} <= commands
+    assert {"map", "sample"} <= commands
     assert {"index", "training", "segmenter", "evaluation"} <= in_pipeline
     assert {"urbanseg", "docs", "ci"} <= folders
     assert len(ids) > 2

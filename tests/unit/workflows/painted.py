@@ -59,9 +59,14 @@ def write_model(folder: Path, bands: Sequence[str] = RGB, **spec: object) -> Pat
         "arch": "Conv", "encoder": "none",
     } | spec  # fmt: skip
     (folder / "segmenter.json").write_text(json.dumps(about))
-    manifest = with_digests(folder, "export.json", {"format": "onnx", "segmenter_sha256": ""})
-    (folder / "export.json").write_text(json.dumps(manifest))
+    sign(folder)
     return folder
+
+
+def sign(folder: Path, segmenter_sha256: str = "") -> None:
+    """Write the manifest of an exported model."""
+    about = {"format": "onnx", "segmenter_sha256": segmenter_sha256}
+    (folder / "export.json").write_text(json.dumps(with_digests(folder, "export.json", about)))
 
 
 def ship(weights: Path, name: str, bands: Sequence[str], pixel_m: Sequence[float], **spec: object) -> Path:

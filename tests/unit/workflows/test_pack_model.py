@@ -298,7 +298,7 @@ def test_an_image_is_predicted_by_the_name_of_a_shipped_model(packed, model, tmp
         ("packed", ["--model", "test-rgb", *words]),
         ("original", ["--model", str(model), "--backend", "torch"]),
     ):
-        execute(["apply", "image.tif", folder, *options])
+        execute(["map", "image.tif", folder, "--only", "classes", *options])
         with rasterio.open(f"{folder}/classes.tif") as classes:
             found.append(classes.read(1))
     assert (found[0] == found[1]).mean() >= 0.97  # some processors compute in bfloat16

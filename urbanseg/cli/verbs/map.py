@@ -13,7 +13,7 @@ mapped); 130 stopped by Ctrl-C; 143 stopped by SIGTERM
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from urbanseg.cli.verbs.apply import BACKENDS, input_arguments
+BACKENDS = ("torch", "onnx", "openvino", "openvino_int8")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -43,9 +43,26 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--zones", type=Path, help="vector file with polygons, in each of which classes are measured"
     )
-    input_arguments(parser)
+    _input_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON, and nothing else")
+
+
+def _input_arguments(parser: ArgumentParser) -> None:
+    """Describe the arguments that say what an image is."""
+    parser.add_argument("--bands", help="red=1,green=2,blue=3; by default as the image names them")
+    parser.add_argument(
+        "--scale", help="10 or 1,-1000: factor, and what is added, to the units of the model's training"
+    )
+    parser.add_argument("--mask", help="SCL.tif, or cloud=FILE, valid=FILE; by default what lies beside")
+    parser.add_argument(
+        "--pixel-m", type=float, help="metres of a pixel of an image that does not say where it lies"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="map an image in other units, of far other pixels, or far from the training",
+    )
 
 
 def run(asked: Namespace) -> None:

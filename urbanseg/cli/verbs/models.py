@@ -1,7 +1,7 @@
 """List, show, add and pack models that can be named.
 
 Models that ship with this package, and those that were added to the user's folder (URBANSEG_HOME, by default
-~/.local/share/urbanseg): urbanseg apply and urbanseg map take them by name.
+~/.local/share/urbanseg): urbanseg map takes them by name.
 """
 
 import logging

@@ -54,6 +54,8 @@ def test_names_of_bands_of_landsat_are_its_own(text, name):
           "B4, central wavelength 665 nm", "B8, central wavelength 842 nm"], [1, 2, 3, 4]),
         (["coastal_blue", "blue", "green_i", "green", "yellow", "red", "rededge", "nir"], [2, 4, 6, 8]),
         (["B03", "B02", "B04", "B8A"], [2, 1, 3, 4]),
+        (["Blue", "GREEN", "red", "Nir"], [1, 2, 3, 4]),
+        (["blue ", "B3", "b04", "B08"], [1, 2, 3, 4]),
     ],
 )  # fmt: skip
 def test_descriptions_count(opened, tmp_path, names, expected):
@@ -81,6 +83,12 @@ def test_colours_count_for_what_no_description_names(opened, tmp_path):
     false = write(tmp_path / "b.tif", picture, ["nir", "red", "green"], pixel=0.5, colors=[R, G, B])
     with pytest.raises(PipelineError, match="blue is missing"):
         found(opened, false, RGB)
+
+
+def test_colours_count_where_descriptions_only_number_the_bands(opened, tmp_path):
+    names = ["Band_1", "Band_2", "Band_3"]
+    path = write(tmp_path / "a.tif", (DN[:3] // 20).astype("uint8"), names, pixel=0.5, colors=[B, G, R])
+    assert found(opened, path, RGB) == [3, 2, 1]
 
 
 def test_the_layout_of_a_known_product_counts(opened, tmp_path):
@@ -132,13 +140,16 @@ def test_ten_bands_whose_order_cannot_be_told_are_refused(opened, tmp_path):
     ("pixels", "options", "why"),
     [
         (DN[:1], {}, "has a single band .* grey alone does not tell land cover"),
+        ((DN[:3] // 20), {"dtype": "uint8", "photometric": "RGB"},
+         "has the bands red, green, blue, but .* B08 is missing; name a model with --model"),
+        (DN[:2] // 20, {"dtype": "uint8", "alpha": "yes"}, "has a single band"),
         (DN, {"photometric": "minisblack"}, "say which is which with --bands"),
         (DN, {"names": ["red", "green", "blue", "red"]}, "B08 is missing"),
         (DN, {"names": ["red", "green", "blue", "nir"], "dtype": "complex64"}, "complex64 values"),
         (np.concatenate([DN, DN[:1]]), {"names": ["red", "green", "blue", "nir", "red"]},
          "has 2 bands that are called red; say which one is meant with --bands"),
     ],
-    ids=["grey", "nameless", "none", "complex", "twice"],
+    ids=["grey", "photo", "grey with alpha", "nameless", "none", "complex", "twice"],
 )  # fmt: skip
 def test_what_lacks_a_band_is_refused_in_a_sentence(opened, tmp_path, pixels, options, why):
     pixels = pixels.astype(options.pop("dtype", "uint16"))

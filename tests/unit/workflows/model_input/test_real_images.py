@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from tests.unit.infer.test_images import REFLECTANCE
 from tests.unit.workflows.model_input.conftest import RGB, S2
 from tests.unit.workflows.model_input.test_opening import on_own
 from urbanseg.classes import IGNORE
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
+from urbanseg.infer.images import other_units
 from urbanseg.io import raster
 from urbanseg.workflows.model_input.opening import open_for_model
 from urbanseg.workflows.model_input.sources import gather
@@ -77,3 +79,10 @@ def test_the_oil_sands_are_one_scene_whose_clouds_are_left_out(shared, opened):
     assert hidden[clear].mean() < 0.15
     assert own.shape == codes.shape
     assert own.crs.to_epsg() == 4326
+
+
+def test_other_units_are_told_by_the_values_of_real_scenes(shared):
+    with raster.reading(shared / "s2_aberystwyth" / "sen2_20210527_aber.tif") as image:
+        sample = list(image.decimated(400, [1, 2, 3, 7]).data.reshape(4, -1).astype(float))
+    assert "far smaller" in (other_units(sample, REFLECTANCE) or "")
+    assert other_units([band * 10 for band in sample], REFLECTANCE) is None
