@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,16 @@ def map_all(
     """
     found = gather(images, numbered=wishes.bands is not None)
     if len(found) == 1 and not (images[0].is_dir() and len(found[0].files) == 1):
-        return [_mapped(found[0], out, models, wishes, overwrite=overwrite)]
+        with _none_left_empty(out):
+            return [_mapped(found[0], out, models, wishes, overwrite=overwrite)]
     summaries = []
-    for image, folder in zip(tqdm(found, desc="images", unit="image"), _folders(found, out), strict=True):
-        try:
-            summaries.append(_mapped(image, folder, models, wishes, overwrite=overwrite))
-        except PipelineError as error:
-            log.error("error: %s", error)  # noqa: TRY400, a sentence without a traceback
-            summaries.append({"image": _label(image), "error": str(error)})
+    with _none_left_empty(out):
+        for image, folder in zip(tqdm(found, desc="images", unit="image"), _folders(found, out), strict=True):
+            try:
+                summaries.append(_mapped(image, folder, models, wishes, overwrite=overwrite))
+            except PipelineError as error:
+                log.error("error: %s", error)  # noqa: TRY400, a sentence without a traceback
+                summaries.append({"image": _label(image), "error": str(error)})
     return summaries
 
 
@@ -98,7 +101,7 @@ def map_area(
     title = str(where.get("place") or "bbox " + ", ".join(f"{edge:g}" for edge in where["bbox"]))
     model = models.for_bands(title, list(map(common_name, new_city.BANDS)), new_city.RESOLUTION_M)
     fetched = out.resolve().with_name(f".{out.resolve().name}.fetched")
-    with output_folder(out, overwrite=overwrite) as folder:
+    with _none_left_empty(out), output_folder(out, overwrite=overwrite) as folder:
         bands, scl = folder / "scene.tif", folder / "scl.tif"
         item = download(title, scene, fetched, bands, scl)
         known = {
@@ -110,6 +113,18 @@ def map_area(
         mapped = map_into(source, folder, model, replace(wishes, title=title, properties=known))
     files.remove(fetched)
     return _summary(mapped.summary(), out)
+
+
+@contextmanager
+def _none_left_empty(out: Path) -> Iterator[None]:
+    """Remove the folders that were made for a map, down to `out`, if nothing was written into them."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        yield
+    finally:
+        for folder in made:
+            with suppress(OSError):  # it holds a map, or was never made
+                folder.rmdir()
 
 
 def _mapped(image: Source, out: Path, models: Models, wishes: Wishes, *, overwrite: bool) -> Summary:

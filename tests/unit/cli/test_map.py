@@ -89,16 +89,30 @@ def test_one_image_of_a_folder_gets_a_folder_of_its_own(model, tmp_path):
     assert (tmp_path / "out/town/classes.tif").exists()
 
 
-def test_the_other_images_are_mapped_where_one_fails(model, image, tmp_path, capsys):
+def test_the_other_images_are_mapped_where_some_fail(model, image, tmp_path, capsys):
     (tmp_path / "broken.tif").write_bytes(b"no image")
+    (tmp_path / "empty.tif").write_bytes(b"")
     with pytest.raises(
-        PipelineError, match=r"^1 of 2 images could not be mapped; the first: broken\.tif is not"
+        PipelineError,
+        match=r"^2 of 3 images could not be mapped \(broken\.tif, empty\.tif\); the first: brok",
     ):
-        run("broken.tif", image, "out", "--model", model, "--only", "classes", "--json")
-    failed, mapped = json.loads(capsys.readouterr().out)
-    assert failed["image"] == "broken.tif"
-    assert "classes.tif" in mapped["files"]
-    assert not (tmp_path / "out/broken").exists()
+        run("broken.tif", image, "empty.tif", "out", "--model", model, "--only", "classes", "--json")
+    found = {each["image"]: each for each in json.loads(capsys.readouterr().out)}
+    assert [name for name, each in found.items() if "error" in each] == ["broken.tif", "empty.tif"]
+    assert "classes.tif" in found["town"]["files"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["town"]
+
+
+@pytest.mark.parametrize("names", [["a.tif"], ["a.tif", "b.tif"]])
+@pytest.mark.parametrize("made", [(), ("deep",), ("deep", "deep/out")])
+def test_where_all_fail_no_folder_is_left_but_those_that_were_there(model, tmp_path, names, made):
+    for name in names:
+        (tmp_path / name).write_bytes(b"no image")
+    for folder in made:
+        (tmp_path / folder).mkdir()
+    with pytest.raises(PipelineError, match=r"a\.tif"):
+        run(*names, "deep/out", "--model", model)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_dir()} == {*made}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def run(asked: Namespace) -> None:
     failed = [each for each in summaries if "error" in each]
     if failed:
         raise PipelineError(
-            f"{len(failed)} of {len(summaries)} images could not be mapped; the first: {failed[0]['error']}"
+            f"{len(failed)} of {len(summaries)} images could not be mapped "
+            f"({', '.join(each['image'] for each in failed)}); the first: {failed[0]['error']}"
         )
 
 
