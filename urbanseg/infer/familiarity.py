@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 PER_SIDE = 7
 """Places along each side at which tiles are read."""
 
+WARN_STD = 3
+"""Standard deviations from the training's mean from which the median of a band is warned of, where no
+statistics of the training were kept."""
+
 
 def judge(image: Scene, bands: Sequence[int], spec: Spec, known: Mapping[str, Any]) -> Domain | None:
     """How far an open image is from a model's training; None if too little of it is measured.
@@ -46,6 +50,8 @@ def require_familiar(
 ) -> Domain | None:
     """Refuse an image that is nothing like a model's training; warn of one that is unlike it.
 
+    Without statistics of the training, only warn of bands that are far from its mean.
+
     Args:
         image: in the units and pixels that the model is given.
         bands: 1-based numbers of its bands, in the model's order.
@@ -60,7 +66,10 @@ def require_familiar(
     Raises:
         PipelineError: if it is nothing like the training, unless `force`.
     """
-    found = judge(image, bands, spec, known) if known else None
+    if known is None:
+        _warn_of_bands(image, bands, spec, name)
+        return None
+    found = judge(image, bands, spec, known)
     if found and found.is_unusual:
         sentence = (
             f"{name} is {'nothing like' if found.is_foreign else 'unlike'} what the model was trained "
@@ -73,6 +82,20 @@ def require_familiar(
             )
         log.warning("%s; look at the result before it is used", sentence)
     return found
+
+
+def _warn_of_bands(image: Scene, bands: Sequence[int], spec: Spec, name: str) -> None:
+    """Name the bands whose median is far from the mean of the training."""
+    sample = _sample(image, bands)
+    if not sample:
+        return
+    medians = np.median([np.median(tile, axis=(1, 2)) for tile in sample], axis=0)
+    for band, middle, mean, std in zip(spec.bands, medians, spec.mean, spec.std, strict=True):
+        if abs(middle - mean) > WARN_STD * std:
+            log.warning(
+                "%s: the band %s is around %.4g, but the model was trained on %.4g ± %.4g; if the image is "
+                "in other units, the classes will be wrong", name, band, middle, mean, std,
+            )  # fmt: skip
 
 
 def _sample(image: Scene, bands: Sequence[int]) -> list[NDArray[np.float64]]:

@@ -25,10 +25,7 @@ COMMON_NAMES = {
 """Common names of STAC's extension for bands by the names of Sentinel-2's and by others."""
 
 SAMPLE_PX = 512
-"""Side of the decimated image that is compared with what the model was trained on."""
-
-WARN_STD = 3
-"""Standard deviations from the training's mean from which the median of a single band is warned of."""
+"""Side of the decimated image by whose values its units are told."""
 
 DARKEST, BRIGHT = 0.35, 90
 """An image whose bright pixels (this percentile) reach less than this share of the training's mean, in

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
 from urbanseg.imagery.local import raster_copy
-from urbanseg.infer.images import SAMPLE_PX, WARN_STD, parse_bands
+from urbanseg.infer.images import SAMPLE_PX, parse_bands
 from urbanseg.io import georeference, raster
 from urbanseg.io.image_sheet import PLACEHOLDER_CRS
 from urbanseg.labels.cloud_masks import DILATION_M
@@ -129,7 +128,6 @@ class _Opening:
         ):
             self._say(f"pixels that are {found.nodata:g} in all bands are taken for missing")
         self._say(found.sentence, is_guess=found.is_guess and not found.is_identity)
-        self._compare(units.scaled(numbers.sample, found))
         return found
 
     def opened(self, scaling: Scaling, mask: tuple[str, Path] | None, pixel_m: float | None) -> ModelInput:
@@ -242,17 +240,6 @@ class _Opening:
         pixel = max(grid.pixel_m) if self.report.pixel_m else resampling.resolution(self.spec)
         growth = 0.0 if pixel is None else DILATION_M / pixel
         return self.stack.enter_context(masks.opened(*mask, self.path, grid, own, growth, number))
-
-    def _compare(self, sample: Sequence[NDArray[np.float64]]) -> None:
-        """Warn of bands that are unlike the training's."""
-        for name, values, mean, std in zip(
-            self.spec.bands, sample, self.spec.mean, self.spec.std, strict=True
-        ):
-            if len(values) and abs((middle := float(np.median(values))) - mean) > WARN_STD * std:
-                self._warn(
-                    f"the band {name} is around {middle:.4g}, but the model was trained on {mean:.4g} ± "
-                    f"{std:.4g}; if the image is in other units, the classes will be wrong"
-                )
 
     def _whereabouts(self) -> str:
         """Where the bands were found, in a sentence."""
