@@ -8,14 +8,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What `make compare` compares: git revisions, DVC experiments, or the workspace.
 A ?= HEAD
 B ?= workspace
-# What `make models` trains on.
+# What `make models` trains on, and where `make demo` writes.
 DATA ?= ../shared/data
+DEMO ?= data/demo
 # Columns of `dvc exp show` that are no headline figure and no changed parameter.
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
 PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
 
-.PHONY: repro experiments compare metrics models docs push retrain test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
+.PHONY: repro experiments compare metrics models demo docs push retrain test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	python -m ci.before_dvc dvc repro
@@ -31,6 +32,9 @@ metrics: setup          ## the headline scores of each city
 
 models: setup           ## train the models that ship, in copies of the project: make models DATA=../shared/data
 	python -m ci.models $(DATA) $(NAMES)
+
+demo: setup             ## render a town and map it by a model that ships; says where the report is
+	python -m ci.demo $(DEMO)
 
 docs: setup             ## the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
