@@ -23,7 +23,13 @@ TOWN = """cities:
     scene:
       provider: simulated
       layout: {{seed: 5, style: river, longitude: 9.19, latitude: 48.78, width_m: {side}, height_m: {side}}}
+      resolution_m: 10
+      render_m: 2
       datetime: "2023-06-14T10:26:00Z"
+      sun_azimuth: 158
+      sun_elevation: 62
+      noise: 0.004
+      haze: 0.02
       cloud_share: 0.0
     osm: {{provider: pbf, path: data/scene/town/city.osm.pbf}}
     labels: {{source: osm}}

@@ -102,10 +102,16 @@ class Partition:
         )
 
 
-def partition_raster(read: Read, shape: tuple[int, int], rows: int = 256, threads: int = 2) -> Partition:
+class TooManyRegionsError(Exception):
+    """A raster has more regions than its reader wants to hold in memory."""
+
+
+def partition_raster(
+    read: Read, shape: tuple[int, int], rows: int = 256, threads: int = 2, most: int | None = None
+) -> Partition:
     """The partition of a class raster, read in full-width strips.
 
-    Memory is bounded by a few strips and the corners.
+    Memory is bounded by a few strips and the corners: about 200 bytes for each.
 
     Args:
         read: pixels of a window; called from one thread, top to bottom. The classes are below 254, or
@@ -113,11 +119,19 @@ def partition_raster(read: Read, shape: tuple[int, int], rows: int = 256, thread
         shape: ``(height, width)`` of the raster.
         rows: height of a strip.
         threads: strips worked on at once.
+        most: regions in all strips together that are held; any number if None.
 
     Returns:
         The regions in row-major order of their first pixels, whatever the height of the strips.
+
+    Raises:
+        TooManyRegionsError: as soon as there are more than `most`.
     """
-    pieces = list(_in_threads(_with_margins(read, shape, rows), threads))
+    pieces: list[_Strip] = []
+    for piece in _in_threads(_with_margins(read, shape, rows), threads):
+        pieces.append(piece)
+        if most is not None and sum(len(each.ids) for each in pieces) > most:
+            raise TooManyRegionsError
     offsets = np.cumsum([0, *(len(piece.ids) for piece in pieces)])
     links = [np.stack([offsets[:-1], np.zeros(len(pieces), dtype=np.int64)])]
     for above, below, first, second in zip(pieces, pieces[1:], offsets, offsets[1:], strict=False):

@@ -81,6 +81,7 @@ def land_cover(
     clean_up: CleanUp = NO_CLEAN_UP,
     rows: int = 256,
     threads: int = 2,
+    most_regions: int | None = None,
 ) -> gpd.GeoDataFrame:
     """One polygon for each 4-connected region of one class.
 
@@ -96,6 +97,7 @@ def land_cover(
             is below a limit afterwards is merged and filled again.
         rows: height of the strips that are read; the result is the same for any.
         threads: strips worked on at once.
+        most_regions: that are held in memory before the clean-up; any number if None.
 
     Returns:
         Columns `class_id` (int16), `class_name`, `area_m2`, `confidence` (mean over the
@@ -104,8 +106,9 @@ def land_cover(
 
     Raises:
         ValueError: if the grid is not in metres, or a pixel holds no class of the table.
+        TooManyRegionsError: if there are more than `most_regions`.
     """
-    partition = _clean_partition(read, grid, class_table, clean_up, rows, threads)
+    partition = _clean_partition(read, grid, class_table, clean_up, rows, threads, most_regions)
     polygons, partition = _polygons(partition, grid, class_table, clean_up)
     ids, areas, confidence = _measure(partition, grid)
     return gpd.GeoDataFrame(
@@ -159,12 +162,18 @@ def area_by_class(polygons: gpd.GeoDataFrame, class_table: ClassTable) -> dict[s
 
 
 def _clean_partition(
-    read: Read, grid: Grid, class_table: ClassTable, clean_up: CleanUp, rows: int, threads: int
+    read: Read,
+    grid: Grid,
+    class_table: ClassTable,
+    clean_up: CleanUp,
+    rows: int,
+    threads: int,
+    most: int | None = None,
 ) -> Partition:
     """The partition of a raster, its slivers merged and its holes filled."""
     if not grid.is_metric:
         raise ValueError(f"areas in m² need a projected CRS in metres, not {grid.crs.name}")
-    partition = partition_raster(read, grid.shape, rows, threads)
+    partition = partition_raster(read, grid.shape, rows, threads, most)
     if strange := [int(value) for value in np.unique(partition.ids) if len(class_table) <= value < OUTSIDE]:
         raise ValueError(f"the raster holds {strange}, but the classes are 0 to {len(class_table) - 1}")
     pixel = abs(grid.transform.determinant)

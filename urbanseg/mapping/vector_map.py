@@ -20,7 +20,12 @@ ReadBand = Callable[[Window], NDArray[np.uint8]]
 
 
 def vector_layers(
-    classes: ReadBand, confidence: ReadBand, grid: Grid, table: ClassTable, tidy: Tidiness
+    classes: ReadBand,
+    confidence: ReadBand,
+    grid: Grid,
+    table: ClassTable,
+    tidy: Tidiness,
+    most_regions: int | None = None,
 ) -> dict[str, gpd.GeoDataFrame]:
     """The layers of a map; memory is bounded by what is in them, and not by the raster.
 
@@ -30,6 +35,7 @@ def vector_layers(
         grid: of both; in a CRS in metres.
         table: the classes; the one called ``road``, if there is one, makes the roads.
         tidy: what is merged, filled, smoothed, simplified and regularized.
+        most_regions: that are held in memory before they are tidied; any number if None.
 
     Returns:
         ``land_cover``, of no row where no class is known, ``road_edges`` and ``road_nodes``, as
@@ -37,6 +43,7 @@ def vector_layers(
 
     Raises:
         ValueError: if the grid is not in metres, or a pixel holds no class of the table.
+        TooManyRegionsError: if there are more than `most_regions`.
     """
     road = table.id_of("road") if "road" in table.names else OUTSIDE
 
@@ -47,7 +54,7 @@ def vector_layers(
         return np.asarray(classes(window) == road)
 
     clean_up = CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)
-    polygons = land_cover(read, grid, table, clean_up)
+    polygons = land_cover(read, grid, table, clean_up, most_regions=most_regions)
     skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=tidy.roads.min_spur_m)
     edges, nodes = road_layers(repair_network(skeleton, tidy.roads), is_road, grid)
     return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
