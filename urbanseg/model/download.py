@@ -124,6 +124,7 @@ def _go_on(address: str, part: Path, entry: FileEntry) -> None:
         if part.stat().st_size < entry.bytes:
             raise _BrokenError(f"{part.stat().st_size} of {entry.bytes} bytes have arrived")
     except HTTPError as error:
+        error.close()
         if error.code == 416 and done:
             part.unlink()
             raise _BrokenError("the server has fewer bytes") from error
@@ -142,6 +143,7 @@ def _description(address: str) -> str:
             content: bytes = answer.read(MOST_DESCRIPTION)
             return content.decode("utf-8")
     except HTTPError as error:
+        error.close()
         raise _refused(address, error) from error
     except URLError as error:
         raise _offline(address, error) from error

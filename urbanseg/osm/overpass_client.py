@@ -172,6 +172,7 @@ def _check(response: requests.Response, *_: Any, **__: Any) -> None:
         return
     status = response.status_code
     if status in BUSY or status >= 500:
+        response.close()
         raise Refusal(f"{BUSY.get(status, 'is out of order')} (HTTP {status})", _retry_after(response))
     if not response.ok:
         raise Refusal(f"refuses the query (HTTP {status}: {_excerpt(response.text)})", final=True)

@@ -230,7 +230,8 @@ def _network(servers: dict[str, str]) -> Iterator[Row]:
         try:
             with urlopen(Request(f"https://{host}/", method="HEAD"), timeout=TIMEOUT_S):
                 answered.add(host)
-        except HTTPError:  # an answer, too
+        except HTTPError as error:  # an answer, too
+            error.close()
             answered.add(host)
         except (OSError, HTTPException, ValueError):
             pass

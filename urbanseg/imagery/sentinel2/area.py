@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -180,6 +181,8 @@ def _request(address: str, place: str, timeout_s: float) -> Callable[[], dict[st
                 found = json.load(answer)
             return dict(found[0]) if found else None
         except (OSError, HTTPException, *MALFORMED) as error:
+            if isinstance(error, HTTPError):
+                error.close()
             raise ResponseError(f"it did not answer ({type(error).__name__})") from error
 
     return request
