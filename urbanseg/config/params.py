@@ -249,7 +249,15 @@ def parse(text: str, name: str) -> Params:
     Raises:
         PipelineError: as `load`.
     """
-    raw = yaml_text.read(text, name)
+    return validated(yaml_text.read(text, name), name)
+
+
+def validated(raw: Any, name: str) -> Params:
+    """Validate the values of params.yaml; `name` stands for it in errors.
+
+    Raises:
+        PipelineError: as `load`.
+    """
     if not isinstance(raw, dict):
         raise PipelineError(
             f"{name} holds no parameters, which are lines such as seed: 7; restore it from git"

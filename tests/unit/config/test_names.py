@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from urbanseg import paths
 from urbanseg.cli.main import VERBS
 from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.config.names import RESERVED, check_name, check_title
-from urbanseg.config.params import Params, load
+from urbanseg.config.params import Params, load, validated
 from urbanseg.config.train import REST
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS
@@ -47,23 +48,24 @@ WELL_FORMED = ["a", "a1", "dry_soil", "x" * 64, "exports", "classes_", "other"]
 RESULTS = ("data", "metrics", "models", "reports")
 
 
-def with_name(tmp_path, section, name):
-    """params.yaml with the first city or class called `name`."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+WHOLE = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def with_name(section, name):
+    """The parameters with the first city or a further class called `name`, validated."""
+    params = deepcopy(WHOLE)
     if section == "classes":
         params["classes"][name] = {"id": len(params["classes"]), "color": "#000000"}
     else:
         params["cities"] = {name: params["cities"]["demo"]}
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(params, sort_keys=False))
-    return path
+    return validated(params, "params.yaml")
 
 
 @pytest.mark.parametrize(("section", "what"), [("cities", "city"), ("classes", "class")])
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_name_is_one_sentence(tmp_path, section, what, name):
+def test_a_malformed_name_is_one_sentence(section, what, name):
     with pytest.raises(PipelineError, match=f": {section}: a {what} can't be called ") as caught:
-        load(with_name(tmp_path, section, name))
+        with_name(section, name)
     said = str(caught.value)
     assert repr(name)[1:-1][:64] in said
     assert said.isprintable()
@@ -78,18 +80,18 @@ def test_a_reserved_word_is_no_name(name):
 
 @pytest.mark.parametrize(("section", "what"), [("cities", "city"), ("classes", "class")])
 @pytest.mark.parametrize("name", ["all", "null", "train"])
-def test_a_reserved_word_is_one_sentence(tmp_path, section, what, name):
+def test_a_reserved_word_is_one_sentence(section, what, name):
     with pytest.raises(PipelineError, match=f": {section}: a {what} can't be called {name}, .* choose"):
-        load(with_name(tmp_path, section, name))
+        with_name(section, name)
 
 
 @pytest.mark.parametrize("section", ["cities", "classes"])
 @pytest.mark.parametrize("name", WELL_FORMED)
-def test_a_well_formed_name_is_taken(tmp_path, section, name):
+def test_a_well_formed_name_is_taken(section, name):
     if (section, name) == ("classes", "other"):
         assert REST in load(ROOT / "params.yaml").classes
     else:
-        assert name in getattr(load(with_name(tmp_path, section, name)), section)
+        assert name in getattr(with_name(section, name), section)
 
 
 def words_of(path):
@@ -145,13 +147,12 @@ def test_a_title_says_anything_in_one_line(title):
 @pytest.mark.parametrize(
     "title", ["", " ", " a", "a\n", "a\nb", "a\x1b[31m", "\u202ea", "\u2028", "x" * 101, "\ufffe"]
 )
-def test_a_title_that_could_not_be_printed_is_refused(tmp_path, key, title):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+def test_a_title_that_could_not_be_printed_is_refused(key, title):
+    params = deepcopy(WHOLE)
     section, name, _ = key.split(".")
     params[section][name]["title"] = title
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     with pytest.raises(PipelineError, match=f": {key}: ") as caught:
-        load(tmp_path / "params.yaml")
+        validated(params, "params.yaml")
     assert str(caught.value).isprintable()
 
 
