@@ -11,6 +11,7 @@ from urbanseg.config.labels import OverpassOsm, PbfOsm
 from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.io import files, raster
+from urbanseg.mapping.styles import features_qml
 from urbanseg.osm import dates
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def main(city: str, params: Params) -> None:
     source = params.city(city).osm
     if source.provider == "none":
         log.info("%s takes no OpenStreetMap; its table of features is empty", city)
-        osm.write_features(paths.osm(city), osm.table())
+        _write(city, osm.table(), params)
         return
     taken = dates.taken(files.read_json(paths.item(city))) if paths.item(city).exists() else None
     wanted: dict[str, Any] = {
@@ -38,7 +39,16 @@ def main(city: str, params: Params) -> None:
     dates.check_gap(
         features.attrs.get("snapshot"), taken, params.osm.max_gap_months, fail=params.osm.fail_on_gap
     )
-    osm.write_features(paths.osm(city), features)
+    _write(city, features, params)
+
+
+def _write(city: str, features: gpd.GeoDataFrame, params: Params) -> None:
+    """Write features, and their QGIS style beside them."""
+    target = paths.osm(city)
+    kinds = features.geom_type.str.removeprefix("Multi").str.removesuffix("String")
+    osm.write_features(target, features)
+    found = zip(features["class"], kinds, strict=True)
+    files.write_text(target.with_suffix(".qml"), features_qml(params.class_table, found))
 
 
 def _fetched(

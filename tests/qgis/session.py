@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from qgis.core import (
+    Qgis,
     QgsApplication,
+    QgsCoordinateReferenceSystem,
     QgsCoordinateTransformContext,
     QgsMapLayer,
     QgsMapRendererSequentialJob,
@@ -23,11 +25,11 @@ from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtGui import QColor
 
 
-def draw(layers, crs, order, target, *, extent=None):
+def draw(layers, order, target, *, extent=None):
     """Draw layers onto white without antialiasing, a pixel for each of the grid."""
     settings = QgsMapSettings()
     settings.setLayers(layers)
-    settings.setDestinationCrs(crs)
+    settings.setDestinationCrs(QgsCoordinateReferenceSystem(order["crs"]))
     settings.setExtent(QgsRectangle(*(extent or order["bounds"])))
     settings.setOutputSize(QSize(*order["size"]))
     settings.setOutputDpi(96)
@@ -60,10 +62,11 @@ def told(layer, order, name, folder):
     """What there is to know of a layer, and a picture of it."""
     target = folder / f"{name}.png"
     if layer.isSpatial():
-        draw([layer], layer.crs(), order, target)
+        draw([layer], order, target)
         close = folder / f"{name}_close.png"
-        draw([layer], layer.crs(), order, close, extent=order["close"])
+        draw([layer], order, close, extent=order["close"])
     return {
+        "features": layer.featureCount() if layer.type() == QgsMapLayer.VectorLayer else None,
         "title": layer.name(),
         "valid": layer.isValid(),
         "crs": layer.crs().authid(),
@@ -79,13 +82,15 @@ def main():
     application = QgsApplication([], False)
     application.initQgis()
     answer = {"files": {}, "project": []}
-    registry, options = QgsProviderRegistry.instance(), None
+    registry, each_geometry = QgsProviderRegistry.instance(), Qgis.SublayerQueryFlag.ResolveGeometryType
     for number, path in enumerate(order["files"]):
-        for index, found in enumerate(registry.querySublayers(path)):
+        for index, found in enumerate(registry.querySublayers(path, each_geometry)):
             options = QgsProviderSublayerDetails.LayerOptions(QgsCoordinateTransformContext())
             options.loadDefaultStyle = True
             layer = found.toLayer(options)
-            answer["files"][f"{path}|{found.name()}"] = told(layer, order, f"file_{number}_{index}", folder)
+            name = f"{path}|{found.name()}"
+            name += "|lines" if name in answer["files"] else ""
+            answer["files"][name] = told(layer, order, f"file_{number}_{index}", folder)
     project = QgsProject.instance()
     answer["read"] = project.read(order["project"])
     answer["title"], answer["crs"] = project.title(), project.crs().authid()
@@ -96,7 +101,7 @@ def main():
             said |= told(node.layer(), order, f"layer_{number}", folder)
         answer["project"].append(said)
     shown = [node.layer() for node in project.layerTreeRoot().findLayers() if node.isVisible()]
-    draw(shown, project.crs(), order, folder / "all.png")
+    draw(shown, order, folder / "all.png")
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
     sys.stdout.flush()
     os._exit(0)  # QGIS crashes where layers that Python holds are older than its end

@@ -6,51 +6,19 @@ import shutil
 import subprocess
 from functools import cache
 
-import geopandas as gpd
 import numpy as np
 import pytest
-import shapely
-from affine import Affine
 from PIL import Image
-from pyproj import CRS
 from scipy import ndimage
 
 from tests.conftest import ROOT
-from urbanseg.classes import IGNORE, ClassTable, LandClass
-from urbanseg.config.change import ChangeParams
-from urbanseg.display.raster_styles import classes_qml, paletted_qml, share_qml
+from tests.qgis.town import CLOSE, GRID, ROAD_Y, TABLE, arrays, write_project, write_town
+from urbanseg.classes import IGNORE
 from urbanseg.display.stretch import stretch_of, stretched
-from urbanseg.display.thumbnails import present_scene
-from urbanseg.grid import Grid, Window
-from urbanseg.io import cog
-from urbanseg.mapping.checkpoints import write_checkpoints
-from urbanseg.mapping.export import About, write_map
-from urbanseg.mapping.polygons import polygonise
-from urbanseg.mapping.styles import layer_styles
-from urbanseg.metrics.block_counts import CountsByBlock
-from urbanseg.workflows.change import compare_maps
-from urbanseg.workflows.city_project import (
-    ERRORS,
-    ProjectFiles,
-    error_codes,
-    worst_blocks,
-    write_city_project,
-    write_errors,
-)
+from urbanseg.mapping.styles import ROAD_WIDTHS
+from urbanseg.workflows.city_project import ERRORS, error_codes
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-TABLE = ClassTable(
-    (
-        LandClass(0, "other", "#bdc3c7"),
-        LandClass(1, "building", "#c0392b"),
-        LandClass(2, "road", "#7f8c8d"),
-        LandClass(3, "bare_soil", "#e67e22", "Soil & sand"),
-    )
-)
-GRID = Grid(CRS.from_epsg(32632), Affine(100, 0, 500_000, 0, -100, 5_400_000), 120, 160)
-BANDS = ("B02", "B03", "B04", "B08")
-CLOSE = (505_200.0, 5_394_150.0, 505_600.0, 5_394_450.0)
-"""Bounds of a part in the middle, seen at a large scale."""
 
 
 @cache
@@ -71,68 +39,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def arrays():
-    rng = np.random.default_rng(3)
-    classes = np.kron(rng.integers(0, 4, (12, 16)), np.ones((10, 10))).astype(np.uint8)
-    classes[60:64] = 2
-    labels = classes.copy()
-    labels[:, 30:40] = 1
-    classes[:10, :10] = labels[100:, 150:] = IGNORE
-    confidence = np.where(classes == IGNORE, IGNORE, np.linspace(0, 254, 160).astype(np.uint8))
-    scene = np.array([300, 500, 700, 2000])[:, None, None] + classes * np.array([2, 4, 8, 1])[:, None, None]
-    return scene.astype(np.uint16), classes, confidence.astype(np.uint8), labels
-
-
-def write_town(folder):
-    scene, classes, confidence, labels = arrays()
-    for name, values, profile in (
-        ("scene", scene, {"dtype": "uint16", "nodata": 0, "count": 4, "descriptions": BANDS}),
-        ("classes", classes, {"dtype": "uint8", "nodata": IGNORE, "classes": TABLE}),
-        ("confidence", confidence, {"dtype": "uint8", "nodata": IGNORE}),
-        ("labels", labels, {"dtype": "uint8", "nodata": IGNORE, "classes": TABLE}),
-        ("split", np.full(GRID.shape, 2), {"dtype": "uint8"}),
-    ):  # fmt: skip
-        with cog.writing(folder / f"{name}.tif", GRID, **profile) as file:
-            file.write(values)
-    present_scene(folder)
-    (folder / "classes.qml").write_text(classes_qml(TABLE))
-    (folder / "labels.qml").write_text(classes_qml(TABLE))
-    (folder / "confidence.qml").write_text(share_qml())
-    (folder / "errors.qml").write_text(paletted_qml(ERRORS))
-    write_errors(folder / "errors.tif", folder / "labels.tif", folder / "classes.tif", folder / "split.tif")
-    line, ends = shapely.LineString([(500_000, 5_393_800), (516_000, 5_393_800)]), [(505_400, 5_394_300)]
-    layers = {
-        "land_cover": polygonise(classes, confidence, GRID, TABLE),
-        "road_edges": gpd.GeoDataFrame({"width_m": [400.0]}, geometry=[line], crs=GRID.crs),
-        "road_nodes": gpd.GeoDataFrame({"degree": [1]}, geometry=shapely.points(ends), crs=GRID.crs),
-    }
-    formats = ["gpkg", "fgb", "geojson", "shapefile"]
-    write_map(folder / "map", "town", layers, layer_styles(TABLE), formats, 100, About("Town"))
-    pixels = np.array([[5, 20], [70, 80]])
-    write_checkpoints(folder / "points.gpkg", pixels, np.array([0, 2]), np.ones(4), GRID, TABLE)
-    later = folder / "later"
-    later.mkdir()
-    with cog.writing(later / "classes.tif", GRID, dtype="uint8", nodata=IGNORE, classes=TABLE) as file:
-        file.write(labels)
-    rules = ChangeParams(min_confidence=0, shift_px=0, min_area_m2=0)
-    (folder / "change").mkdir()
-    compare_maps(folder, later, folder / "change", TABLE, rules)
-
-
-def write_project(folder):
-    counts = np.zeros((2, 4, 4), np.int64)
-    counts[:, 0, 0], counts[1, 0, 1] = 400, 100
-    empty = np.zeros((0,))
-    cells = [Window(0, 0, 20, 20), Window(20, 40, 25, 20)]
-    found = CountsByBlock(tuple(TABLE.names), cells, counts, empty, empty, [], empty)
-    files = ProjectFiles(
-        folder / "scene.tif",
-        folder / "map/town.gpkg",
-        *(folder / f"{name}.tif" for name in ("classes", "confidence", "labels", "errors")),
-    )
-    write_city_project(folder / "town.qgz", "Town", files, TABLE, worst_blocks(found, GRID))
-
-
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
     """What QGIS says of the files and of the project, which was moved as a whole after it was made."""
@@ -144,12 +50,14 @@ def opened(tmp_path_factory):
     names = (
         "scene.tif", "classes.tif", "labels.tif", "confidence.tif", "change/change.tif", "change/change.gpkg",
         "map/town.gpkg", "map/town.fgb", "map/town.geojson", "map/town_shapefile.zip", "points.gpkg",
+        "zoned/map.gpkg", "features.geojson",
     )  # fmt: skip
     left, bottom, right, top = GRID.bounds
     order = {
         "folder": str(folder),
         "files": [str(folder / name) for name in names],
         "project": str(folder / "town.qgz"),
+        "crs": "EPSG:32632",
         "bounds": (left, bottom, right, top),
         "close": CLOSE,
         "size": (GRID.width, GRID.height),
@@ -224,7 +132,7 @@ def test_a_layer_of_the_project_is_drawn_in_the_expected_colours(opened, name):
         ("labels.tif|labels", "labels"),
         ("map/town.gpkg|land_cover", "classes"),
         ("map/town.fgb|land_cover", "classes"),
-        ("map/town.geojson|land_cover", None),
+        ("map/town.geojson|land_cover", "classes"),
         ("map/town_shapefile.zip|land_cover.shp", "classes"),
     ],
 )
@@ -235,10 +143,9 @@ def test_a_file_opens_in_the_expected_colours_and_with_a_legend_of_its_classes_a
         assert [entry for entry in layer["legend"] if entry[0]] == [
             [each.label, each.color] for each in TABLE
         ]
-    if what:
-        wanted, tolerance = expected(what)
-        off = np.abs(picture(layer).astype(int) - wanted).max(axis=2) > tolerance
-        assert not off[inside() if name.startswith("map") else ...].any()
+    wanted, tolerance = expected(what)
+    off = np.abs(picture(layer).astype(int) - wanted).max(axis=2) > tolerance
+    assert not off[inside() if name.startswith("map") else ...].any()
 
 
 def test_confidence_goes_from_violet_to_yellow(opened):
@@ -271,11 +178,38 @@ def test_roads_have_their_width_and_nodes_are_drawn_only_close_by(opened):
     by_name = {each["name"]: each for each in opened["project"]}
     roads, nodes = by_name["Town: roads"], by_name["Town: road nodes"]
     assert (picture(roads) == 255).all(), "roads are drawn from afar"
+    across = picture(roads, close=True)[:, 80]
+    metres = (CLOSE[3] - CLOSE[1]) / len(across)
+    for color, share, _ in ROAD_WIDTHS:
+        is_drawn = (across == tuple(bytes.fromhex(color[1:]))).all(axis=1)
+        middle = np.abs(CLOSE[3] - (np.arange(len(across)) + 0.5) * metres - ROAD_Y) < 400 * 0.5 / 2
+        drawn = np.flatnonzero(is_drawn & middle)
+        assert np.ptp(drawn) * metres == pytest.approx(400 * share, abs=3 * metres), color
     assert (picture(nodes) == 255).all(), "nodes pepper the map"
     assert (picture(nodes, close=True) != 255).any()
     assert not nodes["visible"]
     files = opened["files"]
     assert (picture(files[str(opened["folder"] / "map/town.gpkg|road_nodes")]) == 255).all()
+
+
+def test_zones_are_outlines_through_which_the_map_is_seen(opened):
+    shown = picture(opened["files"][str(opened["folder"] / "zoned/map.gpkg|zones")])
+    assert (shown[80, 40] == 255).all()
+    assert (shown[80, 17:24] != 255).any(), "the outline is not drawn"
+
+
+def test_features_have_the_colours_of_their_classes_the_small_ones_on_top(opened):
+    name = str(opened["folder"] / "features.geojson|features")
+    areas, lines = sorted(
+        (opened["files"][name], opened["files"][f"{name}|lines"]), key=lambda e: -e["features"]
+    )
+    assert (areas["features"], lines["features"]) == (2, 1)
+    shown = {kind: {*map(tuple, picture(of).reshape(-1, 3).tolist())} for kind, of in
+             (("areas", areas), ("lines", lines))}  # fmt: skip
+    assert shown["areas"] >= {TABLE.classes[1].rgb, TABLE.classes[3].rgb}
+    assert TABLE.classes[2].rgb in shown["lines"]
+    labels = {label for label, _ in areas["legend"]}
+    assert {"building", "road", "Soil & sand"} <= labels
 
 
 def test_the_project_opens_whole_wherever_it_was_moved_to(opened):

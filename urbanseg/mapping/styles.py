@@ -6,6 +6,7 @@ style it finds there, so the map opens coloured.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
 
 import pandas as pd
 
@@ -24,14 +25,17 @@ from urbanseg.display.qml import (
 )
 from urbanseg.mapping.vector_layers import GEOMETRY
 
+ROAD_FILL = "#ffffff"
+
 ROADS_FROM, NODES_FROM = 50_000, 10_000
 """Scales, as 1 : n, from which roads and their nodes are drawn."""
 
-ROAD_WIDTH = '"width_m" * 0.4'
-"""Width of the line of a road in metres: narrower than the road, so that what it lies on is seen, too."""
+ROAD_WIDTHS = ((ROAD_COLOR, 0.5, 0.4), (ROAD_FILL, 0.35, 0.2))
+"""Colour, share of the road's width, and least width in mm, of the casing of a road and of what lies in it.
 
-AT_LEAST_MM = "3x:0,0,1,0.3,0,0"
-"""QGIS's text for: never thinner than 0.3 mm."""
+The line is narrower than the road, so that what it lies on is seen, too; a casing keeps it apart from
+light and dark ground alike.
+"""
 
 
 def layer_styles(class_table: ClassTable) -> pd.DataFrame:
@@ -93,20 +97,88 @@ def change_qml(class_table: ClassTable, pairs: Iterable[tuple[int, int]]) -> str
 
 
 def road_edges_qml() -> str:
-    """Dark lines as wide as the roads, drawn from a scale at which they are apart."""
+    """White lines with a dark casing, as wide as the roads, drawn from a scale at which they are apart."""
     root, renderer = document("singleSymbol")
-    line = {
-        "line_color": rgba(ROAD_COLOR),
-        "line_width": "4",
-        "line_width_unit": "RenderMetersInMapUnits",
-        "line_width_map_unit_scale": AT_LEAST_MM,
+    drawn = [(color, line(color, "RenderMetersInMapUnits", "4", least)) for color, _, least in ROAD_WIDTHS]
+    symbols(renderer, "line", "SimpleLine", drawn)
+    casing, inner = renderer.iter("symbol")
+    for symbol, (_, share, _) in zip((casing, inner), ROAD_WIDTHS, strict=True):
+        data_defined(symbol, "outlineWidth", f'"width_m" * {share}')
+    casing.set("name", "0")
+    for layer in inner:
+        layer.set("pass", "1")  # after the casings of all roads, so that crossings are open
+        casing.append(layer)
+    for parent in renderer.iter("symbols"):
+        parent.remove(inner)
+    renderer.set("symbollevels", "1")
+    visible_from(root, ROADS_FROM)
+    return qml_text(root)
+
+
+def line(color: str, unit: str, width: str, least_mm: float) -> dict[str, str]:
+    """Options of a line with round ends that is never thinner than so many millimetres."""
+    return {
+        "line_color": rgba(color),
+        "line_width": width,
+        "line_width_unit": unit,
+        "line_width_map_unit_scale": f"3x:0,0,1,{least_mm},0,0",
         "line_style": "solid",
         "capstyle": "round",
         "joinstyle": "round",
     }
-    symbols(renderer, "line", "SimpleLine", [("0", line)])
-    data_defined(renderer, "outlineWidth", ROAD_WIDTH)
-    visible_from(root, ROADS_FROM)
+
+
+def zones_qml() -> str:
+    """Outlines, through which the land cover is seen."""
+    root, renderer = document("singleSymbol")
+    outline = {
+        "color": rgba(ROAD_COLOR),
+        "style": "no",
+        "outline_color": rgba(ROAD_COLOR),
+        "outline_style": "solid",
+        "outline_width": "0.6",
+        "outline_width_unit": "MM",
+        "joinstyle": "round",
+    }
+    symbols(renderer, "fill", "SimpleFill", [("0", outline)])
+    return qml_text(root)
+
+
+def features_qml(class_table: ClassTable, found: Iterable[tuple[str, str]]) -> str:
+    """Features of OpenStreetMap in the colours of their classes, small ones above large ones.
+
+    A file may hold areas and lines; QGIS makes a layer of each, and gives both the file's style.
+
+    Args:
+        class_table: the classes.
+        found: name of the class, and ``Polygon`` or ``Line``, of features that there are.
+    """
+    root, renderer = document("RuleRenderer")
+    rules = ET.SubElement(renderer, "rules", key="root")
+    shown = sorted(set(found))
+    kept = [(each, kind) for each in class_table for name, kind in shown if name == each.name]
+    for each, kind in kept:
+        name = f"{each.id}-{kind}"
+        wanted = f"\"class\" = '{each.name}' AND geometry_type($geometry) = '{kind}'"
+        ET.SubElement(rules, "rule", key=name, symbol=name, label=each.label, filter=wanted)
+    symbols(
+        renderer,
+        "fill",
+        "SimpleFill",
+        [(f"{each.id}-{kind}", fill(each.color)) for each, kind in kept if kind == "Polygon"],
+    )
+    symbols(
+        renderer,
+        "line",
+        "SimpleLine",
+        [(f"{each.id}-{kind}", line(each.color, "MM", "0.5", 0)) for each, kind in kept if kind == "Line"],
+    )
+    areas, lines = renderer.iter("symbols")
+    areas.extend(lines)
+    renderer.remove(lines)
+    order = ET.SubElement(renderer, "orderby")
+    ET.SubElement(order, "orderByClause", asc="0", nullsFirst="0").text = "area($geometry)"
+    renderer.set("enableorderby", "1")
     return qml_text(root)
 
 

@@ -20,8 +20,8 @@ import geopandas as gpd
 import numpy as np
 
 from urbanseg.classes import ClassTable
-from urbanseg.display.qml import ROAD_COLOR
 from urbanseg.io.files import remove
+from urbanseg.mapping.styles import ROAD_WIDTHS
 from urbanseg.mapping.vector_layers import write_layer
 
 ZOOMS = 6
@@ -98,7 +98,6 @@ def web_style(archive_name: str, classes: ClassTable, title: str, attribution: s
     colors: list[Any] = ["match", ["get", "class_id"]]
     for each in classes:
         colors += [each.id, each.color]
-    width = ["max", 1, ["*", ["get", "width_m"], 0.05]]  # pixels; 20 m are a pixel at zoom 13
     return {
         "version": 8,
         "name": title,
@@ -117,21 +116,32 @@ def web_style(archive_name: str, classes: ClassTable, title: str, attribution: s
                 "source-layer": "land_cover",
                 "paint": {"fill-color": [*colors, "#000000"], "fill-antialias": False},
             },
-            {
-                "id": "roads",
-                "type": "line",
-                "source": "map",
-                "source-layer": "roads",
-                "minzoom": 11,
-                "layout": {"line-cap": "round", "line-join": "round"},
-                "paint": {
-                    "line-color": ROAD_COLOR,
-                    "line-width": [
-                        "interpolate", ["exponential", 2], ["zoom"], 11, 0.5, 13, width, 18, ["*", 32, width],
-                    ],
-                },
-            },
+            *map(_road_layer, ("road_casings", "roads"), ROAD_WIDTHS),
         ],
+    }  # fmt: skip
+
+
+def _road_layer(name: str, drawn: tuple[str, float, float]) -> dict[str, Any]:
+    """The layer of the web style that draws one of `ROAD_WIDTHS`."""
+    color, share, least_mm = drawn
+    least = round(least_mm * 96 / 25.4, 2)  # pixels of the screen
+    near, closest = (
+        ["max", least, ["*", ["get", "width_m"], share / metres]]  # about so many metres are a pixel
+        for metres in (10, 10 / 32)
+    )
+    return {
+        "id": name,
+        "type": "line",
+        "source": "map",
+        "source-layer": "roads",
+        "minzoom": 11,
+        "layout": {"line-cap": "round", "line-join": "round"},
+        "paint": {
+            "line-color": color,
+            "line-width": [
+                "interpolate", ["exponential", 2], ["zoom"], 11, least / 2, 13, near, 18, closest,
+            ],
+        },
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from urbanseg.classes import ClassTable, LandClass
-from urbanseg.mapping.styles import layer_styles
+from urbanseg.mapping.styles import features_qml, layer_styles
 
 TABLE = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, 'sand & "mud" <wet>', "#E67E22")))
 
@@ -37,10 +37,30 @@ def test_roads_and_nodes_are_drawn_from_a_scale_on(layer, scale):
     assert "Rendering" in root.get("styleCategories")
 
 
-def test_roads_are_as_wide_as_they_are():
-    properties = qml("road_edges").find(".//data_defined_properties")
-    [expression] = [o.get("value") for o in properties.iter("Option") if o.get("name") == "expression"]
-    assert "width_m" in expression
+def test_roads_are_as_wide_as_they_are_and_their_casing_keeps_them_apart_from_any_ground():
+    renderer = qml("road_edges").find("renderer-v2")
+    assert renderer.get("symbollevels") == "1"
+    [symbol] = renderer.iter("symbol")
+    casing, inner = symbol.findall("layer")
+    assert (casing.get("pass"), inner.get("pass")) == ("0", "1")
+    options = [{o.get("name"): o.get("value") for o in layer.iter("Option")} for layer in (casing, inner)]
+    assert options[0]["line_color"] != options[1]["line_color"]
+    shares = [float(each["expression"].removeprefix('"width_m" * ')) for each in options]
+    assert 1 > shares[0] > shares[1] > 0
+
+
+def test_features_have_a_rule_for_each_class_and_geometry_that_there_are():
+    table = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "water", "#3165a2", "Water")))
+    found = [("water", "Line"), ("water", "Polygon"), ("water", "Polygon"), ("gone", "Polygon")]
+    renderer = ET.fromstring(features_qml(table, found)).find("renderer-v2")  # noqa: S314 - our own text
+    rules = {rule.get("filter"): (rule.get("label"), rule.get("symbol")) for rule in renderer.iter("rule")}
+    assert list(rules) == [
+        f"\"class\" = 'water' AND geometry_type($geometry) = '{kind}'" for kind in ("Line", "Polygon")
+    ]
+    assert {label for label, _ in rules.values()} == {"Water"}
+    [symbols] = renderer.findall("symbols")
+    kinds = {symbol.get("name"): symbol.get("type") for symbol in symbols}
+    assert [kinds[symbol] for _, symbol in rules.values()] == ["line", "fill"]
 
 
 def test_each_layer_has_one_default_style():

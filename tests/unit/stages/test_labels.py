@@ -101,6 +101,9 @@ def test_features_become_labels_and_nodata_and_clouds_are_ignored(caplog: pytest
     rows, cols = np.ogrid[:60, :80]
     expected[np.hypot(rows - 50, cols - 70) <= 3] = IGNORE
     np.testing.assert_array_equal(labelled(), expected)
+    style = paths.osm("town").with_suffix(".qml").read_text()
+    assert style.count("<rule ") == 1
+    assert "\"class\" = 'vegetation' AND geometry_type($geometry) = 'Polygon'".replace('"', "&quot;") in style
     assert "1 vegetation" in caplog.text
     assert "vegetation 15.7%" in caplog.text
     with rasterio.open(paths.labels("town")) as file:

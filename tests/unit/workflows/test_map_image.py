@@ -128,6 +128,16 @@ def test_zones_have_hectares_of_each_class_and_say_where_they_are_outside(placed
     assert text[1].startswith("Old Town,")
 
 
+def test_every_layer_of_the_geopackage_has_a_style_of_its_own(placed):
+    """QGIS gives a layer without one that of the file beside, which is the land cover's."""
+    path = placed.folder / "map.gpkg"
+    styles = pyogrio.read_dataframe(path, layer="layer_styles")
+    shapes = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+    assert sorted(styles["f_table_name"]) == sorted(shapes)
+    assert styles["useAsDefault"].all()
+    assert styles["styleQML"].nunique() == len(shapes)
+
+
 def test_the_item_is_valid_and_names_no_path(placed):
     text = (placed.folder / "item.json").read_text()
     item = json.loads(text)
