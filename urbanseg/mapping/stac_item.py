@@ -15,10 +15,14 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid
 from urbanseg.io.files import sha256
 
-CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
-FILE_INFO = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
-PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+EXTENSIONS = {
+    "classification": "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
+    "eo": "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+    "file": "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "processing": "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
+    "proj": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+}
+"""Schema by the prefix of the fields that it defines; an Item declares those that it uses, and no other."""
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 MEDIA_TYPES = {
@@ -49,6 +53,7 @@ def map_item(
     table: ClassTable,
     properties: Mapping[str, Any],
     files: Sequence[Path],
+    links: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The Item of a map, as a dictionary ready for JSON.
 
@@ -57,10 +62,11 @@ def map_item(
         grid: of the rasters.
         crs: theirs, None where the map is nowhere on Earth.
         table: the classes.
-        properties: further ones; ``datetime`` among them, if it is known.
+        properties: further ones; ``datetime`` and ``license`` among them, if they are known.
         files: of the map, which lie beside the Item.
+        links: to other documents, such as the terms of use.
     """
-    known: dict[str, Any] = {"datetime": None, **properties}
+    known: dict[str, Any] = {"datetime": None, "license": "other", **properties}
     if known["datetime"] is None:
         known = {"start_datetime": ALL_TIME[0], "end_datetime": ALL_TIME[1], **known}
     place = {} if crs is None else _projection(grid, crs)
@@ -68,16 +74,17 @@ def map_item(
     item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": [CLASSIFICATION, FILE_INFO, PROCESSING, *([PROJECTION] if place else [])],
         "id": name,
         "geometry": None if footprint is None else shapely.geometry.mapping(footprint),
         "properties": dict(sorted((known | place).items())),
-        "links": [],
+        "links": [dict(link) for link in links],
         "assets": {path.name: _asset(path, table) for path in files if path.suffix in MEDIA_TYPES},
     }
     if footprint is not None:
         item["bbox"] = list(footprint.bounds)
-    return item
+    keys = [*item["properties"], *(key for asset in item["assets"].values() for key in asset)]
+    used = {key.partition(":")[0] for key in keys if ":" in key} & EXTENSIONS.keys()
+    return item | {"stac_extensions": [EXTENSIONS[prefix] for prefix in sorted(used)]}
 
 
 def _projection(grid: Grid, crs: CRS) -> dict[str, Any]:

@@ -65,14 +65,14 @@ def write_vectors(
     formats: Collection[str],
     frame: Frame,
     table: ClassTable,
-    title: str,
+    about: About,
 ) -> None:
     """Write the layers of a map in some formats; see `urbanseg.mapping.export.write_map`."""
     made = folder / "vectors"
     pixel = frame.pixel_m or 1.0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")  # it is said in a sentence of ours
-        write_map(made, NAME, layers, layer_styles(table), formats, pixel, About(title), table)
+        write_map(made, NAME, layers, layer_styles(table), formats, pixel, about, table)
     for path in sorted(made.iterdir()):
         path.rename(folder / path.name)
     made.rmdir()

@@ -16,6 +16,7 @@ from urbanseg.infer.familiarity import require_familiar
 from urbanseg.infer.scene import predict_scene
 from urbanseg.io import files, georeference, raster
 from urbanseg.io.output_folder import output_folder
+from urbanseg.mapping.export import About
 from urbanseg.mapping.stac_item import map_item
 from urbanseg.model.domain import STOP, WARN
 from urbanseg.report.image_page import Familiarity
@@ -150,7 +151,8 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
     said = _found(opened.report, source)
     mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts, said)
     if formats:
-        map_files.write_vectors(folder, layers, formats, frame, model.table, name)
+        about = About(name, wishes.properties.get("attribution", ""))
+        map_files.write_vectors(folder, layers, formats, frame, model.table, about)
     if zones is not None:
         map_files.write_zones(folder, zones)
     _describe(folder, mapped, model, wishes, source, shown)
@@ -178,7 +180,7 @@ def _describe(
         properties = map_files.properties(mapped, model, source) | wishes.properties
         written = sorted(folder.iterdir())
         grid, crs = mapped.frame.grid, mapped.frame.crs
-        item = map_item(mapped.name, grid, crs, model.table, properties, written)
+        item = map_item(mapped.name, grid, crs, model.table, properties, written, wishes.links)
         files.write_json(folder / "item.json", item)
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from urbanseg.config.scene import StacScene
 from urbanseg.config.sentences import first_wrong
+from urbanseg.display.thumbnails import present_scene
 from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer.images import common_name
 from urbanseg.io import files
@@ -26,6 +27,12 @@ from urbanseg.workflows.model_input.sources import Source, gather
 log = logging.getLogger(__name__)
 
 Summary = dict[str, Any]
+
+KEPT = (
+    "attribution", "constellation", "datetime", "end_datetime", "eo:", "instruments", "license", "source:",
+    "start_datetime",
+)  # fmt: skip
+"""How the properties of a scene begin that its map keeps."""
 
 
 def map_all(
@@ -104,13 +111,11 @@ def map_area(
     with _none_left_empty(out), output_folder(out, overwrite=overwrite) as folder:
         bands, scl = folder / "scene.tif", folder / "scl.tif"
         item = download(title, scene, fetched, bands, scl)
-        known = {
-            name: value
-            for name, value in item["properties"].items()
-            if name.startswith(("source:", "eo:")) or name in {"constellation", "instruments", "datetime"}
-        }
+        present_scene(folder)
+        known = {name: value for name, value in item["properties"].items() if name.startswith(KEPT)}
+        links = [link for link in item["links"] if link["rel"] == "license"]
         source = Source(title, (bands,), ("scl", scl))
-        mapped = map_into(source, folder, model, replace(wishes, title=title, properties=known))
+        mapped = map_into(source, folder, model, replace(wishes, title=title, properties=known, links=links))
     files.remove(fetched)
     return _summary(mapped.summary(), out)
 

@@ -37,7 +37,8 @@ class Wishes:
         pixel_m: side of a pixel in metres of an image that does not say where it lies.
         force: map what would be refused, with a warning.
         title: of the map; the image's name if None.
-        properties: for the STAC Item, such as the date of the image.
+        properties: for the STAC Item, such as the date of the image, and whom to credit for it.
+        links: for the STAC Item, such as the terms of use.
         tables: whether vector layers are made even if they are not written.
     """
 
@@ -50,6 +51,7 @@ class Wishes:
     force: bool = False
     title: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+    links: list[dict[str, Any]] = field(default_factory=list)
     tables: bool = False
 
     @property

@@ -9,6 +9,7 @@ import rasterio
 from tests.protocol.scenes.conftest import Town
 from tests.unit.workflows.painted import write_model
 from urbanseg.errors import PipelineError
+from urbanseg.imagery.item import COPERNICUS
 from urbanseg.workflows.map_many import map_area
 from urbanseg.workflows.map_model import Models
 from urbanseg.workflows.map_result import Wishes
@@ -36,6 +37,10 @@ def test_a_place_is_found_downloaded_and_mapped(town: Town) -> None:
     assert item["id"] == "Kiosk"
     assert item["properties"]["source:products"]
     assert item["properties"]["datetime"].startswith("20")
+    assert item["properties"]["attribution"] == COPERNICUS.attribution
+    assert [link["href"] for link in item["links"]] == [COPERNICUS.link]
+    assert item["assets"]["thumbnail.png"]["roles"] == ["thumbnail"]
+    assert {path.stem for path in out.glob("*.qml")} >= {path.stem for path in out.glob("*.tif")}
     assert "Kiosk" in (out / "report.html").read_text()
     assert not list(town.folder.glob(".out*"))
 

@@ -41,6 +41,34 @@ def test_it_is_valid_wherever_the_map_lies(tmp_path, crs):
         assert ("proj:wkt2" in used) == (crs == NO_CODE)
 
 
+@pytest.mark.parametrize(
+    ("properties", "files", "prefixes"),
+    [
+        ({}, ["classes.tif"], {"classification", "file", "proj"}),
+        ({}, ["map.gpkg"], {"file", "proj"}),
+        (
+            {"eo:cloud_cover": 3.0, "processing:lineage": "-", "source:file": "a"},
+            [],
+            {"eo", "processing", "proj"},
+        ),
+    ],
+)
+def test_it_declares_the_extensions_that_it_uses_and_no_other(tmp_path, properties, files, prefixes):
+    for name in files:
+        (tmp_path / name).touch()
+    item = map_item("town", UTM, UTM.crs, TABLE, properties, sorted(tmp_path.iterdir()))
+    assert item["stac_extensions"] == [stac_item.EXTENSIONS[prefix] for prefix in sorted(prefixes)]
+
+
+@pytest.mark.parametrize("known", [{}, {"license": "CC0-1.0", "attribution": "somebody"}])
+def test_it_says_on_what_terms_it_may_be_used(known):
+    terms = {"rel": "license", "href": "https://example.org/terms"}
+    item = map_item("town", UTM, UTM.crs, TABLE, known, [], [terms] if known else [])
+    assert item["properties"]["license"] == known.get("license", "other")
+    assert item["properties"].get("attribution") == known.get("attribution")
+    assert item["links"] == ([terms] if known else [])
+
+
 def test_a_known_date_is_the_only_one(tmp_path):
     item = made(tmp_path, properties={"datetime": "2023-06-14T10:26:00Z"})
     assert "start_datetime" not in item["properties"]
@@ -56,7 +84,6 @@ def test_assets_are_the_files_that_people_use_with_size_and_digest(tmp_path):
 
 def test_classes_are_described_as_the_extension_wants(tmp_path):
     classes = made(tmp_path)["assets"]["classes.tif"]["classification:classes"]
-    assert stac_item.CLASSIFICATION in made(tmp_path)["stac_extensions"]
     assert [each["value"] for each in classes] == [0, 1, 255]
     for each in classes:
         assert re.fullmatch(r"[0-9A-Za-z_-]+", each["name"])
