@@ -34,6 +34,8 @@ from urbanseg.metrics.segmentation import class_scores, confusion, counted, mean
 TRAIN = SPLITS.index("train")
 ROWS = 512
 """Height of the strips that are read, in pixels."""
+TREES, PIXELS = 60, 60_000
+"""Boosting rounds, each a tree per class; and training pixels, shared by the classes."""
 
 
 def strips_of(
@@ -91,16 +93,22 @@ def sample(
     return np.concatenate([v for v, _ in drawn]), np.concatenate([y for _, y in drawn]), counts
 
 
+def fitted(
+    cities: list[str], params: Params, trees: int = TREES, pixels: int = PIXELS
+) -> tuple[HistGradientBoostingClassifier, NDArray[np.float64]]:
+    """The classifier of the training pixels of some cities, and the share of each class that it knows."""
+    values, classes, counts = sample(cities, len(params.classes), pixels, np.random.default_rng(params.seed))
+    model = HistGradientBoostingClassifier(max_iter=trees, early_stopping=False, random_state=params.seed)
+    model.fit(values, classes)
+    return model, counts[model.classes_] / counts.sum()
+
+
 def score(city: str, params: Params, trees: int, pixels: int) -> NDArray[np.int64]:
     """Confusion matrix of the better of the two baselines on the city's test pixels."""
     n = len(params.classes)
     own = params.city(city).role == "train"
     teachers = [city] if own else [name for name, c in params.cities.items() if c.role == "train"]
-    values, classes, counts = sample(teachers, n, pixels, np.random.default_rng(params.seed))
-    model = HistGradientBoostingClassifier(max_iter=trees, early_stopping=False, random_state=params.seed)
-    model.fit(values, classes)
-
-    shares = counts[model.classes_] / counts.sum()
+    model, shares = fitted(teachers, params, trees, pixels)
     matrices = [np.zeros((n, n), np.int64) for _ in range(2)]
     for bands, reference, _, test in strips_of(city):
         if not test.any():
@@ -116,8 +124,8 @@ def main() -> None:
     """Print the IoU of each class, and last the comparison with the model as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("city")
-    parser.add_argument("--trees", type=int, default=60, help="boosting rounds, each a tree per class")
-    parser.add_argument("--pixels", type=int, default=60_000, help="training pixels, shared by the classes")
+    parser.add_argument("--trees", type=int, default=TREES, help="boosting rounds, each a tree per class")
+    parser.add_argument("--pixels", type=int, default=PIXELS, help="training pixels, shared by the classes")
     given = parser.parse_args()
     try:
         params = load(paths.PARAMS)

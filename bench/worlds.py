@@ -5,14 +5,18 @@
 MODEL is the folder of a segmenter, PROJECT one in which scenes and labels of the worlds lie (such as a
 working copy of ``ci.models``). Prints the mIoU of each world, with the lowest and the mean of each place;
 then, if it is there, the accuracy on the hand-drawn polygons of Aberystwyth in coarse classes: building,
-road and other are urban, and any plants are vegetation. The last line is one JSON object.
+road and other are urban, and any plants are vegetation. With ``--baseline``, a per-pixel classifier of the
+training worlds (`bench.baseline`) is scored there, too, by equal and by natural shares of the classes. The
+last line is one JSON object.
 """
 
 import argparse
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +24,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.features import geometry_mask
 
+from bench.baseline import fitted
 from urbanseg.classes import IGNORE
 from urbanseg.config.params import load
 from urbanseg.config.predict import PredictParams
@@ -96,6 +101,24 @@ def real(folder: Path, model: tuple[Predictor, Spec], options: PredictParams) ->
     return right | {"all": float(sums[0] / sums[1])}
 
 
+def per_pixel(project: Path, classes: int, *, balanced: bool) -> Predictor:
+    """What colour alone tells: the classifier of `bench.baseline` on the training worlds, as a predictor."""
+    with contextlib.chdir(project):
+        params = load(Path("params.yaml"))
+        cities = [city for city, about in params.cities.items() if about.role == "train"]
+        model, shares = fitted(cities, params)
+
+    def predict(pixels: NDArray[Any]) -> NDArray[np.float32]:
+        n, bands, height, width = pixels.shape
+        flat = np.moveaxis(pixels, 1, -1).reshape(-1, bands).astype(np.float32)
+        chances = np.zeros((len(flat), classes), np.float32)
+        chances[:, model.classes_] = model.predict_proba(flat) * (1 if balanced else shares)
+        chances /= chances.sum(axis=1, keepdims=True)
+        return np.moveaxis(chances.reshape(n, height, width, classes), -1, 1).copy()
+
+    return predict
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(
@@ -105,6 +128,7 @@ def main() -> None:
     parser.add_argument("project", type=Path)
     parser.add_argument("--real", type=Path, default=Path("../shared/data/s2_aberystwyth"))
     parser.add_argument("--role", default="holdout", choices=["holdout", "train"])
+    parser.add_argument("--baseline", action="store_true")
     asked = parser.parse_args()
     options = PredictParams()
     model = backends.load(asked.model, asked.project / "models/export", options)
@@ -119,6 +143,11 @@ def main() -> None:
     if (asked.real / "polygons.gpkg").exists():
         report["real"] = real(asked.real, model, options)
         print(f"Aberystwyth: {report['real']}")
+        for balanced in (True, False) if asked.baseline else ():
+            baseline = per_pixel(asked.project, len(model[1].classes), balanced=balanced)
+            name = f"per pixel, {'equal' if balanced else 'natural'} shares"
+            report[name] = real(asked.real.resolve(), (baseline, model[1]), options)
+            print(f"Aberystwyth, {name}: {report[name]}")
     else:
         print(f"{asked.real} does not exist: no real scene is scored")
     print(json.dumps(report))
