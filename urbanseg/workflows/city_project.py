@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import CRS
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.display.project import Bookmark, ProjectLayer, write_project
@@ -35,20 +36,22 @@ class ProjectFiles:
     """The files that a project shows; None for what there is not.
 
     Attributes:
-        scene: raster, with its style beside it.
+        scene: raster.
         geopackage: the map.
         classes: the map as a raster.
         confidence: of the map.
         labels: class raster of the reference.
         errors: as `write_errors` makes it.
+        scene_style: of the scene, as QML; that which lies beside it if None.
     """
 
-    scene: Path
+    scene: Path | None = None
     geopackage: Path | None = None
     classes: Path | None = None
     confidence: Path | None = None
     labels: Path | None = None
     errors: Path | None = None
+    scene_style: str | None = None
 
 
 def write_errors(target: Path, labels: Path, prediction: Path, split: Path) -> None:
@@ -128,13 +131,28 @@ def write_city_project(
         bookmarks: see `worst_blocks`.
         base: folder in which the project will lie; its own if None.
     """
+    assert files.scene is not None  # noqa: S101, a city has one
     grid = raster.describe(files.scene).grid
-    layers = [
-        ProjectLayer(f"{title}: {name}", file, qml, grid.crs, layer, visible)
+    layers = project_layers(title, files, table, grid.crs, grid.crs)
+    write_project(path, title, grid.crs, grid.bounds, layers, bookmarks or [], base)
+
+
+def project_layers(
+    title: str, files: ProjectFiles, table: ClassTable, raster_crs: CRS, vector_crs: CRS
+) -> list[ProjectLayer]:
+    """The layers of the files that there are, from top to bottom."""
+    return [
+        ProjectLayer(
+            f"{title}: {name}",
+            file,
+            qml,
+            vector_crs if file == files.geopackage else raster_crs,
+            layer,
+            visible,
+        )
         for name, file, qml, layer, visible in _shown(files, table)
         if file is not None
     ]
-    write_project(path, title, grid.crs, grid.bounds, layers, bookmarks or [], base)
 
 
 def _shown(
@@ -148,4 +166,7 @@ def _shown(
     yield "confidence", files.confidence, share_qml(), None, False
     yield "land cover", files.geopackage, land_cover_qml(table), "land_cover", True
     yield "land cover, pixels", files.classes, classes_qml(table), None, files.geopackage is None
-    yield "scene", files.scene, files.scene.with_suffix(".qml").read_text(encoding="utf-8"), None, True
+    style = files.scene_style
+    if files.scene is not None and style is None:
+        style = files.scene.with_suffix(".qml").read_text(encoding="utf-8")
+    yield "scene", files.scene, style or "", None, True

@@ -25,7 +25,7 @@ from urbanseg.report.image_page import UNITS, ImageReport, amount
 from urbanseg.report.pictures import true_color, wording
 from urbanseg.workflows.map_frame import Frame, reading_on
 from urbanseg.workflows.map_model import RunningModel
-from urbanseg.workflows.map_result import Mapped
+from urbanseg.workflows.map_result import PROJECT_FILE, Mapped
 from urbanseg.workflows.model_input.image import ModelInput
 from urbanseg.workflows.model_input.sources import Source
 
@@ -44,6 +44,7 @@ WHAT = {
     "preview.png": "the classes as a picture",
     "zones.csv": "areas by class in each zone",
     "item.json": "STAC Item",
+    PROJECT_FILE: "QGIS project of the image and its map",
 } | {
     f"{NAME}{MAP_ENDINGS[key]}": what
     for key, what in {

@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,8 @@ from urbanseg.report.pictures import colorize, png
 from urbanseg.workflows import map_files
 from urbanseg.workflows.map_frame import Frame, figures_of, frame_of, layers_of, open_map, reading_on
 from urbanseg.workflows.map_model import Models, RunningModel
-from urbanseg.workflows.map_result import Mapped, MapResult, Wishes
+from urbanseg.workflows.map_project import write_map_project
+from urbanseg.workflows.map_result import PROJECT_FILE, Mapped, MapResult, Wishes
 from urbanseg.workflows.map_zones import measured, read_zones
 from urbanseg.workflows.model_input import sources
 from urbanseg.workflows.model_input.image import InputReport
@@ -80,19 +82,21 @@ def map_image(
         names = ", ".join(image.name for image in found[:3])
         raise PipelineError(f"{len(found)} images are given ({names} …); map_image takes one at a time")
     wishes = Wishes(
-        {"classes", "confidence", "report", "item", *formats},
+        {"classes", "confidence", "report", "item", "project", *formats},
         None if zones is None else Path(zones),
         bands, scale, mask, pixel_m, force, tables=True,
     )  # fmt: skip
     running = Models(model, backend).for_image(found[0], wishes)
     if out is not None:
         with output_folder(Path(out), overwrite=overwrite) as folder:
-            return _loaded(map_into(found[0], folder, running, wishes), folder, Path(out))
+            return _loaded(map_into(found[0], folder, running, wishes, Path(out)), folder, Path(out))
+    wishes = replace(wishes, outputs={"classes", "confidence"})
     with TemporaryDirectory() as temporary:
-        return _loaded(map_into(found[0], Path(temporary), running, wishes), Path(temporary), None)
+        folder = Path(temporary)
+        return _loaded(map_into(found[0], folder, running, wishes, folder), folder, None)
 
 
-def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) -> Mapped:
+def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes, home: Path) -> Mapped:
     """Map an image into an existing folder; memory is bounded by a strip, and by the polygons.
 
     Args:
@@ -100,6 +104,7 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         folder: empty.
         model: that maps it.
         wishes: what is written.
+        home: where the folder will lie.
 
     Raises:
         PipelineError: in one sentence, if the image cannot be mapped, and why.
@@ -156,6 +161,8 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
     if zones is not None:
         map_files.write_zones(folder, zones)
     _describe(folder, mapped, model, wishes, source, shown)
+    if "project" in wishes.outputs:
+        write_map_project(folder, home, mapped, source)
     return mapped
 
 
@@ -168,9 +175,8 @@ def _describe(
         codes = map_files.small(folder / "classes.tif", mapped.frame)
         (folder / "preview.png").write_bytes(png(colorize(codes, model.table)))
     if "report" in wishes.outputs:
-        names = {path.name for path in folder.iterdir()} | {"item.json"} & {
-            f"{o}.json" for o in wishes.outputs
-        }
+        later = {"item": "item.json", "project": PROJECT_FILE}
+        names = {path.name for path in folder.iterdir()} | {later[o] for o in wishes.outputs if o in later}
         page = map_files.page(folder, mapped, model, shown, facts, names)
         (folder / "report.html").write_text(page, encoding="utf-8")
     for name in {"classes", "confidence"} - set(wishes.outputs):

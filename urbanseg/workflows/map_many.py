@@ -115,7 +115,8 @@ def map_area(
         known = {name: value for name, value in item["properties"].items() if name.startswith(KEPT)}
         links = [link for link in item["links"] if link["rel"] == "license"]
         source = Source(title, (bands,), ("scl", scl))
-        mapped = map_into(source, folder, model, replace(wishes, title=title, properties=known, links=links))
+        about = replace(wishes, title=title, properties=known, links=links)
+        mapped = map_into(source, folder, model, about, out)
     files.remove(fetched)
     return _summary(mapped.summary(), out)
 
@@ -134,7 +135,7 @@ def _none_left_empty(out: Path) -> Iterator[None]:
 
 def _mapped(image: Source, out: Path, models: Models, wishes: Wishes, *, overwrite: bool) -> Summary:
     with output_folder(out, overwrite=overwrite) as folder:
-        mapped = map_into(image, folder, models.for_image(image, wishes), wishes)
+        mapped = map_into(image, folder, models.for_image(image, wishes), wishes, out)
     return _summary(mapped.summary(), out)
 
 

@@ -18,9 +18,10 @@ from urbanseg.workflows.map_frame import Figures, Frame
 
 FORMATS = tuple(MAP_ENDINGS)
 """Vector formats."""
-OUTPUTS = ("classes", "confidence", "report", "item", "preview", *FORMATS)
+PROJECT_FILE = "map.qgz"
+OUTPUTS = ("classes", "confidence", "report", "item", "project", "preview", *FORMATS)
 """All that can be asked for."""
-DEFAULT = ("classes", "confidence", "gpkg", "parquet", "report", "item")
+DEFAULT = ("classes", "confidence", "gpkg", "parquet", "report", "item", "project")
 """What is written if nothing else is asked for."""
 
 

@@ -57,9 +57,10 @@ def test_without_json_nothing_is_printed(model, image, capsys):
 @pytest.mark.parametrize(
     ("options", "files"),
     [
-        ([], {"classes.tif", "confidence.tif", "map.gpkg", "map.parquet", "report.html"}),
+        ([], {"classes.tif", "confidence.tif", "map.gpkg", "map.parquet", "map.qgz", "report.html"}),
         (["--only", "classes,confidence,preview"], {"classes.tif", "confidence.tif", "preview.png"}),
         (["--only", "gpkg"], {"map.gpkg"}),
+        (["--only", "project,classes"], {"map.qgz", "classes.tif"}),
         (
             ["--only", "report", "--formats", "fgb, shapefile"],
             {"report.html", "map.fgb", "map_shapefile.zip"},

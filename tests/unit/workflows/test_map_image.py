@@ -76,8 +76,8 @@ def test_roads_make_a_graph(placed):
 def test_all_files_are_there_and_vectors_agree(placed):
     assert {path.name for path in placed.folder.iterdir() if path.suffix != ".qml"} == {
         ".urbanseg.json", "classes.tif", "classes.tif.aux.xml", "confidence.tif", "item.json", "map.fgb",
-        "map.geojson", "map.gpkg", "map.parquet", "map.pmtiles", "map_shapefile.zip", "map_style.json",
-        "report.html", "zones.csv",
+        "map.geojson", "map.gpkg", "map.parquet", "map.pmtiles", "map.qgz", "map_shapefile.zip",
+        "map_style.json", "report.html", "zones.csv",
     }  # fmt: skip
     layers = {name for name, _ in pyogrio.list_layers(placed.folder / "map.gpkg")}
     assert layers == {"land_cover", "road_edges", "road_nodes", "layer_styles", "zones"}

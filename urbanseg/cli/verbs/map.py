@@ -1,10 +1,11 @@
 """Map the land cover of any image, or of a place.
 
 urbanseg map IMAGE… OUT, or urbanseg map --place NAME OUT. OUT gets classes.tif, confidence.tif, map.gpkg
-(polygons, roads and styles for QGIS), map.parquet, report.html and item.json; of several images, or of a
-folder of images, a folder of each. Each image is mapped by the model that fits its bands and the size of its
-pixels; --model takes another: a name (urbanseg models list), project for the one that the project in this
-folder trained, a folder that the train stage wrote, or that of an exported format, which needs no PyTorch.
+(polygons, roads and styles for QGIS), map.parquet, map.qgz (a QGIS project), report.html and item.json; of
+several images, or of a folder of images, a folder of each. Each image is mapped by the model that fits its
+bands and the size of its pixels; --model takes another: a name (urbanseg models list), project for the one
+that the project in this folder trained, a folder that the train stage wrote, or that of an exported format,
+which needs no PyTorch.
 
 exit codes: 0 done; 1 an error, in one sentence (of several images, if one of them failed; the others are
 mapped); 130 stopped by Ctrl-C; 143 stopped by SIGTERM
@@ -37,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--backend", choices=BACKENDS, help="what runs the model; by default torch, or onnx without PyTorch"
     )
     parser.add_argument(
-        "--only", help="what is written, such as classes,confidence,gpkg,parquet,report,item,preview"
+        "--only", help="what is written, such as classes,confidence,gpkg,parquet,project,report,item,preview"
     )
     parser.add_argument("--formats", help="further vector formats: fgb,geojson,shapefile,pmtiles")
     parser.add_argument(
