@@ -64,7 +64,7 @@ def map_all(
                 summaries.append(_mapped(image, folder, models, wishes, overwrite=overwrite))
             except PipelineError as error:
                 log.error("error: %s", error)  # noqa: TRY400, a sentence without a traceback
-                summaries.append({"image": _label(image), "error": str(error)})
+                summaries.append({"image": image.label, "error": str(error)})
     return summaries
 
 
@@ -149,15 +149,10 @@ def _summary(found: Summary, out: Path) -> Summary:
     return found | {"folder": str(out), "files": written}
 
 
-def _label(image: Source) -> str:
-    """The name of an image with its ending, if it is one file."""
-    return image.files[0].name if len(image.files) == 1 else image.name
-
-
 def _folders(images: Sequence[Source], out: Path) -> list[Path]:
     """A folder for each image, of its name; with its ending, or a number, where others have the same."""
     stems = Counter(image.name for image in images)
-    names = [image.name if stems[image.name] == 1 else _label(image) for image in images]
+    names = [image.name if stems[image.name] == 1 else image.label for image in images]
     totals, seen, folders = Counter(names), Counter[str](), []
     for name in names:
         seen[name] += 1

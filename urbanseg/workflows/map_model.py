@@ -70,7 +70,7 @@ class Models:
         Raises:
             PipelineError: if none fits, with what each needs; if the image cannot be opened.
         """
-        return self._named or self._choose(source.files[0].name, *_described(source, wishes))
+        return self._named or self._choose(source.label, *_described(source, wishes))
 
     def for_bands(self, name: str, bands: Sequence[str], pixel_m: float) -> RunningModel:
         """The model for an image that is not here yet; see `registry.choose`."""

@@ -46,6 +46,11 @@ class Source:
     codes: tuple[str, ...] = ()
     """What the name of each file says that its band is; empty for one file with all bands."""
 
+    @property
+    def label(self) -> str:
+        """The name of the image, with its ending if it is one file."""
+        return self.files[0].name if len(self.files) == 1 else self.name
+
 
 def stem(path: Path) -> str:
     """The name of a file, or of that at an address, without its ending."""
