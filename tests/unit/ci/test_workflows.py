@@ -86,3 +86,23 @@ def test_the_forges_only_call_the_script():
     for setup, retrain in (on_github, on_gitlab):
         assert setup == "make setup"
         assert retrain.startswith('.venv/bin/python -m ci.retrain --base "$')
+
+
+@pytest.mark.parametrize("name", ["nightly", "retrain", "tests"])
+def test_each_job_keeps_the_environment_by_the_digest_of_its_requirements(name):
+    for job in load(f".github/workflows/{name}.yml")["jobs"].values():
+        (kept,) = (step["with"] for step in job["steps"] if "actions/cache@" in step.get("uses", ""))
+        assert kept["path"] == ".venv"
+        assert "${{ hashFiles('requirements*.txt', 'pyproject.toml') }}" in kept["key"]
+
+
+def test_each_job_of_gitlab_does_so_too():
+    jobs = load(".gitlab-ci.yml")
+    assert jobs[".environment"]["cache"]["key"]["files"] == ["requirements.txt", "pyproject.toml"]
+    making = [
+        job
+        for job in jobs.values()
+        if isinstance(job, dict) and any(line.startswith("make ") for line in job.get("script", ()))
+    ]
+    assert len(making) == 3
+    assert {job.get("extends") for job in making} == {".environment"}
