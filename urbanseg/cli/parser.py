@@ -2,7 +2,7 @@
 
 import re
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -13,7 +13,11 @@ NEGATIVE_LIST = re.compile(r"-[\d.][\d.eE+-]*(,[^,]*)+")
 
 
 class _Formatter(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
-    """Shows defaults, and descriptions as they are written."""
+    """Shows defaults where there are any, and descriptions as they are written."""
+
+    def _get_help_string(self, action: Action) -> str | None:
+        has_default = action.default is not None and action.default is not False
+        return super()._get_help_string(action) if has_default else action.help
 
 
 class Parser(ArgumentParser):

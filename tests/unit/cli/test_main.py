@@ -33,6 +33,8 @@ def test_help_shows_defaults():
     parser = Parser(prog="x")
     parser.add_argument("--most", default=15, help="size")
     assert "size (default: 15)" in parser.format_help()
+    helps = {name: describe(name, Parser(prog="x")).format_help() for name in VERBS}
+    assert [name for name, said in helps.items() if "None)" in said or "False)" in said] == []
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])

@@ -33,7 +33,8 @@ from urbanseg.workflows.pack_model import pack, read_fields
 
 SPEC = Spec(
     ["red", "green", "blue"], [110.0, 120.0, 100.0], [50.0, 60.0, 40.0],
-    ["other", "building", "road", "water"], "Unet", "tu-test_resnet", 1, made_with={"torch": "2"}, resolution_m=0.65,
+    ["other", "building", "road", "water"], "Unet", "tu-test_resnet", 1,
+    made_with={"torch": "2"}, resolution_m=0.65,
 )  # fmt: skip
 SIZE = 128
 CARD = """
