@@ -35,7 +35,6 @@ CORE = {
     "pyproj": "pyproj",
     "rasterio": "rasterio",
     "ruamel.yaml": "ruamel.yaml",
-    "scikit-image": "skimage",
     "scipy": "scipy",
     "shapely": "shapely",
     "shtab": "shtab",
