@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from urbanseg.cli.guard import guarded
-from urbanseg.cli.main import VERBS, execute, overview, verb_module
+from urbanseg.cli.main import VERBS, describe, execute, overview, verb_module
 from urbanseg.cli.parser import Parser
 from urbanseg.errors import PipelineError
 

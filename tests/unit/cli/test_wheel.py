@@ -1,5 +1,6 @@
 """The wheel is complete by itself: its files alone map an image, without PyTorch and DVC."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -30,18 +31,30 @@ GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 90,
 CORE_BYTES = 800 * 2**20
 CLASSES = ["other", "building", "road", "vegetation", "water", "bare_soil"]
 WITHOUT = """
-import sys
+import contextlib, io, json, logging, sys
 from importlib.machinery import PathFinder
 
-absent = set(sys.argv.pop(1).split())
+absent, wheel, commands = map(json.loads, sys.argv[1:])
 find = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *where: None if name.split(".")[0] in absent else find(name, *where)
 from urbanseg.cli.main import main
 import urbanseg
-assert urbanseg.__file__.startswith(sys.argv.pop(1)), urbanseg.__file__
-main()
+assert urbanseg.__file__.startswith(wheel), urbanseg.__file__
+done = []
+for words in commands:
+    sys.argv, code = ["urbanseg", *words], 0
+    logging.root.handlers.clear()
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+            if isinstance(code, str):
+                code = print(code, file=sys.stderr) or 1
+    done.append([code or 0, out.getvalue(), err.getvalue()])
+print(json.dumps(done))
 """
-"""The command in an environment that lacks what belongs to extras."""
+"""Commands, one after the other, in an environment that lacks what belongs to extras."""
 
 
 @cache
@@ -98,16 +111,19 @@ def exported(tmp_path_factory):
     return folder
 
 
-def run(wheel, folder, *words):
-    """Run the command in a folder; the process that ended."""
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT, " ".join(of_extras()), str(wheel), *map(str, words)],
+def run(wheel, folder, *commands):
+    """Run commands in a folder, by one interpreter; of each its exit code, output and errors."""
+    given = [of_extras(), str(wheel), [list(map(str, words)) for words in commands]]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *map(json.dumps, given)],
         cwd=folder,
         env={"PYTHONPATH": str(wheel), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_it_has_the_licence_and_all_files_of_the_library(wheel):
@@ -119,15 +135,18 @@ def test_it_has_the_licence_and_all_files_of_the_library(wheel):
 
 
 def test_it_maps_by_an_exported_model_without_pytorch(wheel, exported, tmp_path):
-    words = [exported / "scene.tif", tmp_path / "out", "--model", exported / "export/onnx"]
-    done = run(wheel, tmp_path, "map", *words)
-    assert done.returncode == 0, done.stderr
+    scene, model = exported / "scene.tif", exported / "export/onnx"
+    mapped, refused = run(
+        wheel,
+        tmp_path,
+        ["map", scene, "out", "--model", model],
+        ["map", scene, "out2", "--model", exported / "segmenter", "--backend", "torch"],
+    )
+    assert mapped[0] == 0, mapped
     with raster.reading(tmp_path / "out/classes.tif") as classes:
         assert classes.grid.same_as(GRID)
-    words = [exported / "scene.tif", "out2", "--model", exported / "segmenter", "--backend", "torch"]
-    refused = run(wheel, tmp_path, "map", *words)
-    assert refused.returncode == 1
-    assert refused.stderr.endswith(
+    assert refused[0] == 1
+    assert refused[2].endswith(
         "error: this needs the package torch; install it with: pip install 'urbanseg[train]', "
         "or use --backend onnx\n"
     )
@@ -159,9 +178,9 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, t
     assert (tmp_path / "out/classes.tif").is_file()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    commands = [
         ["--help"],
         ["--version"],
         ["doctor", "--offline"],
@@ -169,36 +188,28 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, t
         ["city", "add", "x", "--bbox", "9,48,9.1,48.1"],
         ["completion", "bash"],
         ["models", "list"],
-    ],
-)
-def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path, words):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    done = run(wheel, tmp_path, *words)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    ]
+    for words, (code, said, errors) in zip(commands, run(wheel, tmp_path, *commands), strict=True):
+        assert code == 0, (words, errors)
+        assert said, words
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["change", "a", "b", "out"], "a/classes.tif does not exist"),
-        (["sample", "demo", "points.gpkg"], "data/prediction/demo/classes.tif does not exist"),
-        (["assess", "demo", "points.gpkg"], "points.gpkg does not exist"),
-        (
-            ["publish", "demo"],
-            "needs the package sqlalchemy; install it with: pip install 'urbanseg[postgis]'",
-        ),
-        (["merge", "merged", "a", "b"], "install it with: pip install 'urbanseg[train]'"),
-        (
-            ["map", "photo.png", "out", "--model", "."],
-            "pip install 'urbanseg[train]', or use --backend onnx",
-        ),
-    ],
-)
-def test_what_a_verb_lacks_there_is_one_sentence(wheel, tmp_path, words, sentence):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    done = run(wheel, tmp_path, *words)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert sentence in done.stderr
-    assert done.stderr.count("\n") == 1
+LACKING = {
+    "change a b out": "a/classes.tif does not exist",
+    "sample demo points.gpkg": "data/prediction/demo/classes.tif does not exist",
+    "assess demo points.gpkg": "points.gpkg does not exist",
+    "publish demo": "needs the package sqlalchemy; install it with: pip install 'urbanseg[postgis]'",
+    "merge merged a b": "install it with: pip install 'urbanseg[train]'",
+    "map photo.png out --model .": "pip install 'urbanseg[train]', or use --backend onnx",
+}
+"""Commands that lack a file or a package there, and what the sentence says."""
+
+
+def test_what_a_verb_lacks_there_is_one_sentence(wheel, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    ended = run(wheel, tmp_path, *map(str.split, LACKING))
+    for (words, sentence), (code, _, errors) in zip(LACKING.items(), ended, strict=True):
+        assert code == 1, words
+        assert errors.startswith("error: "), words
+        assert sentence in errors, words
+        assert errors.count("\n") == 1, words
