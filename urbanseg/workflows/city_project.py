@@ -140,7 +140,15 @@ def write_city_project(
 def project_layers(
     title: str, files: ProjectFiles, table: ClassTable, raster_crs: CRS, vector_crs: CRS
 ) -> list[ProjectLayer]:
-    """The layers of the files that there are, from top to bottom."""
+    """The layers of a project, from top to bottom.
+
+    Args:
+        title: of the map, before the name of each layer.
+        files: what there is.
+        table: the classes.
+        raster_crs: of the rasters.
+        vector_crs: of the GeoPackage.
+    """
     return [
         ProjectLayer(
             f"{title}: {name}",
