@@ -37,9 +37,10 @@ log = logging.getLogger(__name__)
 UNPLACED_PIXEL_M = 0.5
 """How large pixels are thought to be, of an image that does not say it, where its map is tidied."""
 
-LEAST_REGIONS, PIXELS_OF_A_REGION = 1_000_000, 32
-"""Polygons are drawn from larger pixels where a map has more regions than a million, and than one in so many
-pixels. Maps of towns at 10 m have one in 50 to 70, noise one in 1.5; a million take half a gigabyte."""
+LEAST_REGIONS, PIXELS_OF_A_REGION = 250_000, 32
+"""Polygons and roads are drawn from larger pixels where a map has more regions than this, and than one in so
+many pixels. Maps of towns at 10 m have one in 50 to 70, noise one in 2: its roads would take a kilobyte a
+pixel in the search for gaps to bridge."""
 
 BINS = 20
 """Of the histogram of confidences."""
@@ -144,13 +145,13 @@ def layers_of(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
 def _drawn(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
     """The layers in the coordinates of the open map, from the smallest pixels that memory allows."""
     names, factor = found.table.names, 1
-    most = max(LEAST_REGIONS, math.prod(found.grid.shape) // PIXELS_OF_A_REGION)
     while True:
         coarse = found if factor == 1 else Coarser(found, factor)
         if frame.pixel_m is None:
             tidy = _in_pixels(tidy_for(UNPLACED_PIXEL_M * factor, names), UNPLACED_PIXEL_M)
         else:
             tidy = tidy_for(coarse.grid.resolution, names)
+        most = _most_regions(coarse.grid)
         try:
             layers = vector_layers(coarse.classes, coarse.confidence, coarse.grid, found.table, tidy, most)
         except TooManyRegionsError:
@@ -159,9 +160,14 @@ def _drawn(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
         if factor > 1:
             log.warning(
                 "the map is so speckled, with more than %s separate areas, that its polygons and roads are "
-                "drawn from pixels %d times as large; the rasters are as they are", f"{most:,}", factor,
+                "drawn from pixels %d times as large; the rasters are as they are",
+                f"{_most_regions(found.grid):,}", factor,
             )  # fmt: skip
         return layers
+
+
+def _most_regions(grid: Grid) -> int:
+    return max(LEAST_REGIONS, math.prod(grid.shape) // PIXELS_OF_A_REGION)
 
 
 def _in_pixels(tidy: Tidiness, pixel_m: float) -> Tidiness:
