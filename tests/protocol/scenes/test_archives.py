@@ -39,7 +39,7 @@ def test_the_same_ground_gives_the_same_numbers_before_and_after_baseline_4(
 ) -> None:
     town.side = 64
     bounds = (LEFT, TOP - 640, LEFT + 640, TOP)
-    for month in (5, 6):  # Earth Search applied the offset itself in even months
+    for month in (5, 6) if provider == "earth_search" else (5,):  # it applied the offset itself in even ones
         for baseline in ("02.14", "03.01", "04.00", "05.11"):
             product = Product(day(month, 3), 0.0, baseline, bounds=bounds)
             town.archive.reset([product])

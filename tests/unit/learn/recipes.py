@@ -22,6 +22,7 @@ def recipe(**changes: Any) -> TrainParams:
     """The project's own recipe, made small and plain, with `changes`; a section's are merged into it."""
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
     small = {
+        "encoder": "timm-mobilenetv3_small_minimal_100",
         "encoder_weights": None,
         "decoder_channels": [16, 16, 8, 8, 8],
         "upsample": 1,
