@@ -25,9 +25,20 @@ BUSY = {
 """Everything at once that a killed run must take up again."""
 
 
+SHORT = {"epochs": 1, "steps_per_epoch": 1}
+LONG = {"epochs": 8, "steps_per_epoch": 4, "learning_rate": 5e-3}
+
+
 @pytest.fixture
 def data(tmp_path):
     return stripes(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """A network that has learnt, and its progress."""
+    folder = tmp_path_factory.mktemp("learnt")
+    return run(stripes(folder), folder / "state", recipe(**LONG))
 
 
 def weights(network):
@@ -130,9 +141,10 @@ def test_each_optimiser_and_schedule_lowers_the_loss_with_unknown_pixels(data, t
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_the_network_learns_what_can_be_learnt(data, tmp_path, precision):
-    params = recipe(epochs=8, steps_per_epoch=4, learning_rate=5e-3, precision=precision)
-    trained, progress = run(data, tmp_path / "a", params)
+def test_the_network_learns_what_can_be_learnt(data, tmp_path, learnt, precision):
+    trained, progress = (
+        learnt if precision == "32-true" else run(data, tmp_path, recipe(**LONG, precision=precision))
+    )
     assert progress.best_miou > 0.8
     assert progress.history[-1]["loss"] < progress.history[0]["loss"] / 2
     assert all(v.dtype in {torch.float32, torch.int64} for v in trained.state_dict().values())
@@ -224,7 +236,7 @@ def test_a_compiled_network_is_kept_under_its_own_names(data, tmp_path, monkeypa
 
 def test_a_saved_model_is_loaded_with_its_spec_and_opens_in_smp(data, tmp_path):
     data = replace(data, spec=replace(data.spec, upsample=2))
-    trained, _ = run(data, tmp_path / "state", recipe())
+    trained, _ = run(data, tmp_path / "state", recipe(**SHORT))
     segmenter.save(tmp_path / "model", trained, data.spec, Card(["x"]))
     loaded, spec = segmenter.load(tmp_path / "model")
     assert spec == data.spec
@@ -241,7 +253,7 @@ def test_a_saved_model_is_loaded_with_its_spec_and_opens_in_smp(data, tmp_path):
 def test_a_damaged_model_is_one_sentence(data, tmp_path):
     with pytest.raises(PipelineError, match="holds no complete model"):
         segmenter.load(tmp_path / "nowhere")
-    network, _ = run(data, tmp_path / "state", recipe())
+    network, _ = run(data, tmp_path / "state", recipe(**SHORT))
     segmenter.save(tmp_path / "model", network, data.spec, Card(["x"]))
     weights_file = tmp_path / "model" / "model.safetensors"
     weights_file.write_bytes(weights_file.read_bytes()[:1000])
@@ -250,14 +262,14 @@ def test_a_damaged_model_is_one_sentence(data, tmp_path):
 
 
 def test_nothing_of_a_state_is_left_when_it_is_cleared(data, tmp_path):
-    run(data, tmp_path / "state", recipe())
+    run(data, tmp_path / "state", recipe(**SHORT))
     resume.clear(tmp_path / "state")
     assert not (tmp_path / "state").exists()
 
 
-def test_training_that_starts_from_a_model_shows_what_it_brought(data, tmp_path):
+def test_training_that_starts_from_a_model_shows_what_it_brought(data, tmp_path, learnt):
     """The test tiles are read after training, by the first and the final model."""
-    first, _ = run(data, tmp_path / "a", recipe(epochs=8, steps_per_epoch=4, learning_rate=5e-3))
+    first, _ = learnt
     segmenter.save(tmp_path / "first", first, data.spec, Card(["x"]))
     params = recipe(init_from=str(tmp_path / "first"), epochs=1)
     processes = fabric.launch(params, 8)
