@@ -23,7 +23,7 @@ from urbanseg.model.spec import Spec
 
 ENCODER = "resnet18"
 SPEC = Spec(["red", "nir"], [1000.0, 2000.0], [300.0, 500.0], ["a", "b", "c"], "Unet", ENCODER, upsample=2)
-FORMATS = ["torch_export", "onnx", "openvino", "openvino_int8"]
+FORMATS = ["torch_export", "onnx", "deepness", "openvino", "openvino_int8"]
 
 
 def options(**changes):
@@ -273,11 +273,10 @@ def test_a_class_that_the_parameters_do_not_have_is_named(model, exported):
         backends.load(model, exported, options(), ["a", "b", "d"])
 
 
-def test_the_variant_for_deepness_takes_pixels_divided_by_255(model, tmp_path):
-    write(tmp_path, model, ["deepness"])
+def test_the_variant_for_deepness_takes_pixels_divided_by_255(model, exported):
     batch = pixels(2)
     np.testing.assert_allclose(
-        export.predictor(tmp_path / "deepness", 1)(batch), reference(model)(batch), atol=1e-4
+        export.predictor(exported / "deepness", 1)(batch), reference(model)(batch), atol=1e-4
     )
     with pytest.raises(PipelineError, match="holds no exported model that runs here"):
-        backends.load_exported(tmp_path / "deepness", options())
+        backends.load_exported(exported / "deepness", options())
