@@ -1,6 +1,8 @@
 import json
 import shutil
 import sys
+from contextlib import chdir
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -23,27 +25,33 @@ from urbanseg.mapping.styles import layer_styles
 SHAPE = (300, 260)
 
 
-@pytest.fixture
+def kept(values: np.ndarray) -> np.ndarray:
+    """An array that no test can change for the others."""
+    values.flags.writeable = False
+    return values
+
+
+@pytest.fixture(scope="session")
 def settings() -> params.Params:
     return params.load(ROOT / paths.PARAMS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def grid() -> Grid:
     return Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), *SHAPE)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reference() -> np.ndarray:
     """Patches of five classes with a road grid; class 4 is absent, and a corner is unknown."""
     rng = np.random.default_rng(3)
     patches = ndimage.zoom(rng.choice([0, 1, 3, 5], (20, 20)), (15, 13), order=0).astype(np.uint8)
     patches[::50, :] = patches[:, ::40] = 2
     patches[:60, :60] = IGNORE
-    return patches
+    return kept(patches)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def predicted(reference) -> np.ndarray:
     """The reference with every tenth pixel taken for another class, and a strip without data."""
     rng = np.random.default_rng(4)
@@ -51,37 +59,56 @@ def predicted(reference) -> np.ndarray:
     values = np.where(wrong, rng.choice([0, 1, 2, 3, 5], SHAPE), reference).astype(np.uint8)
     values[reference == IGNORE] = 0
     values[-20:] = IGNORE
-    return values
+    return kept(values)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def split() -> np.ndarray:
     """Training in the west, test in the east."""
-    return np.where(np.arange(SHAPE[1]) < 90, 0, 2) * np.ones((SHAPE[0], 1), int)
+    return kept(np.where(np.arange(SHAPE[1]) < 90, 0, 2) * np.ones((SHAPE[0], 1), int))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def certainty(reference, predicted) -> np.ndarray:
     """Confidence of the prediction: higher where it is right; none where there is no data."""
     rng = np.random.default_rng(5)
     values = np.where(reference == predicted, rng.integers(150, 255, SHAPE), rng.integers(60, 200, SHAPE))
-    return np.where(predicted == IGNORE, IGNORE, values).astype(np.uint8)
+    return kept(np.where(predicted == IGNORE, IGNORE, values).astype(np.uint8))
 
 
-@pytest.fixture
-def city(tmp_path, monkeypatch, grid, reference, predicted, certainty, split) -> str:
-    """A city whose labels, map and split lie in a folder of their own, which is the current one."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / paths.PARAMS, paths.PARAMS)
+@pytest.fixture(scope="session")
+def city_files(tmp_path_factory, grid, reference, predicted, certainty, split) -> Path:
+    """A folder with the labels, the map and the split of a city; to be copied."""
+    folder = tmp_path_factory.mktemp("city")
+    shutil.copy(ROOT / paths.PARAMS, folder / paths.PARAMS)
     for path, values in (
         (paths.labels("demo"), reference),
         (paths.prediction("demo"), predicted),
         (paths.confidence("demo"), certainty),
         (paths.split("demo"), split),
     ):
-        with cog.writing(path, grid, dtype="uint8", nodata=IGNORE) as target:
+        with cog.writing(folder / path, grid, dtype="uint8", nodata=IGNORE) as target:
             target.write(values.astype(np.uint8))
-    osm.write_features(paths.osm("demo"), osm.table())
+    osm.write_features(folder / paths.osm("demo"), osm.table())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory, city_files) -> Path:
+    """The same with what the evaluate stage writes; to be copied."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    shutil.copytree(city_files, folder, dirs_exist_ok=True)
+    with chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["evaluate", "demo"])
+        evaluate.main()
+    return folder
+
+
+@pytest.fixture
+def city(tmp_path, monkeypatch, city_files) -> str:
+    """A city whose labels, map and split lie in a folder of their own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(city_files, tmp_path, dirs_exist_ok=True)
     return "demo"
 
 
@@ -137,8 +164,7 @@ def write_vectors(city, grid, settings, streets, houses) -> None:
 
 
 @pytest.fixture
-def scored(city, monkeypatch) -> dict:
+def scored(city, evaluated) -> dict:
     """What the evaluate stage writes for the city."""
-    monkeypatch.setattr(sys, "argv", ["evaluate", city])
-    evaluate.main()
+    shutil.copytree(evaluated, ".", dirs_exist_ok=True)
     return json.loads(paths.metrics(city).read_text())
