@@ -20,8 +20,8 @@ from urbanseg.errors import PipelineError
 from urbanseg.imagery.sentinel2 import area
 from urbanseg.imagery.sentinel2.retry import ResponseError
 from urbanseg.imagery.sentinel2.stac import Stac
-from urbanseg.model import download
 from urbanseg.osm import overpass_client
+from urbanseg.packed import download
 
 ONCE = Retry(attempts=1, wait_s=0, timeout_s=5)
 BOX = (9.0, 48.0, 9.01, 48.01)

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 LAYERS = [
     {"stages", "cli"},
     {"workflows"},
-    {"imagery", "osm", "labels", "learn", "infer", "mapping", "metrics", "report"},
+    {"imagery", "osm", "labels", "learn", "infer", "mapping", "metrics", "packed", "report"},
     {"config", "display", "io", "dataset", "model", "roads", "grid", "classes", "errors", "paths", "redact"},
 ]
 """From the top; who stands lower is imported by who stands higher."""

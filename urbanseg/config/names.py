@@ -20,7 +20,7 @@ RESERVED = frozenset(
     all ignore workspace test val
     false nan none null true
     dataset evaluate export labels osm overall predict project report scene tiles train vectorize
-    apply assess change city completion doctor merge publish sample
+    assess change city completion doctor merge publish sample
     bench ci data docs metrics models params reports stages tests urbanseg
     backend evaluation index map prediction previews retraining seeds segmenter training
     cities classes parameters reading sampling seed

@@ -1,7 +1,7 @@
 """Where a raster lies: by its CRS and affine transform, by ground control points (GCPs), in part, or nowhere.
 
 A raster that doesn't say where it lies is refused, each case in a sentence of its own, or taken as it
-is where its pixels are all that counts, as by ``urbanseg apply``.
+is where its pixels are all that counts, as by ``urbanseg map``.
 """
 
 import logging

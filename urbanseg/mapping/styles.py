@@ -116,7 +116,14 @@ def road_edges_qml() -> str:
 
 
 def line(color: str, unit: str, width: str, least_mm: float) -> dict[str, str]:
-    """Options of a line with round ends that is never thinner than so many millimetres."""
+    """Options of a line with round ends.
+
+    Args:
+        color: hexadecimal, such as ``#bb2e12``.
+        unit: of the width, as QGIS calls it, such as ``MM``.
+        width: a number as text.
+        least_mm: millimetres on screen or paper below which it never gets.
+    """
     return {
         "line_color": rgba(color),
         "line_width": width,

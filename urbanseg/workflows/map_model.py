@@ -22,8 +22,8 @@ from urbanseg.infer.images import parse_bands
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files, gdal_access, georeference, raster
 from urbanseg.io.image_sheet import PLACEHOLDER_CRS
-from urbanseg.model import registry
 from urbanseg.model.spec import FILE, Spec
+from urbanseg.packed import registry
 from urbanseg.workflows.map_result import Wishes
 from urbanseg.workflows.model_input import band_errors, products
 from urbanseg.workflows.model_input import bands as band_search

@@ -33,9 +33,10 @@ from urbanseg.infer.images import common_name
 from urbanseg.infer.onnx_files import onnx_metadata, share_weights, write_deepness
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import files
-from urbanseg.model import digests, domain, registry, segmenter
-from urbanseg.model.description import DESCRIPTION, Description, FileEntry, describe
+from urbanseg.model import digests, domain, segmenter
 from urbanseg.model.spec import FILE, Spec
+from urbanseg.packed import registry
+from urbanseg.packed.description import DESCRIPTION, Description, FileEntry, describe
 from urbanseg.workflows.packed_card import CardFields, card, item
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from urbanseg.config.base import ENCODER_STRIDE, Model, Number, Resolution, Time, Unique, Url
-from urbanseg.model.description import Description, OneLine
 from urbanseg.model.spec import FILE, Spec
+from urbanseg.packed.description import Description, OneLine
 
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 FILE_INFO = "https://stac-extensions.github.io/file/v2.1.0/schema.json"

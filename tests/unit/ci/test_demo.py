@@ -8,11 +8,9 @@ import rasterio
 
 from ci import demo
 from tests.conftest import ROOT
-from tests.unit.workflows.painted import ship
 from urbanseg.config.overlay import overlaid
 from urbanseg.config.params import parse
 from urbanseg.errors import PipelineError
-from urbanseg.model import registry
 
 
 def test_its_town_is_valid_and_none_of_the_pipeline():
@@ -30,10 +28,6 @@ def test_it_wants_one_folder(monkeypatch):
 
 @pytest.mark.slow
 def test_a_town_is_rendered_and_mapped_and_a_second_run_replaces_it(tmp_path, monkeypatch, capfd):
-    units = {"mean": [1000.0] * 4, "std": [600.0] * 4, "resolution_m": 10.0}
-    packed = ship(tmp_path / "packed", demo.MODEL, ["blue", "green", "red", "nir"], [7, 15], **units)
-    monkeypatch.setenv("URBANSEG_HOME", str(tmp_path / "home"))
-    registry.add_folder(packed)
     monkeypatch.setattr(sys, "argv", ["demo", str(tmp_path / "out")])
     monkeypatch.setattr(demo, "SIDE_M", 640)
     for _ in range(2):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.unit.model import packed
+from tests.unit.packed import tiny
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
-from urbanseg.model import registry
+from urbanseg.packed import registry
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_without_models_the_list_says_how_to_get_one(capsys):
 
 def test_a_model_that_was_added_is_listed_shown_and_found(tmp_path, capsys, caplog):
     caplog.set_level("INFO")
-    packed.write(tmp_path / "mine")
+    tiny.write(tmp_path / "mine")
     run("add", "mine")
     folder = capsys.readouterr().out.strip()
     assert "tiny@1.0, Tiny: licence CC0-1.0; nobody (0.1 MB)" in caplog.text

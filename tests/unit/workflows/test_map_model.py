@@ -15,7 +15,7 @@ from tests.unit.workflows.model_input.conftest import write
 from tests.unit.workflows.painted import RGB, grid, painted, ship, town, write_image, write_model
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
-from urbanseg.model import registry
+from urbanseg.packed import registry
 from urbanseg.workflows.map_model import Models
 from urbanseg.workflows.map_result import Wishes
 from urbanseg.workflows.model_input.sources import gather

@@ -25,9 +25,10 @@ from urbanseg.infer import backends
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import cog, files
 from urbanseg.learn.architectures import build
-from urbanseg.model import description, domain, registry, segmenter
+from urbanseg.model import domain, segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.spec import Spec
+from urbanseg.packed import description, registry
 from urbanseg.workflows import pack_model
 from urbanseg.workflows.pack_model import pack, read_fields
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urbanseg import paths
 
 if TYPE_CHECKING:
-    from urbanseg.model.description import Description
+    from urbanseg.packed.description import Description
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def run(asked: Namespace) -> None:
 
 
 def _list(_: Namespace) -> None:
-    from urbanseg.model import registry
+    from urbanseg.packed import registry
 
     known = registry.entries()
     if not known:
@@ -59,7 +59,7 @@ def _list(_: Namespace) -> None:
 
 def _show(asked: Namespace) -> None:
     from urbanseg.errors import PipelineError
-    from urbanseg.model import registry
+    from urbanseg.packed import registry
 
     entry = registry.named(asked.name)
     card = entry.folder / "README.md"
@@ -69,7 +69,7 @@ def _show(asked: Namespace) -> None:
 
 
 def _path(asked: Namespace) -> None:
-    from urbanseg.model import registry
+    from urbanseg.packed import registry
 
     print(registry.named(asked.name).folder)
 
@@ -77,7 +77,7 @@ def _path(asked: Namespace) -> None:
 def _add(asked: Namespace) -> None:
     import re
 
-    from urbanseg.model import description, download, registry
+    from urbanseg.packed import description, download, registry
 
     if re.match(r"https?:", asked.source, re.IGNORECASE):
         entry = download.add(asked.source, _say)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.unit.model import packed
+from tests.unit.packed import tiny
 from urbanseg.errors import PipelineError
-from urbanseg.model import description, registry
+from urbanseg.packed import description, registry
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def empty(tmp_path, monkeypatch):
 
 def ship(name="tiny", version="1.0", **changes):
     folder = registry.WEIGHTS / name / version
-    packed.write(folder, name=name, version=version, **changes)
+    tiny.write(folder, name=name, version=version, **changes)
     return folder
 
 
@@ -44,7 +44,7 @@ def test_the_newest_version_is_found_by_number_and_an_older_one_by_name():
 def test_a_folder_is_itself(tmp_path, monkeypatch):
     ship()
     monkeypatch.chdir(tmp_path)
-    packed.write(tmp_path / "tiny")
+    tiny.write(tmp_path / "tiny")
     assert str(registry.find("tiny")) == "tiny"
     assert str(registry.find("models/segmenter")) == "models/segmenter"
 
@@ -84,7 +84,7 @@ def test_where_none_fits_the_sentence_says_what_each_needs(bands, pixel_m, said)
 
 
 def test_a_folder_is_added_and_again_is_the_same(tmp_path):
-    packed.write(tmp_path / "mine", title="Mine")
+    tiny.write(tmp_path / "mine", title="Mine")
     first = registry.add_folder(tmp_path / "mine")
     assert registry.add_folder(tmp_path / "mine") == first
     assert first.folder == registry.home() / "models/tiny/1.0" == registry.find("tiny")
@@ -97,14 +97,14 @@ def test_a_version_never_gets_other_content(tmp_path, first):
     if first == "shipped":
         ship()
     else:
-        packed.write(tmp_path / "one")
+        tiny.write(tmp_path / "one")
         registry.add_folder(tmp_path / "one")
-    packed.write(tmp_path / "two", weights=b"others")
+    tiny.write(tmp_path / "two", weights=b"others")
     with pytest.raises(
         PipelineError, match=r"tiny@1\.0 is here already with other content .* another version"
     ):
         registry.add_folder(tmp_path / "two")
-    packed.write(tmp_path / "three", weights=b"others", version="1.1")
+    tiny.write(tmp_path / "three", weights=b"others", version="1.1")
     assert registry.add_folder(tmp_path / "three").label == "tiny@1.1"
 
 
@@ -123,7 +123,7 @@ def test_a_version_never_gets_other_content(tmp_path, first):
     ],
 )
 def test_a_damaged_folder_is_refused_and_leaves_nothing(tmp_path, damage, said):
-    packed.write(tmp_path / "mine")
+    tiny.write(tmp_path / "mine")
     damage(tmp_path / "mine")
     with pytest.raises(PipelineError, match=said):
         registry.add_folder(tmp_path / "mine")
@@ -147,7 +147,7 @@ def test_a_damaged_folder_is_refused_and_leaves_nothing(tmp_path, damage, said):
     ],
 )
 def test_a_description_that_makes_no_sense_or_leads_elsewhere_is_one_sentence(tmp_path, changes):
-    packed.write(tmp_path / "mine")
+    tiny.write(tmp_path / "mine")
     path = tmp_path / "mine/model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(PipelineError, match=r"mine/model\.json describes no model") as caught:
@@ -156,7 +156,7 @@ def test_a_description_that_makes_no_sense_or_leads_elsewhere_is_one_sentence(tm
 
 
 def test_an_added_model_that_was_changed_or_is_gone_is_noticed(tmp_path, caplog):
-    packed.write(tmp_path / "mine")
+    tiny.write(tmp_path / "mine")
     folder = registry.add_folder(tmp_path / "mine").folder
     path = folder / "model.json"
     path.write_text(path.read_text().replace("CC0-1.0", "secret"))
@@ -168,7 +168,7 @@ def test_an_added_model_that_was_changed_or_is_gone_is_noticed(tmp_path, caplog)
 
 
 def test_an_added_model_that_was_damaged_is_mended_by_adding_it_again(tmp_path):
-    packed.write(tmp_path / "mine")
+    tiny.write(tmp_path / "mine")
     weights = registry.add_folder(tmp_path / "mine").folder / "model.safetensors"
     weights.write_bytes(b"damaged")
     registry.add_folder(tmp_path / "mine")

@@ -24,8 +24,8 @@ from urbanseg.errors import PipelineError
 from urbanseg.io import files
 from urbanseg.io.locks import locked
 from urbanseg.model import digests
-from urbanseg.model.description import DESCRIPTION, NAME, VERSION, Description, describe
 from urbanseg.model.spec import FILE, read_spec
+from urbanseg.packed.description import DESCRIPTION, NAME, VERSION, Description, describe
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,9 @@ def entries() -> list[Entry]:
     Raises:
         PipelineError: if a registry or the description of a model can't be read.
     """
-    shipped = [Entry(describe(p.parent), p.parent, "shipped") for p in WEIGHTS.glob(f"*/*/{DESCRIPTION}")]
+    folders = [path.parent for path in WEIGHTS.glob(f"*/*/{DESCRIPTION}")]
+    versions = [folder for folder in folders if re.fullmatch(VERSION, folder.name)]
+    shipped = [Entry(describe(folder), folder, "shipped") for folder in versions]
     found = {entry.label: entry for entry in [*_added(), *shipped]}  # of the same version, the shipped one
     newest_first = sorted(found.values(), key=lambda entry: _order(entry.about.version), reverse=True)
     return sorted(newest_first, key=lambda entry: entry.about.name)

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from urbanseg.config.addresses import host
 from urbanseg.errors import PipelineError
 from urbanseg.io import files
-from urbanseg.model.description import DESCRIPTION, Description, FileEntry, parse
-from urbanseg.model.registry import Entry, adding, home, known_as, named
+from urbanseg.packed.description import DESCRIPTION, Description, FileEntry, parse
+from urbanseg.packed.registry import Entry, adding, home, known_as, named
 
 log = logging.getLogger(__name__)
 

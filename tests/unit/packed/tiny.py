@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from urbanseg.io import files
-from urbanseg.model import description, digests
+from urbanseg.model import digests
+from urbanseg.packed import description
 
 SPEC = {
     "bands": ["B04", "B03"], "mean": [1.0, 2.0], "std": [1.0, 1.0], "classes": ["other", "water"],

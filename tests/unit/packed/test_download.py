@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.model import packed
+from tests.unit.packed import tiny
 from urbanseg.errors import PipelineError
-from urbanseg.model import description, download, registry
+from urbanseg.packed import description, download, registry
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,7 +70,7 @@ def serve(tmp_path, monkeypatch):
 
 @pytest.fixture
 def source(tmp_path):
-    packed.write(tmp_path / "source")
+    tiny.write(tmp_path / "source")
     return tmp_path / "source"
 
 
@@ -124,7 +124,7 @@ def test_another_file_than_described_is_removed(serve, source, content):
 
 
 def test_a_version_that_is_here_with_other_content_is_not_downloaded(serve, source, tmp_path):
-    packed.write(tmp_path / "other", weights=b"others")
+    tiny.write(tmp_path / "other", weights=b"others")
     registry.add_folder(tmp_path / "other")
     address, log = serve(source)
     with pytest.raises(PipelineError, match="here already with other content"):
