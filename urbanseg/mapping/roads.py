@@ -13,18 +13,36 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from urbanseg.grid import Grid, Window
+from urbanseg.grid import Grid
 from urbanseg.roads.skeleton import RoadGraph
+from urbanseg.roads.surface import by_block, pixels_of, points_along
 from urbanseg.roads.thinning import ReadMask
 
-BLOCK_PX = 512
-"""Side of the blocks in which widths are measured."""
+HIGHWAYS = (
+    (0.0, "service"),
+    (5.5, "residential"),
+    (9.0, "tertiary"),
+    (11.5, "secondary"),
+    (14.5, "primary"),
+    (18.0, "trunk"),
+)
+"""Least width in metres of each value of `highway`, halfway between the typical widths under
+`labels.line_width_m` in params.yaml."""
+
+TURN_DEG = 35.0
+"""Roads that meet continue each other if they turn less than this."""
+
+SMOOTHINGS = 2
+"""How often widths are averaged along a road: over as many edges on both sides."""
 
 WIDEST_PX = 128
 """Roads wider than this count as this wide."""
 
 LINES_AT_ONCE = 50_000
 """Lines whose points are held in memory together."""
+
+
+Floats = NDArray[np.float64]
 
 
 def road_layers(graph: RoadGraph, read: ReadMask, grid: Grid) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -36,18 +54,20 @@ def road_layers(graph: RoadGraph, read: ReadMask, grid: Grid) -> tuple[gpd.GeoDa
         grid: of the mask.
 
     Returns:
-        Edges with `edge_id`, `u`, `v` (node ids; int32), `length_m`, `width_m` and a LineString, and
-        nodes with `node_id`, `degree` (int32) and a Point.
+        Edges with `edge_id`, `u`, `v` (node ids; int32), `length_m`, `width_m`, `highway_guess` and a
+        LineString, and nodes with `node_id`, `degree` (int32) and a Point.
     """
     rows = list(graph.edges(data=True))
     lines = np.array([data["geometry"] for *_, data in rows], dtype=object)
+    width = smooth_widths(graph, road_widths(lines, read, grid))
     edges = gpd.GeoDataFrame(
         {
             "edge_id": np.arange(len(rows), dtype=np.int32),
             "u": np.array([u for u, _, _ in rows], dtype=np.int32),
             "v": np.array([v for _, v, _ in rows], dtype=np.int32),
             "length_m": np.array([data["length"] for *_, data in rows], dtype=np.float64),
-            "width_m": road_widths(lines, read, grid),
+            "width_m": width,
+            "highway_guess": guess_highways(width, grid.resolution),
         },
         geometry=lines,
         crs=grid.crs,
@@ -62,6 +82,67 @@ def road_layers(graph: RoadGraph, read: ReadMask, grid: Grid) -> tuple[gpd.GeoDa
         crs=grid.crs,
     )
     return edges, nodes
+
+
+def smooth_widths(graph: RoadGraph, width: Floats) -> Floats:
+    """Widths that change gradually along a road, whose edges lead straight on into each other.
+
+    Args:
+        graph: edges hold `geometry` (from the lower node to the other) and `length`.
+        width: ``(n,)`` of each edge, in the graph's order.
+
+    Returns:
+        ``(n,)``: the mean over an edge and those that continue it, weighted by their lengths.
+    """
+    length = np.array([data["length"] for *_, data in graph.edges(data=True)])
+    near, far = straight_on(graph).T
+    for _ in range(SMOOTHINGS):
+        total, weight = width * length, length.copy()
+        for one, other in ((near, far), (far, near)):
+            np.add.at(total, one, (width * length)[other])
+            np.add.at(weight, one, length[other])
+        width = total / weight
+    return width
+
+
+def straight_on(graph: RoadGraph) -> NDArray[np.int64]:
+    """Pairs of edges that continue each other at a node, the straightest first: ``(n, 2)`` numbers.
+
+    Each end of an edge has one partner at most, and turns less than `TURN_DEG`.
+    """
+    arms: dict[int, list[tuple[int, Floats]]] = {}
+    for i, (u, v, data) in enumerate(graph.edges(data=True)):
+        points = shapely.get_coordinates(data["geometry"])
+        for node, (end, inner) in ((u, points[:2]), (v, points[:-3:-1])):
+            step = inner - end
+            arms.setdefault(node, []).append((i, step / np.hypot(*step)))
+    pairs = []
+    for at_node in arms.values():
+        turns = sorted(
+            (float(one @ other), i, j)
+            for k, (i, one) in enumerate(at_node)
+            for j, other in at_node[k + 1 :]
+            if i != j
+        )
+        used: set[int] = set()
+        for cosine, i, j in turns:
+            if cosine < -np.cos(np.radians(TURN_DEG)) and not used & {i, j}:
+                used |= {i, j}
+                pairs.append((i, j))
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def guess_highways(width: Floats, pixel: float) -> NDArray[np.object_]:
+    """A value of OpenStreetMap's `highway` for each width, by `HIGHWAYS`; no more than a guess.
+
+    Args:
+        width: ``(n,)`` in metres, as mapped.
+        pixel: side of a pixel, in metres: a road covers pixels by halves, so it is mapped too wide by
+            half of one, on average.
+    """
+    limits = np.array([limit for limit, _ in HIGHWAYS[1:]])
+    names = np.array([name for _, name in HIGHWAYS], dtype=object)
+    return np.asarray(names[np.searchsorted(limits, width - pixel / 2, side="right")])
 
 
 def road_widths(lines: NDArray[np.object_], read: ReadMask, grid: Grid) -> NDArray[np.float64]:
@@ -81,38 +162,19 @@ def road_widths(lines: NDArray[np.object_], read: ReadMask, grid: Grid) -> NDArr
     found: list[NDArray[np.floating[Any]]] = [np.empty(0)]
     for first in range(0, len(lines), LINES_AT_ONCE):
         some = lines[first : first + LINES_AT_ONCE]
-        owner, cells = _points_along(some, grid)
+        owner, points = points_along(some, grid.resolution)
+        cells = pixels_of(points, grid.transform, grid.shape)
         widths = pd.Series(_widths_at(cells, read, grid))
         medians = widths[widths > 0].groupby(owner[widths > 0]).median()
         found.append(medians.reindex(range(len(some)), fill_value=grid.resolution).to_numpy())
     return np.concatenate(found)
 
 
-def _points_along(lines: NDArray[np.object_], grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Points a pixel apart: the line that each lies on, and its pixel as ``(n, 2)`` row and column."""
-    length = shapely.length(lines)
-    count = np.maximum(1, np.ceil(length / grid.resolution)).astype(np.int64)
-    owner = np.repeat(np.arange(len(lines)), count)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + 0.5
-    points = shapely.line_interpolate_point(lines[owner], place * (length / count)[owner])
-    cols, rows = ~grid.transform @ shapely.get_coordinates(points).T
-    cells = np.floor(np.column_stack([rows, cols])).astype(np.int64)
-    return owner, np.clip(cells, 0, np.array(grid.shape) - 1)
-
-
 def _widths_at(cells: NDArray[np.int64], read: ReadMask, grid: Grid) -> NDArray[np.float64]:
     """Width of the road at each pixel in metres; 0 off the road. Memory is bounded by the block."""
     widths = np.zeros(len(cells))
-    across = grid.width // BLOCK_PX + 1
-    block = cells[:, 0] // BLOCK_PX * across + cells[:, 1] // BLOCK_PX
-    order = np.argsort(block, kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(block[order])) + 1):
-        if not len(members):
-            continue
-        (top, left), (bottom, right) = cells[members].min(axis=0), cells[members].max(axis=0) + 1
-        area, _ = Window(int(top), int(left), int(bottom - top), int(right - left)).grown(
-            WIDEST_PX, grid.shape
-        )
+    for members, window in by_block(cells):
+        area, _ = window.grown(WIDEST_PX, grid.shape)
         rows, cols = cells[members].T
         widths[members] = _ridge(read(area), grid.pixel_m)[rows - area.row, cols - area.col]
     return widths

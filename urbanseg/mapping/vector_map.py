@@ -6,14 +6,16 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.classes import ClassTable
+from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
 from urbanseg.mapping.partition import OUTSIDE, Pixels
 from urbanseg.mapping.polygons import CleanUp, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.tidiness import Tidiness
+from urbanseg.roads.holes import without_holes
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import centre_line_graph
+from urbanseg.roads.surface import Surface
 
 ReadBand = Callable[[Window], NDArray[np.uint8]]
 """Pixels of a window of a band, ``(height, width)`` uint8."""
@@ -53,8 +55,15 @@ def vector_layers(
     def is_road(window: Window) -> NDArray[np.bool_]:
         return np.asarray(classes(window) == road)
 
+    def is_known(window: Window) -> NDArray[np.bool_]:
+        return np.asarray(classes(window) != IGNORE)
+
     clean_up = CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)
     polygons = land_cover(read, grid, table, clean_up, most_regions=most_regions)
-    skeleton = centre_line_graph(is_road, grid.shape, grid.transform, min_spur=tidy.roads.min_spur_m)
-    edges, nodes = road_layers(repair_network(skeleton, tidy.roads), is_road, grid)
+    limit = tidy.min_hole_m2
+    hole_m2 = limit.get("road", 0.0) if isinstance(limit, dict) else limit
+    filled = without_holes(is_road, is_known, grid.shape, hole_m2 / grid.resolution**2)
+    skeleton = centre_line_graph(filled, grid.shape, grid.transform)
+    surface = Surface(is_road, confidence, grid.shape, grid.transform)
+    edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), filled, grid)
     return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}

@@ -140,6 +140,7 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
         roads=roads.compare_masks(
             _mask(own, inside, plan.road),
             _mask(mapped, inside, plan.road),
+            readers.confidence.read_band(block),
             pixel_m,
             plan.road_rules,
             plan.road_repair,

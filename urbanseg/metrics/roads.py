@@ -21,6 +21,7 @@ from urbanseg.metrics.apls import PathSums, compare_paths
 from urbanseg.metrics.road_matching import MatchedLengths, match_lengths
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, road_graph
+from urbanseg.roads.surface import Surface
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class RoadScores:
 def compare_masks(
     reference: NDArray[np.bool_],
     prediction: NDArray[np.bool_],
+    confidence: NDArray[np.uint8],
     pixel_m: tuple[float, float],
     rules: RoadScoreParams,
     repair: RoadParams,
@@ -108,6 +110,7 @@ def compare_masks(
     Args:
         reference: ``(height, width)`` bool, True on road.
         prediction: same, predicted.
+        confidence: of the predicted classes, ``(height, width)`` uint8, 0–254 for 0–1, 255 unknown.
         pixel_m: height and width of a pixel in metres.
         rules: see `compare`.
         repair: of the prediction, see `urbanseg.roads.repair`; dead ends shorter than its
@@ -125,7 +128,13 @@ def compare_masks(
         _matched_nodes(roads, skeleton, rules.connectivity_snap_m)[1],
         match_lengths(_lines(roads), _lines(skeleton), rules.buffer_m),
     )
-    return replace(compare(roads, repair_network(skeleton, repair), rules), skeleton=before)
+    surface = Surface(
+        lambda window: prediction[window.slices],
+        lambda window: confidence[window.slices],
+        (prediction.shape[0], prediction.shape[1]),
+        to_metres,
+    )
+    return replace(compare(roads, repair_network(skeleton, surface, repair), rules), skeleton=before)
 
 
 def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams) -> RoadScores:

@@ -241,46 +241,55 @@ def _trace(
     return start, end, np.asarray(shapely.linestrings(points[along], indices=member[along]))
 
 
-def prune(graph: RoadGraph, min_spur: float) -> None:
+def prune(graph: RoadGraph, min_spur: float, by: str = "length") -> None:
     """Remove dead ends below `min_spur`, shortest first, and dissolve nodes of degree 2.
 
     Shortest first, because the skeleton forks at the end of a wide road: when the shorter
     branch is removed, the longer one has become the road's own end and is no spur.
+
+    Args:
+        graph: as `line_graph` builds it; changed in place.
+        min_spur: limit of what is kept.
+        by: the attribute of edges that is compared with it.
     """
     for node in list(graph):
         dissolve(graph, node)
-    heap = [(length, node) for node in graph if (length := _spur_length(graph, node)) < min_spur]
+    heap = [(size, node) for node in graph if (size := _spur_size(graph, node, by)) < min_spur]
     heapq.heapify(heap)
     while heap:
-        length, tip = heapq.heappop(heap)
-        if _spur_length(graph, tip) != length:
+        size, tip = heapq.heappop(heap)
+        if _spur_size(graph, tip, by) != size:
             continue  # it has become part of a longer edge
         base = next(iter(graph[tip]))
         graph.remove_node(tip)
         for end in dissolve(graph, base):
-            if (length := _spur_length(graph, end)) < min_spur:
-                heapq.heappush(heap, (length, end))
+            if (size := _spur_size(graph, end, by)) < min_spur:
+                heapq.heappush(heap, (size, end))
 
 
-def _spur_length(graph: RoadGraph, tip: int) -> float:
-    """Length of the dead end from `tip` to a junction; infinite if it is none."""
+def _spur_size(graph: RoadGraph, tip: int, by: str) -> float:
+    """Length, or another attribute, of the dead end from `tip` to a junction; infinite if it is none."""
     if tip not in graph or graph.degree(tip) != 1:
         return math.inf
     [(base, edges)] = graph[tip].items()
     [edge] = edges.values()
-    return float(edge["length"]) if graph.degree(base) > 1 else math.inf
+    return float(edge[by]) if graph.degree(base) > 1 else math.inf
 
 
 def dissolve(graph: RoadGraph, node: int) -> tuple[int, ...]:
-    """Join the two edges that meet at `node`, if there are just two; return their far ends."""
+    """Join the two edges that meet at `node`, if there are just two; return their far ends.
+
+    `length` and, where edges have it, `sure` of the new edge are the sums of both.
+    """
     if graph.degree(node) != 2 or graph.has_edge(node, node):
         return ()
     (_, u, first), (_, v, second) = graph.edges(node, data=True)
     into = first["line"] if first["start"] == u else first["line"].reverse()
     out = second["line"] if second["start"] == node else second["line"].reverse()
     points = np.concatenate([shapely.get_coordinates(into), shapely.get_coordinates(out)[1:]])
+    sizes = {key: first[key] + second[key] for key in ("length", "sure") if key in first}
     graph.remove_node(node)
-    graph.add_edge(u, v, line=LineString(points), start=u, length=first["length"] + second["length"])
+    graph.add_edge(u, v, line=LineString(points), start=u, **sizes)
     return u, v
 
 

@@ -1,0 +1,115 @@
+"""Junctions of a road network as a cartographer draws them.
+
+Thinning makes two junctions of a crossing where its arms don't meet in one pixel, and bends roads towards the
+middle of a junction. Two T-junctions that are closer than roads are wide become a crossing if its
+roads lead straight on, and roads run straight into junctions.
+"""
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import LineString
+
+from urbanseg.roads.skeleton import RoadGraph, dissolve
+
+Floats = NDArray[np.float64]
+
+
+STRAIGHT = 0.5
+"""Roads run straight within this part of `reach` around a junction."""
+
+AHEAD = 2.0
+"""The direction of a road is that to its point this many times `reach` away."""
+
+NARROW = 3.0
+"""Loops and pairs of edges that are shorter around than this many times `reach` are artefacts."""
+
+BEND_DEG = 35.0
+"""At a crossing, roads go straight on to this angle."""
+
+
+def tidy_junctions(graph: RoadGraph, points: Floats, reach: float) -> Floats:
+    """Make crossings of T-junctions that are close together, and straighten the roads that end at junctions.
+
+    Two T-junctions become a crossing, once, if both its roads lead straight on through it. Loops that go
+    around less than a junction go.
+
+    Args:
+        graph: edges hold `line` (from the node `start` to the other) and `length`; changed in place.
+        points: ``(n, 2)`` of the nodes.
+        reach: how far apart junctions are two, in the unit of the points.
+
+    Returns:
+        The points of the nodes, of which merged ones have moved.
+    """
+    points = points.copy()
+    moved: set[int] = set()
+    short = [
+        (data["length"], u, v)
+        for u, v, data in graph.edges(data=True)
+        if u != v and data["length"] <= reach and graph.degree(u) == graph.degree(v) == 3
+    ]
+    for _, u, v in sorted(short):
+        if not moved & {u, v} and _is_crossing(graph, u, v, points, reach):
+            moved |= {u, v}
+            points[u] = points[[u, v]].mean(axis=0)
+            _merge(graph, u, v, reach)
+    _drop_narrow_loops(graph, NARROW * reach)
+    for node in list(graph):
+        dissolve(graph, node)
+    for u, v, data in graph.edges(data=True):
+        cut = [STRAIGHT * reach if graph.degree(node) > 2 else 0.0 for node in (u, v)]
+        _redraw(data, u, v, points, cut)
+    return points
+
+
+def _is_crossing(graph: RoadGraph, u: int, v: int, points: Floats, reach: float) -> bool:
+    """Whether the four roads at two junctions are two that lead straight on."""
+    middle = points[[u, v]].mean(axis=0)
+    steps = []
+    for node, other in ((u, v), (v, u)):
+        for one, two, data in graph.edges(node, data=True):
+            if {one, two} != {node, other}:
+                along = AHEAD * reach if data["start"] == node else data["length"] - AHEAD * reach
+                place = data["line"].interpolate(min(max(along, 0.0), data["length"]))
+                steps.append([place.x, place.y] - middle)
+    if len(steps) != 4:
+        return False
+    ahead = np.array(steps) / np.maximum(np.hypot(*np.array(steps).T), 1e-9)[:, np.newaxis]
+    cosine, straight = ahead @ ahead.T, -np.cos(np.radians(BEND_DEG))
+    return any(max(cosine[0, i], cosine[j, k]) <= straight for i, j, k in ((1, 2, 3), (2, 1, 3), (3, 1, 2)))
+
+
+def _merge(graph: RoadGraph, kept: int, gone: int, reach: float) -> None:
+    """Let the edges of one node end at another; short ones between the two go."""
+    for u, v, data in list(graph.edges(gone, data=True)):
+        other = v if u == gone else u
+        is_loop = other in (kept, gone)
+        if not is_loop or data["length"] > reach:
+            start = kept if data["start"] == gone else data["start"]
+            graph.add_edge(kept, kept if is_loop else other, **(data | {"start": start}))
+    graph.remove_node(gone)
+
+
+def _redraw(data: dict[str, object], u: int, v: int, points: Floats, straight: list[float]) -> None:
+    """Lead an edge to its nodes, without its vertices closer to them than given."""
+    forward = data["start"] == u
+    ends, cut = (points[[u, v]], straight) if forward else (points[[v, u]], straight[::-1])
+    inner = shapely.get_coordinates(data["line"])[1:-1]
+    far = [np.hypot(*(inner - end).T) > limit for end, limit in zip(ends, cut, strict=True)]
+    first = int(np.argmax(far[0])) if far[0].any() else len(inner)
+    last = len(inner) - int(np.argmax(far[1][::-1])) if far[1].any() else 0
+    middle = inner[first : max(first, last)]
+    if u == v and len(middle) < 2:
+        middle = inner
+    data["line"] = line = LineString(np.concatenate([ends[:1], middle, ends[1:]]))
+    data["length"] = line.length
+
+
+def _drop_narrow_loops(graph: RoadGraph, around: float) -> None:
+    """Of edges between the same junctions that go around next to nothing, keep the shortest."""
+    for u, v in sorted({(u, v) for u, v, key in graph.edges(keys=True) if key}):
+        sizes = sorted((data["length"], key) for key, data in graph[u][v].items())
+        for length, key in sizes[0 if u == v else 1 :]:
+            if length + (0 if u == v else sizes[0][0]) <= around:
+                graph.remove_edge(u, v, key)

@@ -1,0 +1,149 @@
+"""What it costs to lead a road across pixels, and how sure the road under a line is.
+
+A prediction keeps the confidence of the winning class alone, so the chance of a road where
+another class won is at most what that confidence leaves. By itself this says little, because some
+regions are unsure all over; a road that was missed shows as a line that is less sure than its
+surroundings. Costs are therefore relative to them. Pixels are read by window.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from urbanseg.grid import Window
+from urbanseg.roads.thinning import ReadMask
+
+BLOCK_PX = 512
+"""Side of the blocks by which pixels are read."""
+
+CERTAIN = 254
+"""Confidence of a sure pixel; larger values are unknown."""
+
+ON_ROAD = 0.1
+"""Cost of a metre on road pixels that are no part of the network yet."""
+
+LOWEST, HIGHEST = 0.25, 4.0
+"""Bounds of the cost of a metre off the road; 1 where it is as likely as around."""
+
+AROUND_PX = 9
+"""Side of the surroundings of a pixel, in pixels."""
+
+FLOOR = 3
+"""Least chance that is told from none, of `CERTAIN`."""
+
+DOUBTFUL, SURE = 0.5, 0.8
+"""A road of this confidence or less counts nothing; of this or more in full."""
+
+Pixels = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Predicted road pixels and their confidence.
+
+    Attributes:
+        is_road: a window of the mask, ``(height, width)`` bool.
+        confidence: a window of the winning class's confidence, ``(height, width)`` uint8, 0–254 for 0–1,
+            255 where unknown.
+        shape: ``(height, width)`` of both.
+        transform: from ``(column, row)`` to CRS coordinates.
+    """
+
+    is_road: ReadMask
+    confidence: Callable[[Window], NDArray[np.uint8]]
+    shape: tuple[int, int]
+    transform: Affine
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Height and width of a pixel in units of the CRS."""
+        a, b, _, d, e, _ = self.transform[:6]
+        return float(np.hypot(b, e)), float(np.hypot(a, d))
+
+    @property
+    def resolution(self) -> float:
+        """Side of a pixel in units of the CRS."""
+        height, width = self.pixel
+        return float((height * width) ** 0.5)
+
+    def costs(self, window: Window) -> Floats:
+        """Cost of a unit of length in each pixel, the same whatever the window: ``(height, width)``."""
+        grown, core = window.grown(AROUND_PX // 2, self.shape)
+        road, confidence = self.is_road(grown), self.confidence(grown)
+        known = ~road & (confidence <= CERTAIN)
+        chance = np.where(known, np.maximum(CERTAIN - confidence.astype(np.int64), FLOOR), 0)
+        total, count = (_sum_around(each) for each in (chance, known.astype(np.int64)))
+        around = total / np.maximum(count, 1)
+        off = np.where(known, np.clip(around / np.maximum(chance, 1), LOWEST, HIGHEST), 1.0)
+        return np.asarray(np.where(road, ON_ROAD, off)[core.slices])
+
+    def pixels_of(self, points: Floats) -> Pixels:
+        """`pixels_of` for this raster."""
+        return pixels_of(points, self.transform, self.shape)
+
+    def sure_lengths(self, lines: NDArray[np.object_]) -> Floats:
+        """Length of each line on road pixels, each part weighted by how sure it is: ``(n,)``.
+
+        Args:
+            lines: ``(n,)`` LineStrings in the CRS.
+        """
+        owner, places = points_along(lines, self.resolution)
+        cells = self.pixels_of(places)
+        weight = np.zeros(len(cells))
+        for members, window in by_block(cells):
+            rows, cols = (cells[members] - (window.row, window.col)).T
+            confidence = self.confidence(window)[rows, cols]
+            share = (confidence / CERTAIN - DOUBTFUL) / (SURE - DOUBTFUL)
+            weight[members] = np.where(self.is_road(window)[rows, cols], np.clip(share, 0, 1), 0)
+        count = np.maximum(np.bincount(owner, minlength=len(lines)), 1)
+        return np.asarray(shapely.length(lines) * np.bincount(owner, weight, len(lines)) / count)
+
+
+def pixels_of(points: Floats, transform: Affine, shape: tuple[int, int]) -> Pixels:
+    """Row and column of the pixel that each point lies in, ``(n, 2)``; the nearest for those outside.
+
+    Args:
+        points: ``(n, 2)`` x and y in the CRS.
+        transform: from ``(column, row)`` to CRS coordinates.
+        shape: ``(height, width)`` of the raster.
+    """
+    cols, rows = ~transform @ points.T
+    return np.clip(np.floor([rows, cols]).T.astype(np.int64), 0, np.array(shape) - 1)
+
+
+def points_along(lines: NDArray[np.object_], step: float) -> tuple[Pixels, Floats]:
+    """Points at equal distances of at most `step` along lines, and the line that each lies on."""
+    length = shapely.length(lines)
+    count = np.maximum(1, np.ceil(length / step)).astype(np.int64)
+    owner = np.repeat(np.arange(len(lines)), count)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + 0.5
+    points = shapely.line_interpolate_point(lines[owner], place * (length / count)[owner])
+    return owner, shapely.get_coordinates(points).reshape(-1, 2)
+
+
+def by_block(cells: Pixels) -> Iterator[tuple[Pixels, Window]]:
+    """Pixels by blocks of `BLOCK_PX`: which they are, and the smallest window that holds them.
+
+    Args:
+        cells: ``(n, 2)`` row and column.
+    """
+    blocks = cells // BLOCK_PX
+    order = np.lexsort((blocks[:, 1], blocks[:, 0]))
+    changes = np.flatnonzero((np.diff(blocks[order], axis=0) != 0).any(axis=1)) + 1
+    for members in np.split(order, changes) if len(order) else ():
+        (top, left), (bottom, right) = cells[members].min(axis=0), cells[members].max(axis=0) + 1
+        yield members, Window(int(top), int(left), int(bottom - top), int(right - left))
+
+
+def _sum_around(values: Pixels) -> Floats:
+    """Sums of whole numbers over a square of `AROUND_PX` around each, exact; ``(height, width)``."""
+    ones = np.ones(AROUND_PX, np.int64)
+    for axis in (0, 1):
+        values = ndimage.correlate1d(values, ones, axis=axis, mode="constant")
+    return values.astype(np.float64)
