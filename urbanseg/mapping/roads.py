@@ -67,7 +67,7 @@ def road_layers(graph: RoadGraph, read: ReadMask, grid: Grid) -> tuple[gpd.GeoDa
             "v": np.array([v for _, v, _ in rows], dtype=np.int32),
             "length_m": np.array([data["length"] for *_, data in rows], dtype=np.float64),
             "width_m": width,
-            "highway_guess": guess_highways(width, grid.resolution),
+            "highway_guess": pd.array(guess_highways(width, grid.resolution), dtype="str"),
         },
         geometry=lines,
         crs=grid.crs,
@@ -95,7 +95,7 @@ def smooth_widths(graph: RoadGraph, width: Floats) -> Floats:
         ``(n,)``: the mean over an edge and those that continue it, weighted by their lengths.
     """
     length = np.array([data["length"] for *_, data in graph.edges(data=True)])
-    near, far = straight_on(graph).T
+    near, far = straight_on(graph, width).T
     for _ in range(SMOOTHINGS):
         total, weight = width * length, length.copy()
         for one, other in ((near, far), (far, near)):
@@ -105,17 +105,18 @@ def smooth_widths(graph: RoadGraph, width: Floats) -> Floats:
     return width
 
 
-def straight_on(graph: RoadGraph) -> NDArray[np.int64]:
-    """Pairs of edges that continue each other at a node, the straightest first: ``(n, 2)`` numbers.
+def straight_on(graph: RoadGraph, width: Floats) -> NDArray[np.int64]:
+    """Pairs of edges that continue each other at a node: ``(n, 2)`` numbers.
 
-    Each end of an edge has one partner at most, and turns less than `TURN_DEG`.
+    Each end of an edge has one partner at most, the straightest, and turns less than `TURN_DEG`. The
+    direction of an edge is that to its point twice its `width`, ``(n,)``, away.
     """
     arms: dict[int, list[tuple[int, Floats]]] = {}
     for i, (u, v, data) in enumerate(graph.edges(data=True)):
-        points = shapely.get_coordinates(data["geometry"])
-        for node, (end, inner) in ((u, points[:2]), (v, points[:-3:-1])):
-            step = inner - end
-            arms.setdefault(node, []).append((i, step / np.hypot(*step)))
+        line, reach = data["geometry"], min(2 * width[i], data["length"])
+        for node, start, place in ((u, 0, reach), (v, -1, data["length"] - reach)):
+            step = np.subtract(line.interpolate(place).coords[0], line.coords[start])
+            arms.setdefault(node, []).append((i, step / max(np.hypot(*step), 1e-9)))
     pairs = []
     for at_node in arms.values():
         turns = sorted(

@@ -19,7 +19,7 @@ from urbanseg.config.evaluate import RoadScoreParams
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.metrics.apls import PathSums, compare_paths
 from urbanseg.metrics.road_matching import MatchedLengths, match_lengths
-from urbanseg.roads.repair import repair_network
+from urbanseg.roads.repair import centre_network, repair_network
 from urbanseg.roads.skeleton import RoadGraph, road_graph
 from urbanseg.roads.surface import Surface
 
@@ -121,20 +121,27 @@ def compare_masks(
     """
     height_m, width_m = pixel_m
     to_metres = Affine.scale(width_m, -height_m)
+    target, source = (_surface(mask, confidence, to_metres) for mask in (reference, prediction))
     roads, skeleton = (
-        road_graph(mask, to_metres, min_spur=repair.min_spur_m) for mask in (reference, prediction)
+        centre_network(road_graph(mask, to_metres, min_spur=repair.min_spur_m), surface)
+        for mask, surface in ((reference, target), (prediction, source))
     )
     before = SkeletonScores(
         _matched_nodes(roads, skeleton, rules.connectivity_snap_m)[1],
         match_lengths(_lines(roads), _lines(skeleton), rules.buffer_m),
     )
-    surface = Surface(
-        lambda window: prediction[window.slices],
+    repaired = repair_network(road_graph(prediction, to_metres), source, repair)
+    return replace(compare(roads, repaired, rules), skeleton=before)
+
+
+def _surface(mask: NDArray[np.bool_], confidence: NDArray[np.uint8], transform: Affine) -> Surface:
+    height, width = mask.shape
+    return Surface(
+        lambda window: mask[window.slices],
         lambda window: confidence[window.slices],
-        (prediction.shape[0], prediction.shape[1]),
-        to_metres,
+        (height, width),
+        transform,
     )
-    return replace(compare(roads, repair_network(skeleton, surface, repair), rules), skeleton=before)
 
 
 def compare(reference: RoadGraph, prediction: RoadGraph, rules: RoadScoreParams) -> RoadScores:

@@ -25,7 +25,7 @@ from urbanseg.roads.surface import Surface, by_block
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-TURN = 1.0
+TURN = 4.0
 """How much dearer a path is for each unit of 1 − cos of its angle with the road's direction."""
 
 STRAIGHTEN_PX = 1.2
@@ -144,7 +144,7 @@ class _Ground:
         transform = surface.transform @ Affine.translation(window.col, window.row)
         rows, cols = np.array([0, 0, window.height, window.height]), np.array([0, window.width] * 2)
         x, y = transform @ (cols, rows)
-        near = np.sort(tree.query(shapely.box(min(x), min(y), max(x), max(y))))
+        near = np.sort(tree.query(shapely.box(*np.min([x, y], axis=1), *np.max([x, y], axis=1))))
         owner = np.full((window.height, window.width), -1, np.int32)
         if len(near):
             rasterize(zip(edges.lines[near], near.tolist(), strict=True), out=owner, transform=transform)
@@ -152,7 +152,7 @@ class _Ground:
 
     def around(self, cell: Ints, reach_px: int) -> "_Ground":
         """The part within reach of a pixel of the raster."""
-        row, col = (cell - (self.window.row, self.window.col)).tolist()
+        row, col = (cell - np.array(self.window[:2])).tolist()
         part, _ = Window(row, col, 1, 1).grown(reach_px, self.costs.shape)
         moved = Window(part.row + self.window.row, part.col + self.window.col, part.height, part.width)
         return _Ground(moved, self.costs[part.slices], self.owner[part.slices])
@@ -175,7 +175,7 @@ class _Search:
 
     def bridges(self, i: int, cell: Ints, ground: _Ground) -> list[Bridge]:
         """The bridges of a dead end: to each edge in reach the cheapest, the cheapest of all first."""
-        start = tuple((cell - (ground.window.row, ground.window.col)).tolist())
+        start = tuple((cell - np.array(ground.window[:2])).tolist())
         paths = MCP_Geometric(ground.costs * self._turning(i, ground), sampling=self.surface.pixel)
         total, _ = paths.find_costs([start])
         found = []
@@ -184,7 +184,7 @@ class _Search:
             cost = float(total[pixel] * self.doubt[self.tips.edge[i]])
             if cost > self.rules.max_gap_m:
                 continue
-            steps = np.array(paths.traceback(pixel)) + (ground.window.row, ground.window.col)
+            steps = np.array(paths.traceback(pixel)) + np.array(ground.window[:2])
             x, y = self.surface.transform @ (steps.T[1] + 0.5, steps.T[0] + 0.5)
             bridge = self._lead(i, edge, np.column_stack([x, y]), cost)
             if bridge is not None:
@@ -210,7 +210,7 @@ class _Search:
         rows, cols = np.unravel_index(order[np.sort(first)], total.shape)
         ends = list(zip(rows.tolist(), cols.tolist(), strict=True))
         other = int(self.edges.ends[own].sum() - self.tips.node[i])
-        place = self.surface.pixels_of(self.edges.points[[other]])[0] - (ground.window.row, ground.window.col)
+        place = self.surface.pixels_of(self.edges.points[[other]])[0] - np.array(ground.window[:2])
         row, col = place.tolist()
         if 0 <= row < total.shape[0] and 0 <= col < total.shape[1] and ground.owner[row, col] == own:
             ends += [(row, col)] if total[row, col] <= limit else []
@@ -235,8 +235,8 @@ class _Search:
         if node == tip or width == 0 or (width > self.rules.snap_m and bend > self.rules.max_angle_deg):
             return None
         path = LineString(np.concatenate([start, course[1:-1], end]))
-        path = path.simplify(STRAIGHTEN_PX * self.surface.resolution)
-        return Bridge(tip, edge, node, at, path, cost)
+        straightened = shapely.simplify(path, STRAIGHTEN_PX * self.surface.resolution)
+        return Bridge(tip, edge, node, at, straightened, cost)
 
 
 def _angle(a: Floats, b: Floats) -> Floats:

@@ -26,8 +26,9 @@ Floats = NDArray[np.float64]
 DETOUR = 4.0
 """A gap is left open if the roads at its two sides meet within this many times its length."""
 
+
 def repair_network(graph: RoadGraph, surface: Surface, rules: RoadParams) -> RoadGraph:
-    """The network with its gaps bridged, spurs pruned and fragments removed.
+    """The network with its gaps bridged, spurs and fragments removed, centred, and its junctions tidied.
 
     Gaps are bridged from the cheapest to the dearest, and each dead end is used once; a
     bridge leads to another dead end, to a junction, or to a new junction in a road.
@@ -36,8 +37,9 @@ def repair_network(graph: RoadGraph, surface: Surface, rules: RoadParams) -> Roa
         graph: as `urbanseg.roads.skeleton.road_graph` makes it; coordinates in metres.
         surface: the pixels that the graph was made from.
         rules: `max_gap_m` and `max_angle_deg` bound the bridges, `snap_m` is the gap below
-            which the direction doesn't matter, `min_spur_m` the shortest dead end and
-            `min_length_m` the shortest network that are kept, in metres of sure road.
+            which the direction doesn't matter, and the distance below which two junctions may be one,
+            `min_spur_m` the shortest dead end and `min_length_m` the shortest network that are kept, in
+            metres of sure road.
 
     Returns:
         A graph of the same kind.
@@ -45,14 +47,55 @@ def repair_network(graph: RoadGraph, surface: Surface, rules: RoadParams) -> Roa
     edges = Edges.of(graph)
     bridges = _select(graph, edges, find_bridges(graph, edges, surface, rules))
     joined, points = _join(graph, edges, bridges)
-    rows = list(joined.edges(data=True))
-    sure = surface.sure_lengths(np.array([data["line"] for *_, data in rows], dtype=object))
-    for (*_, data), length in zip(rows, sure.tolist(), strict=True):
-        data["sure"] = length
+    _weigh(joined, surface)
     prune(joined, rules.min_spur_m, by="sure")
     _drop_fragments(joined, rules.min_length_m)
-    points = tidy_junctions(joined, points, rules.snap_m)
+    points = tidy_junctions(joined, _centre(joined, points, surface), rules.snap_m)
     return renumber(joined, points)
+
+
+def centre_network(graph: RoadGraph, surface: Surface) -> RoadGraph:
+    """The network, of which edges and nodes are moved to the middle of the road as `repair_network` does.
+
+    Args:
+        graph: as `urbanseg.roads.skeleton.road_graph` makes it.
+        surface: the pixels that it was made from.
+    """
+    joined, points = _join(graph, Edges.of(graph), [])
+    return renumber(joined, _centre(joined, points, surface))
+
+
+def _weigh(graph: RoadGraph, surface: Surface) -> None:
+    """Give edges the attribute `sure`, their length weighted by how sure it is."""
+    rows = list(graph.edges(data=True))
+    lines = np.array([data["line"] for *_, data in rows], dtype=object)
+    for (*_, data), length in zip(rows, surface.sure_lengths(lines).tolist(), strict=True):
+        data["sure"] = length
+
+
+def _centre(graph: RoadGraph, points: Floats, surface: Surface) -> Floats:
+    """Move edges and nodes to the middle of the road, but for edges that would lose half their length."""
+    rows = list(graph.edges(data=True))
+    lines = np.array([data["line"] for *_, data in rows], dtype=object)
+    moved = shapely.transform(lines, surface.centred)
+    stays = shapely.length(moved) < shapely.length(lines) / 2
+    fixed = [node for (u, v, _), stay in zip(rows, stays, strict=True) if stay for node in (u, v)]
+    centres = surface.centred(points)
+    for u, v, data in rows:
+        for node in (u, v):
+            if graph.degree(node) == 1:  # a road keeps its length
+                line = data["line"] if data["start"] == node else data["line"].reverse()
+                step = np.subtract(*shapely.get_coordinates(line)[:2])
+                shift, ahead = centres[node] - points[node], step / np.hypot(*step)
+                centres[node] -= (shift @ ahead) * ahead
+    centres[fixed] = points[fixed]
+    for (u, v, data), line, stay in zip(rows, moved, stays, strict=True):
+        if not stay:
+            ends = centres[[u, v] if data["start"] == u else [v, u]]
+            inner = shapely.get_coordinates(line)[1:-1]
+            data["line"] = LineString(np.concatenate([ends[:1], inner, ends[1:]]))
+            data["length"] = data["line"].length
+    return centres
 
 
 def _select(graph: RoadGraph, edges: Edges, bridges: list[Bridge]) -> list[Bridge]:

@@ -36,8 +36,11 @@ AROUND_PX = 9
 FLOOR = 3
 """Least chance that is told from none, of `CERTAIN`."""
 
-DOUBTFUL, SURE = 0.5, 0.8
+DOUBTFUL, SURE = 0.5, 0.9
 """A road of this confidence or less counts nothing; of this or more in full."""
+
+SQUARE = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
+"""Steps, in rows and columns, to a pixel and its eight neighbours."""
 
 Pixels = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -87,6 +90,27 @@ class Surface:
         """`pixels_of` for this raster."""
         return pixels_of(points, self.transform, self.shape)
 
+    def centred(self, points: Floats) -> Floats:
+        """Points moved to the middle of the road pixels around theirs; those off the road stay.
+
+        A road that is an even number of pixels wide has its skeleton on one side of the middle.
+
+        Args:
+            points: ``(n, 2)`` x and y in the CRS; equal points are moved alike.
+        """
+        cells = self.pixels_of(points)
+        moved = points.copy()
+        for members, window in by_block(cells):
+            grown, _ = window.grown(1, self.shape)
+            road = np.pad(self.is_road(grown), 1)
+            rows, cols = (cells[members] - np.array(grown[:2])).T + 1
+            around = np.stack([road[rows + down, cols + right] for down, right in SQUARE])
+            total = np.array(SQUARE).T @ around
+            down, right = np.where(road[rows, cols], total / np.maximum(around.sum(axis=0), 1), 0)
+            x, y = self.transform @ (right, down)
+            moved[members] += np.column_stack([x, y]) - (self.transform.c, self.transform.f)
+        return moved
+
     def sure_lengths(self, lines: NDArray[np.object_]) -> Floats:
         """Length of each line on road pixels, each part weighted by how sure it is: ``(n,)``.
 
@@ -97,7 +121,7 @@ class Surface:
         cells = self.pixels_of(places)
         weight = np.zeros(len(cells))
         for members, window in by_block(cells):
-            rows, cols = (cells[members] - (window.row, window.col)).T
+            rows, cols = (cells[members] - np.array(window[:2])).T
             confidence = self.confidence(window)[rows, cols]
             share = (confidence / CERTAIN - DOUBTFUL) / (SURE - DOUBTFUL)
             weight[members] = np.where(self.is_road(window)[rows, cols], np.clip(share, 0, 1), 0)

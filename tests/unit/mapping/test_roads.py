@@ -8,12 +8,15 @@ from pyproj import CRS
 from scipy import ndimage
 from skimage.draw import line
 
+from urbanseg import paths
 from urbanseg.classes import ClassTable, LandClass
+from urbanseg.config.params import load
 from urbanseg.grid import Grid
 from urbanseg.mapping.export import write_geopackage
-from urbanseg.mapping.roads import BLOCK_PX, WIDEST_PX, road_layers
+from urbanseg.mapping.roads import HIGHWAYS, WIDEST_PX, guess_highways, road_layers
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.roads.skeleton import road_graph
+from urbanseg.roads.surface import BLOCK_PX
 
 UTM = CRS.from_epsg(32632)
 TABLE = ClassTable((LandClass(0, "other", "#bdc3c7"), LandClass(1, "road", "#7f8c8d")))
@@ -115,3 +118,25 @@ def test_widths_do_not_change_where_measuring_blocks_meet():
     ]
     assert found == pytest.approx(70)
     assert max(window.width for window in asked) <= BLOCK_PX + 2 * WIDEST_PX
+
+
+def test_widths_change_gradually_along_a_road_but_not_into_its_side_roads():
+    mask = np.zeros((80, 300), dtype=bool)
+    mask[40:44, :100] = mask[40:50, 100:200] = mask[40:44, 200:] = True
+    for col in (100, 200):
+        mask[:40, col] = True
+    edges, _ = layers_of(mask, 1.0)
+    along = edges[edges.geometry.bounds.eval("maxx - minx > 50")].sort_values("edge_id")
+    side = edges.drop(along.index)
+    assert len(along) == 3
+    assert along["width_m"].max() < 9
+    assert along["width_m"].min() > 4
+    assert side["width_m"].tolist() == pytest.approx([1, 1])
+
+
+def test_the_guessed_highway_is_the_one_whose_typical_width_is_nearest():
+    typical = load(paths.PARAMS).labels.line_width_m
+    names = [name for _, name in HIGHWAYS]
+    guessed = guess_highways(np.array([typical[name] + 5 for name in names]), 10.0)
+    assert guessed.tolist() == names
+    assert guess_highways(np.array([1.0, 99.0]), 10.0).tolist() == [names[0], names[-1]]

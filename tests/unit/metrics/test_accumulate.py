@@ -57,13 +57,15 @@ def test_the_counts_of_blocks_are_those_of_the_whole(
     assert [found.buildings.reference.sum(), found.buildings.predicted.sum()] == houses
 
 
-def test_roads_are_scored_block_by_block(city, wanted, grid, reference, predicted, split):
+def test_roads_are_scored_block_by_block(city, wanted, grid, reference, predicted, certainty, split):
     found = count(city, wanted, blocks(grid.shape, 100))
     counted = (split == 2) & (reference != IGNORE) & (predicted != IGNORE)
     assert len(found.blocks) == len(found.roads) > 3
     for block, ours in zip(found.blocks, found.roads, strict=True):
         masks = [(counted & (classes == ROAD))[block.slices] for classes in (reference, predicted)]
-        expected = compare_masks(*masks, (10, 10), wanted.road_rules, wanted.road_repair)
+        expected = compare_masks(
+            *masks, certainty[block.slices], (10, 10), wanted.road_rules, wanted.road_repair
+        )
         assert ours == expected
 
 

@@ -36,7 +36,8 @@ def rules(snap_m: float = 20.0) -> RoadScoreParams:
 
 
 def score(reference, prediction, snap_m=20.0) -> RoadScores:
-    return compare_masks(reference, prediction, (10.0, 10.0), rules(snap_m), AS_IS)
+    sure = np.full(prediction.shape, 254, np.uint8)
+    return compare_masks(reference, prediction, sure, (10.0, 10.0), rules(snap_m), AS_IS)
 
 
 def graph(*lines) -> nx.MultiGraph:
