@@ -27,7 +27,7 @@ MIN_AREA_M2 = {
 MIN_HOLE_M2 = (12, 500)
 """At `FINE_M` no larger than the smallest building, which would go with the hole that it lies in."""
 SIMPLIFY_M = (1, 12)
-ROADS_M = {"min_spur_m": (10, 30), "snap_m": (2, 12), "max_gap_m": (20, 100), "min_length_m": (30, 100)}
+ROADS_M = {"min_spur_m": (10, 30), "snap_m": (2, 12), "max_gap_m": (20, 90), "min_length_m": (30, 100)}
 MAX_ANGLE_DEG = 45.0
 
 SMOOTH = ("vegetation", "water", "bare_soil")

@@ -64,6 +64,6 @@ def vector_layers(
     hole_m2 = limit.get("road", 0.0) if isinstance(limit, dict) else limit
     filled = without_holes(is_road, is_known, grid.shape, hole_m2 / grid.resolution**2)
     skeleton = centre_line_graph(filled, grid.shape, grid.transform)
-    surface = Surface(is_road, confidence, grid.shape, grid.transform)
+    surface = Surface.of(is_road, confidence, grid.shape, grid.transform)
     edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), filled, grid)
     return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}

@@ -136,7 +136,7 @@ def compare_masks(
 
 def _surface(mask: NDArray[np.bool_], confidence: NDArray[np.uint8], transform: Affine) -> Surface:
     height, width = mask.shape
-    return Surface(
+    return Surface.of(
         lambda window: mask[window.slices],
         lambda window: confidence[window.slices],
         (height, width),

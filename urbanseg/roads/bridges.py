@@ -142,9 +142,9 @@ class _Ground:
     @classmethod
     def of(cls, window: Window, edges: Edges, tree: shapely.STRtree, surface: Surface) -> "_Ground":
         transform = surface.transform @ Affine.translation(window.col, window.row)
-        rows, cols = np.array([0, 0, window.height, window.height]), np.array([0, window.width] * 2)
-        x, y = transform @ (cols, rows)
-        near = np.sort(tree.query(shapely.box(*np.min([x, y], axis=1), *np.max([x, y], axis=1))))
+        corners = [(col, row) for row in (0, window.height) for col in (0, window.width)]
+        x, y = np.transpose([transform @ corner for corner in corners])
+        near = np.sort(tree.query(shapely.box(x.min(), y.min(), x.max(), y.max())))
         owner = np.full((window.height, window.width), -1, np.int32)
         if len(near):
             rasterize(zip(edges.lines[near], near.tolist(), strict=True), out=owner, transform=transform)

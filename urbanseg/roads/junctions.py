@@ -5,6 +5,8 @@ middle of a junction. Two T-junctions that are closer than roads are wide become
 roads lead straight on, and roads run straight into junctions.
 """
 
+from typing import Any
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -91,7 +93,7 @@ def _merge(graph: RoadGraph, kept: int, gone: int, reach: float) -> None:
     graph.remove_node(gone)
 
 
-def _redraw(data: dict[str, object], u: int, v: int, points: Floats, straight: list[float]) -> None:
+def _redraw(data: dict[str, Any], u: int, v: int, points: Floats, straight: list[float]) -> None:
     """Lead an edge to its nodes, without its vertices closer to them than given."""
     forward = data["start"] == u
     ends, cut = (points[[u, v]], straight) if forward else (points[[v, u]], straight[::-1])

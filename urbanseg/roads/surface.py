@@ -15,7 +15,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from urbanseg.grid import Window
+from urbanseg.grid import BLOCK_PX as STRIP_PX
+from urbanseg.grid import Window, strips
 from urbanseg.roads.thinning import ReadMask
 
 BLOCK_PX = 512
@@ -36,8 +37,11 @@ AROUND_PX = 9
 FLOOR = 3
 """Least chance that is told from none, of `CERTAIN`."""
 
-DOUBTFUL, SURE = 0.5, 0.9
-"""A road of this confidence or less counts nothing; of this or more in full."""
+SURE_SHARE = 1 / 3
+"""Share of the road pixels that are sure: confidence of one model says less than that of another."""
+
+DOUBTFUL = 0.55
+"""Pixels with this part of a sure one's confidence count nothing, those between in part."""
 
 SQUARE = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 """Steps, in rows and columns, to a pixel and its eight neighbours."""
@@ -56,12 +60,30 @@ class Surface:
             255 where unknown.
         shape: ``(height, width)`` of both.
         transform: from ``(column, row)`` to CRS coordinates.
+        sure: confidence from which a road pixel counts in full.
     """
 
     is_road: ReadMask
     confidence: Callable[[Window], NDArray[np.uint8]]
     shape: tuple[int, int]
     transform: Affine
+    sure: int
+
+    @classmethod
+    def of(
+        cls,
+        is_road: ReadMask,
+        confidence: Callable[[Window], NDArray[np.uint8]],
+        shape: tuple[int, int],
+        transform: Affine,
+    ) -> "Surface":
+        """The surface of a raster, which is read once by strips to learn how sure its roads are."""
+        counts = np.zeros(256, np.int64)
+        for strip in strips(shape, STRIP_PX):
+            counts += np.bincount(confidence(strip)[is_road(strip)], minlength=256)
+        below = np.cumsum(counts[: CERTAIN + 1])
+        sure = int(np.searchsorted(below, (1 - SURE_SHARE) * below[-1]))
+        return cls(is_road, confidence, shape, transform, max(1, sure))
 
     @property
     def pixel(self) -> tuple[float, float]:
@@ -123,7 +145,7 @@ class Surface:
         for members, window in by_block(cells):
             rows, cols = (cells[members] - np.array(window[:2])).T
             confidence = self.confidence(window)[rows, cols]
-            share = (confidence / CERTAIN - DOUBTFUL) / (SURE - DOUBTFUL)
+            share = (confidence / self.sure - DOUBTFUL) / (1 - DOUBTFUL)
             weight[members] = np.where(self.is_road(window)[rows, cols], np.clip(share, 0, 1), 0)
         count = np.maximum(np.bincount(owner, minlength=len(lines)), 1)
         return np.asarray(shapely.length(lines) * np.bincount(owner, weight, len(lines)) / count)

@@ -23,7 +23,7 @@ def section(**keys):
 
 @pytest.mark.parametrize(
     ("pixel_m", "expected"),
-    [(10, (300, 500, 500, 12, 30, 15, 50, 100)), (0.5, (12, 50, 12, 1, 10, 2, 15, 30))],
+    [(10, (300, 500, 500, 12, 30, 12, 90, 100)), (0.5, (12, 50, 12, 1, 10, 2, 20, 30))],
 )
 @pytest.mark.parametrize("off", [1, 1 + 1e-5, 1 - 1e-5])
 def test_the_sizes_that_were_set_by_hand_come_out(pixel_m, expected, off):

@@ -24,7 +24,7 @@ UTM = Affine.scale(10, -10)
 def surface(mask, confidence=CERTAIN, transform=UTM) -> Surface:
     """Pixels of 10 m, by default as sure as can be."""
     confidence = np.broadcast_to(np.uint8(confidence), mask.shape)
-    return Surface(lambda w: mask[w.slices], lambda w: confidence[w.slices], mask.shape, transform)
+    return Surface.of(lambda w: mask[w.slices], lambda w: confidence[w.slices], mask.shape, transform)
 
 
 def joined(*lines, rules=RULES) -> RoadGraph:
@@ -163,8 +163,17 @@ def test_a_wider_gap_is_bridged_where_the_pixels_are_less_sure_than_around():
 
 def test_a_doubtful_road_is_led_on_over_a_narrower_gap_than_a_sure_one():
     mask, confidence = road_with_gap([15] * 6)
-    confidence[mask] = 0.6 * CERTAIN
-    assert len(repaired(mask, RULES.model_copy(update={"min_length_m": 0.0}), confidence).edges) == 2
+    mask[3] = True  # another road, which is sure
+    confidence[3] = CERTAIN
+    rules = RULES.model_copy(update={"min_length_m": 0.0})
+    assert len(repaired(mask, rules, confidence).edges) == 2
+    confidence[15][mask[15]] = 0.6 * CERTAIN
+    assert len(repaired(mask, rules, confidence).edges) == 3
+
+
+def test_a_map_whose_confidence_is_low_all_over_keeps_its_roads():
+    mask, confidence = road_with_gap([15] * 6)
+    assert len(repaired(mask, confidence=confidence // 3).edges) == len(repaired(mask).edges)
 
 
 @pytest.mark.parametrize(("certainty", "edges"), [(1.0, 3), (0.55, 1)])
