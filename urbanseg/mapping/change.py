@@ -143,7 +143,7 @@ def label_patches(codes: Codes) -> NDArray[np.int64]:
     known = np.unique(patch[changed[begins] > 0])
     numbers = np.zeros(count, np.int64)
     numbers[known] = np.arange(1, len(known) + 1)
-    return np.asarray(numbers[patch][run])
+    return numbers[patch][run]
 
 
 def keep_patches(codes: Codes, large: Flags) -> Codes:
