@@ -17,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio import features
 from scipy import ndimage
+from skimage import measure
 
 from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
 from urbanseg.config.change import ChangeParams
@@ -135,15 +136,7 @@ def large_patches(strips: Iterable[Codes], least_pixels: int) -> list[Flags]:
 def label_patches(codes: Codes) -> NDArray[np.int64]:
     """Number of the patch that each pixel is of, from 1 row by row; 0 where nothing is known to change."""
     changed = np.where(codes == UNKNOWN, 0, codes)
-    begins = np.ones(changed.shape, bool)  # of runs, which are equal pixels side by side in a row
-    begins[:, 1:] = changed[:, 1:] != changed[:, :-1]
-    run = begins.ravel().cumsum().reshape(changed.shape) - 1
-    meet = (changed[1:] == changed[:-1]) & (begins[1:] | begins[:-1])
-    count, patch = components(run[:-1][meet], run[1:][meet], int(begins.sum()))
-    known = np.unique(patch[changed[begins] > 0])
-    numbers = np.zeros(count, np.int64)
-    numbers[known] = np.arange(1, len(known) + 1)
-    return numbers[patch][run]
+    return np.asarray(measure.label(changed, connectivity=1))  # type: ignore[no-untyped-call]
 
 
 def keep_patches(codes: Codes, large: Flags) -> Codes:

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
 from scipy import ndimage
-from skimage import measure
 
 from tests.conftest import ROOT
 from urbanseg import paths
@@ -26,7 +25,6 @@ from urbanseg.mapping.change import (
     change_codes,
     count_changes,
     keep_patches,
-    label_patches,
     large_patches,
     wide_changes,
 )
@@ -147,15 +145,6 @@ def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift)
         for strip in strips(a.grid.shape, side):
             for window in (strip, Window(strip.row, 7, strip.height, 31)):
                 assert (change_codes(before, after, window, rules)[1] == whole[window.slices]).all()
-
-
-@pytest.mark.parametrize("codes", [1, 2, 6])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (40, 50)])
-def test_patches_of_a_code_are_numbered_row_by_row(codes, shape):
-    rng = np.random.default_rng(codes)
-    values = rng.choice([*range(codes + 1), UNKNOWN], shape).astype(np.uint16)
-    expected = measure.label(np.where(values == UNKNOWN, 0, values), connectivity=1)
-    np.testing.assert_array_equal(label_patches(values), expected)
 
 
 def test_a_patch_that_winds_through_many_strips_is_one():

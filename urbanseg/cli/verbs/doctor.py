@@ -35,6 +35,7 @@ CORE = {
     "pyproj": "pyproj",
     "rasterio": "rasterio",
     "ruamel.yaml": "ruamel.yaml",
+    "scikit-image": "skimage",
     "scipy": "scipy",
     "shapely": "shapely",
     "shtab": "shtab",
