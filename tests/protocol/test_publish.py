@@ -240,6 +240,15 @@ def test_tables_of_the_release_before_are_brought_to_todays_form_with_their_rows
     assert query(database, "SELECT min(id) > 0, count(DISTINCT id) FROM city_maps.land_cover") == [(True, 4)]
 
 
+def test_a_column_that_an_earlier_release_did_not_have_is_added(database):
+    before = layers()
+    publish(database, "city_maps", "village", "run0", before)
+    today = before | {"road_edges": before["road_edges"].assign(highway_guess="service")}
+    assert publish(database, "city_maps", "town", "run1", today)
+    assert rows(database, "road_edges")["highway_guess"].tolist() == ["service"]
+    assert rows(database, "road_edges", "village")["highway_guess"].tolist() == [None]
+
+
 def test_no_more_than_a_batch_is_held(database):
     held, most = [], []
 

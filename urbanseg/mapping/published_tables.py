@@ -149,6 +149,38 @@ def upgrade(
         connection.execute(sa.text(f"ALTER TABLE {table} ALTER COLUMN published_at SET DEFAULT now()"))
 
 
+def lacking_columns(
+    connection: sa.Connection, schema: str, found: set[str], sources: Mapping[str, LayerSource]
+) -> list[tuple[str, sa.Column[Any]]]:
+    """Attributes that tables of earlier releases don't have: their table and column.
+
+    Args:
+        connection: in whose transaction.
+        schema: of the tables.
+        found: tables that there are.
+        sources: the layers of today.
+    """
+    inspector = sa.inspect(connection)
+    lacking = []
+    for name in sorted(found.intersection(sources)):
+        known = {column["name"] for column in inspector.get_columns(name, schema)}
+        table = layer_table(schema, name, sources[name])
+        lacking += [(name, table.c[key]) for key in sources[name].columns if key not in known]
+    return lacking
+
+
+def add_columns(connection: sa.Connection, schema: str, lacking: list[tuple[str, sa.Column[Any]]]) -> None:
+    """Add columns to tables; rows that there are have no value in them."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for name, column in lacking:
+        kind = column.type.compile(connection.dialect)
+        table = f"{quote(schema)}.{quote(name)}"
+        connection.execute(
+            sa.text(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {quote(column.name)} {kind}")
+        )
+        connection.execute(sa.schema.SetColumnComment(column))
+
+
 def _type(kind: pa.DataType) -> sa.types.TypeEngine[Any]:
     if pa.types.is_integer(kind):
         return sa.BigInteger()

@@ -23,6 +23,8 @@ from urbanseg.mapping.published_tables import (
     KEYS,
     RUNS,
     STYLES,
+    add_columns,
+    lacking_columns,
     layer_table,
     runs_table,
     styles_table,
@@ -165,16 +167,18 @@ def _lock(connection: sa.Connection, name: str) -> None:
 
 
 def _prepare(connection: sa.Connection, schema: str, sources: Mapping[str, LayerSource]) -> None:
-    """Make the schema and the tables that are missing, with their keys, indexes and comments.
+    """Make the schema, the tables and columns that are missing, with their keys, indexes and comments.
 
     Only one transaction at a time may: PostgreSQL's ``IF NOT EXISTS`` does not see what another one
     is making. Where nothing is missing, publishers of different cities do not wait for each other.
     """
     inspector = sa.inspect(connection)
     found = set(inspector.get_table_names(schema))
-    if {RUNS, STYLES, *sources} <= found:
+    lacking = lacking_columns(connection, schema, found, sources)
+    if {RUNS, STYLES, *sources} <= found and not lacking:
         return
     _lock(connection, schema)
+    add_columns(connection, schema, lacking)
     if schema not in inspector.get_schema_names():
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
     if {RUNS, *sources} & found and STYLES not in found:

@@ -29,6 +29,9 @@ HIGHWAYS = (
 """Least width in metres of each value of `highway`, halfway between the typical widths under
 `labels.line_width_m` in params.yaml."""
 
+GUESS_UP_TO_M = 2.0
+"""Side of the largest pixels in which these widths differ."""
+
 TURN_DEG = 35.0
 """Roads that meet continue each other if they turn less than this."""
 
@@ -138,9 +141,14 @@ def guess_highways(width: Floats, pixel: float) -> NDArray[np.object_]:
 
     Args:
         width: ``(n,)`` in metres, as mapped.
-        pixel: side of a pixel, in metres: a road covers pixels by halves, so it is mapped too wide by
+        pixel: side of a pixel, in metres: a road covers pixels in part, so it is mapped too wide by
             half of one, on average.
+
+    Returns:
+        ``(n,)`` names; None where pixels are larger than `GUESS_UP_TO_M`, as the widths tell nothing.
     """
+    if pixel > GUESS_UP_TO_M:
+        return np.full(len(width), None, dtype=object)
     limits = np.array([limit for limit, _ in HIGHWAYS[1:]])
     names = np.array([name for _, name in HIGHWAYS], dtype=object)
     return np.asarray(names[np.searchsorted(limits, width - pixel / 2, side="right")])

@@ -118,7 +118,8 @@ class MapResult:
         polygons: the land cover: ``class_id``, ``class_name``, ``area_m2`` (``area_px`` if the size of
             pixels is unknown), ``confidence`` 0–1 and ``geometry``; in `crs` if that is in metres, else in
             the UTM zone of the place.
-        roads: lines with ``edge_id``, ``u``, ``v`` (ids in `road_nodes`), ``length_m``, ``width_m``.
+        roads: lines with ``edge_id``, ``u``, ``v`` (ids in `road_nodes`), ``length_m``, ``width_m``,
+            ``highway_guess``.
         road_nodes: points with ``node_id`` and ``degree``.
         areas: of each class, in `unit`.
         unit: ``ha`` for hectares, or ``px`` for pixels of unknown size.

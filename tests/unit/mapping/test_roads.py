@@ -137,6 +137,11 @@ def test_widths_change_gradually_along_a_road_but_not_into_its_side_roads():
 def test_the_guessed_highway_is_the_one_whose_typical_width_is_nearest():
     typical = load(paths.PARAMS).labels.line_width_m
     names = [name for _, name in HIGHWAYS]
-    guessed = guess_highways(np.array([typical[name] + 5 for name in names]), 10.0)
+    guessed = guess_highways(np.array([typical[name] + 0.5 for name in names]), 1.0)
     assert guessed.tolist() == names
-    assert guess_highways(np.array([1.0, 99.0]), 10.0).tolist() == [names[0], names[-1]]
+    assert guess_highways(np.array([1.0, 99.0]), 1.0).tolist() == [names[0], names[-1]]
+
+
+def test_nothing_is_guessed_where_pixels_are_as_wide_as_roads(streets):
+    assert layers_of(streets, 10.0)[0]["highway_guess"].isna().all()
+    assert layers_of(streets, 2.0)[0]["highway_guess"].notna().all()
