@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer.images import common_name
 from urbanseg.io import files
 from urbanseg.io.output_folder import output_folder
+from urbanseg.report.image_page import amount
 from urbanseg.workflows import new_city
 from urbanseg.workflows.map_image import map_into
 from urbanseg.workflows.map_model import Models
@@ -143,7 +145,7 @@ def _summary(found: Summary, out: Path) -> Summary:
     """What is said of a map, with its folder and the files in it."""
     areas = next(value for key, value in found.items() if key.startswith("areas_"))
     unit = "px" if "areas_px" in found else "ha"
-    said = ", ".join(f"{name} {area:,.0f}" for name, area in areas.items() if area)
+    said = ", ".join(f"{name} {amount(area, unit)}" for name, area in areas.items() if area)
     log.info("%s: the land cover of %s (%s: %s)", out, found["image"], unit, said)
     written = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     return found | {"folder": str(out), "files": written}
@@ -153,8 +155,12 @@ def _folders(images: Sequence[Source], out: Path) -> list[Path]:
     """A folder for each image, of its name; with its ending, or a number, where others have the same."""
     stems = Counter(image.name for image in images)
     names = [image.name if stems[image.name] == 1 else image.label for image in images]
-    totals, seen, folders = Counter(names), Counter[str](), []
+    totals = Counter(names)
+    taken = {name for name, total in totals.items() if total == 1}
+    folders = []
     for name in names:
-        seen[name] += 1
-        folders.append(out / (name if totals[name] == 1 else f"{name}_{seen[name]}"))
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = name if totals[name] == 1 else next(each for each in numbered if each not in taken)
+        taken.add(free)
+        folders.append(out / free)
     return folders

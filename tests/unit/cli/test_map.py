@@ -83,6 +83,21 @@ def test_several_images_get_a_folder_each_and_options_may_stand_between(model, t
     assert written(tmp_path / "out/lake") == {"classes.tif"}
 
 
+def test_no_image_takes_the_folder_of_another(model, tmp_path):
+    for name in ("town.tif", "town.png", "town.tif.tif"):
+        write_image(tmp_path / name, grid())
+    (tmp_path / "a").mkdir()
+    write_image(tmp_path / "a/town.tif", grid())
+    run(*("town.tif", "town.png", "town.tif.tif", "a/town.tif", "out"), "--model", model, "--only", "classes")
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_small_areas_are_said_with_the_digits_that_they_have(model, image, caplog):
+    with caplog.at_level("INFO"):
+        run(image, "out", "--model", model, "--only", "classes")
+    assert f"building {(town() == 0).sum() / 1e4:.2f}" in caplog.messages[-1]
+
+
 def test_one_image_of_a_folder_gets_a_folder_of_its_own(model, tmp_path):
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in/town.tif", grid())
