@@ -21,6 +21,8 @@ ROWS = 512
 """Rows of a zone that are in memory at once."""
 
 HECTARE_M2 = 10_000.0
+OUTSIDE = "outside the image"
+"""The note of a zone that lies outside the map."""
 ROUNDING = 1e-6
 """Share of a zone that counts as nothing."""
 
@@ -55,7 +57,7 @@ def areas_in_zones(
     share = found["outside_ha"] / found["area_ha"]
     found["note"] = np.select(
         [share > 1 - ROUNDING, share > ROUNDING],
-        ["outside the image", [f"{100 * part:.1f} % outside the image" for part in share]],
+        [OUTSIDE, [f"{100 * part:.1f} % {OUTSIDE}" for part in share]],
         default="",
     )
     return found

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,25 @@ def write_zones(folder: Path, zones: gpd.GeoDataFrame) -> None:
     package = map_files(folder, NAME)["gpkg"]
     if package.exists():
         with reproducible_writing(package):
-            write_layer(zones, package, "zones", title="Zones", geometry_type="MultiPolygon", append=True)
+            write_layer(
+                _columns_free(zones),
+                package,
+                "zones",
+                title="Zones",
+                geometry_type="MultiPolygon",
+                append=True,
+            )
             write_layer(style_table({"zones": zones_qml()}), package, "layer_styles", append=True)
+
+
+def _columns_free(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Zones with names of columns that a GeoPackage takes: it tells no case, and has its own fid and geom."""
+    taken, renamed = {"fid", "geom"}, {}
+    for name in zones.columns.drop("geometry"):
+        numbered = (f"{name}_{number}" for number in count(1))
+        renamed[name] = next(each for each in chain([name], numbered) if each.lower() not in taken)
+        taken.add(renamed[name].lower())
+    return zones.rename(columns=renamed)
 
 
 def picture(image: ModelInput, model: RunningModel) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -109,9 +109,9 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes, 
     Raises:
         PipelineError: in one sentence, if the image cannot be mapped, and why.
     """
-    zones = None if wishes.zones is None else read_zones(wishes.zones)
     image = source.files[0]
     with _warnings(source) as warnings:
+        zones = None if wishes.zones is None else read_zones(wishes.zones)
         with (
             raster.small_cache(),
             open_for_model(

@@ -1,22 +1,30 @@
 """Zones that a user names, read and brought onto a map."""
 
+import logging
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pyogrio
 import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj import Geod
 
 from urbanseg.errors import PipelineError
+from urbanseg.grid import Grid
 from urbanseg.io import vector_files
-from urbanseg.mapping.zones import areas_in_zones
+from urbanseg.mapping.zones import OUTSIDE, areas_in_zones
 from urbanseg.redact import excerpt
 from urbanseg.workflows.map_frame import OpenMap
+
+log = logging.getLogger(__name__)
 
 PIECES = 100
 """Sides of a zone are cut into pieces of this share of its layer's extent, so that they bend with the CRS."""
 DIGITS = 4
 """Decimals of hectares: a square metre."""
+DISTORTION = 0.05
+"""Share of a zone's area on the ellipsoid by which that in the map's CRS may differ."""
 
 
 def read_zones(path: Path) -> gpd.GeoDataFrame:
@@ -46,21 +54,55 @@ def read_zones(path: Path) -> gpd.GeoDataFrame:
     flat = zones[shapely.get_dimensions(zones.geometry.to_numpy()) == 2]
     if flat.empty:
         raise PipelineError(f"{path} holds no polygon; name a file with the polygons of zones")
+    if others := len(zones) - len(flat):
+        log.warning("%s: %d of its %d features have no polygon and are left out", path, others, len(zones))
     whole = shapely.make_valid(shapely.force_2d(flat.geometry.to_numpy()))
     return flat.set_geometry(gpd.GeoSeries(whole, index=flat.index, crs=zones.crs)).reset_index(drop=True)
 
 
 def measured(zones: gpd.GeoDataFrame, found: OpenMap) -> gpd.GeoDataFrame:
-    """Zones in the CRS of a map, with the columns of `areas_in_zones` after their own."""
+    """Zones in the CRS of a map, with the columns of `areas_in_zones` after their own.
+
+    Raises:
+        PipelineError: if a zone is so large that it has no shape in the CRS of the map.
+    """
     west, south, east, north = zones.total_bounds
     piece = max(east - west, north - south) / PIECES
     bent = gpd.GeoSeries(shapely.segmentize(zones.geometry.to_numpy(), piece), crs=zones.crs)
     placed = _polygonal(zones.set_geometry(bent.to_crs(found.grid.crs)))
+    _require_within_reach(bent, placed, found.grid)
     areas = areas_in_zones(placed, found.classes, found.grid, found.table).round(DIGITS)
-    clashing = [name for name in areas if name in zones]
+    if (areas["note"] == OUTSIDE).all():
+        log.warning("none of the zones lies in the image")
+    measured_names = {name.lower() for name in areas}
+    clashing = [name for name in zones if str(name).lower() in measured_names]
+    if clashing:
+        log.warning("columns of the zones that are called %s give way to those measured", ", ".join(clashing))
     return gpd.GeoDataFrame(
         placed.drop(columns=[*clashing, "geometry"]).join(areas), geometry=placed.geometry, crs=placed.crs
     )
+
+
+def _require_within_reach(zones: gpd.GeoSeries, placed: gpd.GeoDataFrame, grid: Grid) -> None:
+    """Refuse zones that a CRS folds or tears, as UTM does a continent, but for those beside the map.
+
+    Args:
+        zones: with the vertices that were transformed.
+        placed: the same in the CRS of the map.
+        grid: of the map.
+    """
+    degrees, ellipsoid = zones.to_crs(4326), Geod(ellps="WGS84")
+    edge = shapely.segmentize(shapely.box(*grid.bounds), max(grid.bounds[2:]) / PIECES)
+    footprint = gpd.GeoSeries([edge], crs=grid.crs).to_crs(4326).iloc[0]
+    for number, (zone, shape) in enumerate(zip(degrees, placed.geometry, strict=True), start=1):
+        true = abs(ellipsoid.geometry_area_perimeter(zone)[0])
+        is_whole = bool(np.isfinite(shapely.get_coordinates(shape)).all())
+        if is_whole and (abs(shape.area - true) <= DISTORTION * true or not zone.intersects(footprint)):
+            continue
+        raise PipelineError(
+            f"zone {number} is too large for the coordinate reference system of the map, {grid.crs.name}; "
+            "cut it to the surroundings of the image, for example with ogr2ogr -clipsrc"
+        )
 
 
 def _polygonal(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
