@@ -150,7 +150,8 @@ def detect(numbers: Numbers, spec: Spec, asked: tuple[float, float] | None = Non
         if numbers.is_whole and units is not None and units[0] != "uint8":
             found = replace(found, nodata=0.0)
     elif not all(len(values) for values in numbers.sample):
-        return _same(count, 1, 0, "it holds no measurement")
+        empty = _same(count, 1, 0, "it holds no measurement")
+        return replace(empty, nodata=0.0) if numbers.is_whole and units and units[0] != "uint8" else empty
     elif units is None:
         found = _same(count, 1, 0, "its numbers are taken as they are, as the model does not note its units")
     elif units[0] == "uint8":

@@ -186,3 +186,10 @@ def spec(bands, mean, **more):
 def test_units_of_models_are_those_noted_or_told_by_their_means(model, unit):
     found = full(model)
     assert (found and found[0]) == unit
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+def test_an_image_of_zeros_is_missing_everywhere(opened, tmp_path, dtype):
+    with opened(write(tmp_path / "a.tif", np.zeros((4, 64, 64), dtype), NAMES)) as image:
+        assert not image.valid().any()
+        assert "holds no measurement" in image.report.units
