@@ -254,8 +254,6 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a sentence, without the folder of the image."""
-        if record.name == georeference.__name__:
-            return  # of the placeholder that stands for no place; what the map lacks is said below
         text = _without_folders(record.getMessage(), self.source)
         for file in self.source.files:
             text = text.removeprefix(f"{file.name}: ")
@@ -267,7 +265,14 @@ def _warnings(source: Source) -> Iterator[list[str]]:
     """The warnings that the library logs meanwhile."""
     collector, library = _Collector(source), logging.getLogger("urbanseg")
     library.addHandler(collector)
+    georeference.log.addFilter(_drop)
     try:
         yield collector.found
     finally:
+        georeference.log.removeFilter(_drop)
         library.removeHandler(collector)
+
+
+def _drop(_record: logging.LogRecord) -> bool:
+    """Drop what is said of the placeholder for no place: the map has none, and says what it lacks."""
+    return False

@@ -19,7 +19,6 @@ from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer.images import common_name
 from urbanseg.io import files
 from urbanseg.io.output_folder import output_folder
-from urbanseg.report.image_page import amount
 from urbanseg.workflows import new_city
 from urbanseg.workflows.map_image import map_into
 from urbanseg.workflows.map_model import Models
@@ -145,7 +144,9 @@ def _summary(found: Summary, out: Path) -> Summary:
     """What is said of a map, with its folder and the files in it."""
     areas = next(value for key, value in found.items() if key.startswith("areas_"))
     unit = "px" if "areas_px" in found else "ha"
-    said = ", ".join(f"{name} {amount(area, unit)}" for name, area in areas.items() if area)
+    said = ", ".join(
+        f"{name} {area:{',.0f' if area >= 10 else '.2g'}}" for name, area in areas.items() if area
+    )
     log.info("%s: the land cover of %s (%s: %s)", out, found["image"], unit, said)
     written = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
     return found | {"folder": str(out), "files": written}

@@ -84,18 +84,25 @@ def test_several_images_get_a_folder_each_and_options_may_stand_between(model, t
 
 
 def test_no_image_takes_the_folder_of_another(model, tmp_path):
-    for name in ("town.tif", "town.png", "town.tif.tif"):
-        write_image(tmp_path / name, grid())
     (tmp_path / "a").mkdir()
-    write_image(tmp_path / "a/town.tif", grid())
-    run(*("town.tif", "town.png", "town.tif.tif", "a/town.tif", "out"), "--model", model, "--only", "classes")
-    assert len(list((tmp_path / "out").iterdir())) == 4
+    names = ["town.tif", "a/town.tif", "town.tif_1.tif"]
+    for name in names:
+        write_image(tmp_path / name, grid())
+    run(*names, "out", "--model", model, "--only", "classes")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"town.tif_1", "town.tif_2", "town.tif_3"}
 
 
 def test_small_areas_are_said_with_the_digits_that_they_have(model, image, caplog):
     with caplog.at_level("INFO"):
         run(image, "out", "--model", model, "--only", "classes")
-    assert f"building {(town() == 0).sum() / 1e4:.2f}" in caplog.messages[-1]
+    assert f"building {(town() == 0).sum() / 1e4:.2g}" in caplog.messages[-1]
+
+
+def test_a_photo_is_told_of_no_placeholder_that_its_map_does_not_get(model, caplog):
+    Image.fromarray(painted(town()).transpose(1, 2, 0)).save("photo.png")
+    run("photo.png", "out", "--model", model, "--only", "classes")
+    assert "so the map has no coordinate reference system" in caplog.text
+    assert "placeholder" not in caplog.text
 
 
 def test_one_image_of_a_folder_gets_a_folder_of_its_own(model, tmp_path):
