@@ -1,5 +1,6 @@
 """What is wanted of a map, and what a map is: for the command, for files, and for Python."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from urbanseg.classes import ClassTable
+from urbanseg.errors import PipelineError
 from urbanseg.paths import MAP_ENDINGS
 from urbanseg.report.image_page import Familiarity
 from urbanseg.workflows.map_frame import Figures, Frame
@@ -54,6 +56,15 @@ class Wishes:
     properties: dict[str, Any] = field(default_factory=dict)
     links: list[dict[str, Any]] = field(default_factory=list)
     tables: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the side of a pixel.
+
+        Raises:
+            PipelineError: if it is no length.
+        """
+        if self.pixel_m is not None and not 0 < self.pixel_m < math.inf:
+            raise PipelineError(f"--pixel-m must be a number of metres above 0, got {self.pixel_m:g}")
 
     @property
     def formats(self) -> list[str]:

@@ -184,6 +184,19 @@ def test_warnings_stand_in_the_report_and_the_summary_without_folders(model, tmp
     assert found["areas_px"]["water"] == (town() == 2).sum()
 
 
+@pytest.mark.parametrize("side", ["0", "-3", "nan", "inf"])
+def test_a_pixel_size_that_is_no_length_is_refused(model, image, side):
+    with pytest.raises(PipelineError, match="--pixel-m must be a number of metres above 0, got"):
+        run(image, "out", "--model", model, "--pixel-m", side)
+
+
+def test_a_pixel_size_that_the_image_knows_better_is_told_of(model, image, capsys):
+    run(image, "out", "--model", model, "--json", "--pixel-m", "30", "--only", "classes")
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["pixel_m"] == 1
+    assert found["warnings"] == ["it says itself how large its pixels are, so --pixel-m is not used"]
+
+
 def test_a_pixel_size_that_is_given_makes_hectares(model, capsys):
     Image.fromarray(painted(town()).transpose(1, 2, 0)).save("photo.png")
     run("photo.png", "out", "--model", model, "--json", "--pixel-m", "0.5")

@@ -140,7 +140,9 @@ class _Opening:
         """
         base, image = self._placed(self.images, scaling.nodata)
         self.report.is_placed = georeference.is_placed(self.images[0].dataset)
-        if not self.report.is_placed and pixel_m is not None:
+        if self.report.is_placed and pixel_m is not None:
+            self._warn("it says itself how large its pixels are, so --pixel-m is not used")
+        elif pixel_m is not None:
             height, width = base.grid.shape
             place = Affine(pixel_m, 0, 0, 0, -pixel_m, height * pixel_m)
             base = Regridded(base, Grid(PLACEHOLDER_CRS, place, height, width))
