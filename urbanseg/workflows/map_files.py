@@ -99,7 +99,7 @@ def write_zones(folder: Path, zones: gpd.GeoDataFrame) -> None:
 
 def _columns_free(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Zones with names of columns that a GeoPackage takes: it tells no case, and has its own fid and geom."""
-    taken, renamed = {"fid", "geom"}, {}
+    taken, renamed = {"fid", "geom"}, dict[str, str]()
     for name in zones.columns.drop("geometry"):
         numbered = (f"{name}_{number}" for number in count(1))
         renamed[name] = next(each for each in chain([name], numbered) if each.lower() not in taken)
