@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from scipy import ndimage
 
-from stages.vectorize import clean_up
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.grid import Grid
 from urbanseg.mapping.polygons import CleanUp, polygonise
 from urbanseg.mapping.tidiness import tidy_for
+from urbanseg.mapping.vector_map import clean_up
 
 FOOTPRINTS = Path(__file__).parents[2] / "shared/data/atlanta/buildings.geojson"
 PIXEL_M = 0.5

@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from scipy import ndimage
 
-from stages.vectorize import clean_up
 from urbanseg.classes import IGNORE, ClassTable, LandClass
 from urbanseg.grid import Grid
 from urbanseg.io import cog, raster
 from urbanseg.mapping.partition import Read
 from urbanseg.mapping.polygons import land_cover, pixel_cover
 from urbanseg.mapping.tidiness import tidy_for
+from urbanseg.mapping.vector_map import clean_up
 
 CLASSES = 6
 TABLE = ClassTable(tuple(LandClass(i, f"class{i}", "#000000") for i in range(CLASSES)))

@@ -170,7 +170,13 @@ def lacking_columns(
 
 
 def add_columns(connection: sa.Connection, schema: str, lacking: list[tuple[str, sa.Column[Any]]]) -> None:
-    """Add columns to tables; rows that there are have no value in them."""
+    """Add columns to tables; rows that there are have no value in them.
+
+    Args:
+        connection: in whose transaction.
+        schema: of the tables.
+        lacking: table and column of each, as `lacking_columns` finds them.
+    """
     quote = connection.dialect.identifier_preparer.quote_identifier
     for name, column in lacking:
         kind = column.type.compile(connection.dialect)

@@ -58,8 +58,7 @@ def vector_layers(
     def is_known(window: Window) -> NDArray[np.bool_]:
         return np.asarray(classes(window) != IGNORE)
 
-    clean_up = CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)
-    polygons = land_cover(read, grid, table, clean_up, most_regions=most_regions)
+    polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions)
     limit = tidy.min_hole_m2
     hole_m2 = limit.get("road", 0.0) if isinstance(limit, dict) else limit
     filled = without_holes(is_road, is_known, grid.shape, hole_m2 / grid.resolution**2)
@@ -67,3 +66,8 @@ def vector_layers(
     surface = Surface.of(is_road, confidence, grid.shape, grid.transform)
     edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), filled, grid)
     return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
+
+
+def clean_up(tidy: Tidiness) -> CleanUp:
+    """What is done to the polygons."""
+    return CleanUp(tidy.min_area_m2, tidy.min_hole_m2, tidy.simplify_m, tidy.smooth, tidy.square)

@@ -174,7 +174,13 @@ class _Search:
         return dict(zip(self.tips.node.tolist(), self.tips.ahead, strict=True))
 
     def bridges(self, i: int, cell: Ints, ground: _Ground) -> list[Bridge]:
-        """The bridges of a dead end: to each edge in reach the cheapest, the cheapest of all first."""
+        """The bridges of a dead end: to each edge in reach the cheapest, the cheapest of all first.
+
+        Args:
+            i: number of the dead end.
+            cell: row and column of its pixel in the raster.
+            ground: its surroundings.
+        """
         start = tuple((cell - np.array(ground.window[:2])).tolist())
         paths = MCP_Geometric(ground.costs * self._turning(i, ground), sampling=self.surface.pixel)
         total, _ = paths.find_costs([start])

@@ -77,7 +77,14 @@ class Surface:
         shape: tuple[int, int],
         transform: Affine,
     ) -> "Surface":
-        """The surface of a raster, which is read once by strips to learn how sure its roads are."""
+        """The surface of a raster, which is read once by strips to learn how sure its roads are.
+
+        Args:
+            is_road: see the attributes.
+            confidence: same.
+            shape: same.
+            transform: same.
+        """
         counts = np.zeros(256, np.int64)
         for strip in strips(shape, STRIP_PX):
             counts += np.bincount(confidence(strip)[is_road(strip)], minlength=256)
