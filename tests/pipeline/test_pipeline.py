@@ -101,7 +101,7 @@ ALL_STAGES = {
             "urbanseg/classes.py",
             "IGNORE = 255",
             "IGNORE = 254",
-            ALL_STAGES - {f"osm@{city}" for city in CITIES},
+            ALL_STAGES,
         ),
         ("urbanseg/dataset/samples.py", "def pad(", "def pad_(", {"train", "export"}),
         ("urbanseg/io/cog.py", "overview_resampling=", "overview_compress=", ALL_STAGES),

@@ -9,7 +9,7 @@ from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 
 BASE = (ROOT / "params.yaml").read_text()
-OVERLAYS = sorted((ROOT / "params").rglob("*.yaml"))
+OVERLAYS = sorted([*(ROOT / "params").glob("*.yaml"), *(ROOT / "params/models").glob("*.yaml")])
 IN_LINE = {"augment", "classes", "split"}
 """Sections that an overlay replaces as a whole, as params.yaml has them in one line."""
 
