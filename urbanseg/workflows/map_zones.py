@@ -74,7 +74,7 @@ def measured(zones: gpd.GeoDataFrame, found: OpenMap) -> gpd.GeoDataFrame:
     areas = areas_in_zones(placed, found.classes, found.grid, found.table).round(DIGITS)
     if (areas["note"] == OUTSIDE).all():
         log.warning("none of the zones lies in the image")
-    measured_names = {name.lower() for name in areas}
+    measured_names = {str(name).lower() for name in areas}
     clashing = [name for name in zones if str(name).lower() in measured_names]
     if clashing:
         log.warning("columns of the zones that are called %s give way to those measured", ", ".join(clashing))
