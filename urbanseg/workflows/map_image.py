@@ -265,14 +265,14 @@ def _warnings(source: Source) -> Iterator[list[str]]:
     """The warnings that the library logs meanwhile."""
     collector, library = _Collector(source), logging.getLogger("urbanseg")
     library.addHandler(collector)
-    georeference.log.addFilter(_drop)
+    georeference.log.addFilter(_concerns_a_map)
     try:
         yield collector.found
     finally:
-        georeference.log.removeFilter(_drop)
+        georeference.log.removeFilter(_concerns_a_map)
         library.removeHandler(collector)
 
 
-def _drop(_record: logging.LogRecord) -> bool:
-    """Drop what is said of the placeholder for no place: the map has none, and says what it lacks."""
-    return False
+def _concerns_a_map(record: logging.LogRecord) -> bool:
+    """Not what is said of the placeholder for no place: a map has none, and says what it lacks."""
+    return "placeholder" not in record.getMessage()
