@@ -85,9 +85,11 @@ def _centre(graph: RoadGraph, points: Floats, surface: Surface) -> Floats:
         for node in (u, v):
             if graph.degree(node) == 1:  # a road keeps its length
                 line = data["line"] if data["start"] == node else data["line"].reverse()
-                step = np.subtract(*shapely.get_coordinates(line)[:2])
-                shift, ahead = centres[node] - points[node], step / np.hypot(*step)
-                centres[node] -= (shift @ ahead) * ahead
+                before = shapely.get_coordinates(line)
+                other = before[(before != before[0]).any(axis=1)][:1]  # vertices may stand twice
+                for step in before[0] - other:
+                    shift, ahead = centres[node] - points[node], step / np.hypot(*step)
+                    centres[node] -= (shift @ ahead) * ahead
     centres[fixed] = points[fixed]
     for (u, v, data), line, stay in zip(rows, moved, stays, strict=True):
         if not stay:

@@ -10,6 +10,7 @@ from rasterio.features import rasterize
 from shapely import LineString
 
 from urbanseg.config.vectorize import RoadParams
+from urbanseg.roads import repair
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, line_graph, road_graph
 from urbanseg.roads.surface import CERTAIN, ON_ROAD, Surface
@@ -221,3 +222,12 @@ def test_roads_are_the_same_whatever_the_blocks_that_pixels_are_read_by(monkeypa
         made.append(list(repaired(mask, confidence=confidence).edges(data=True)))
     assert len(made[0]) > 20
     assert made[0] == made[1]
+
+
+def test_a_vertex_that_stands_twice_at_a_dead_end_leaves_the_line_whole():
+    graph, twice = nx.MultiGraph(), LineString([(5, -15), (5, -15), (205, -15), (205, -15)])
+    graph.add_edge(0, 1, line=twice, start=0, length=200.0)
+    row = np.arange(3)[:, np.newaxis] == np.ones(21)
+    centres = repair._centre(graph, np.array([[5.0, -15], [205, -15]]), surface(row))
+    assert np.isfinite(centres).all()
+    assert lengths(graph) == [200]
