@@ -10,20 +10,12 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.unit.workflows.painted import grid, painted, town, write_image, write_model
+from tests.unit.workflows.painted import grid, painted, town, write_image
 from urbanseg.cli.main import execute
 from urbanseg.errors import PipelineError
 from urbanseg.io import cog
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "onnx")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

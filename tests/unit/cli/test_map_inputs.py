@@ -24,7 +24,10 @@ from urbanseg.model.spec import FILE, read_spec
 
 HEIGHT, WIDTH = 70, 90
 
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = [
+    pytest.mark.usefixtures("elsewhere"),
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +38,6 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pixels():
     return np.random.default_rng(0).integers(0, 255, (3, HEIGHT, WIDTH)).astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def run(*words):

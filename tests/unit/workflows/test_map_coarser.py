@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import urbanseg
-from tests.unit.workflows.painted import CLASSES, HEIGHT, WIDTH, grid, town, write_image, write_model
+from tests.unit.workflows.painted import CLASSES, HEIGHT, WIDTH, grid, town, write_image
 from urbanseg.classes import ClassTable, LandClass
 from urbanseg.grid import Window
 from urbanseg.workflows import map_frame
@@ -47,11 +47,6 @@ def test_windows_are_parts_of_the_whole_and_the_grid_is_that_of_the_squares():
     assert coarse.grid.transform @ (0, 0) == grid().transform @ (0, 0)
     whole = coarse.classes(Window(0, 0, *coarse.grid.shape))
     np.testing.assert_array_equal(coarse.classes(Window(3, 4, 7, 9)), whole[3:10, 4:13])
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "onnx")
 
 
 @pytest.mark.parametrize("place", [True, False])

@@ -16,20 +16,12 @@ from pyproj import CRS
 from pystac.validation import validate_dict
 
 import urbanseg
-from tests.unit.workflows.painted import CLASSES, HEIGHT, WIDTH, grid, painted, town, write_image, write_model
+from tests.unit.workflows.painted import CLASSES, HEIGHT, WIDTH, grid, painted, town, write_image
 from urbanseg.errors import PipelineError
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 AREAS_PX = dict(zip(CLASSES, np.bincount(town().ravel()).tolist(), strict=True))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "onnx")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

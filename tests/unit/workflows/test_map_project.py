@@ -8,18 +8,10 @@ from PIL import Image
 from pyproj import CRS
 
 from tests.unit.cli.test_map import write_bands
-from tests.unit.workflows.painted import grid, painted, town, write_image, write_model
+from tests.unit.workflows.painted import grid, painted, town, write_image
 from urbanseg.cli.main import execute
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "onnx")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def project(model, *words):

@@ -6,13 +6,8 @@ import pytest
 import shapely
 
 import urbanseg
-from tests.unit.workflows.painted import grid, write_image, write_model
+from tests.unit.workflows.painted import grid, write_image
 from urbanseg.errors import PipelineError
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "onnx")
 
 
 @pytest.fixture(autouse=True)
