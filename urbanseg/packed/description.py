@@ -57,6 +57,11 @@ class Description(Model):
         return self
 
     @property
+    def label(self) -> str:
+        """Name and version, by which it can be named."""
+        return f"{self.name}@{self.version}"
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all that it says, with the digests of all files: the identity of a version."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()

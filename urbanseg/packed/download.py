@@ -66,7 +66,7 @@ def add(address: str, say: Callable[[Description], None]) -> Entry:
             shutil.copyfile(part, made / name)
     for entry in about.files.values():
         (kept / f"{entry.sha256}.download").unlink(missing_ok=True)
-    return named(f"{about.name}@{about.version}")
+    return named(about.label)
 
 
 def fetch(address: str, part: Path, entry: FileEntry) -> None:

@@ -51,7 +51,7 @@ class Entry:
     @property
     def label(self) -> str:
         """Name and version, by which it can be named."""
-        return f"{self.about.name}@{self.about.version}"
+        return self.about.label
 
     @property
     def sentence(self) -> str:
@@ -203,7 +203,7 @@ def add_folder(folder: Path) -> Entry:
                     f"{folder / name} is missing, which {DESCRIPTION} lists; get the model again"
                 )
             shutil.copyfile(folder / name, made / name)
-    return named(f"{about.name}@{about.version}")
+    return named(about.label)
 
 
 @contextmanager
@@ -238,7 +238,7 @@ def known_as(about: Description) -> Entry | None:
     Raises:
         PipelineError: if it is here with other content.
     """
-    entry = next((e for e in entries() if e.label == f"{about.name}@{about.version}"), None)
+    entry = next((e for e in entries() if e.label == about.label), None)
     if entry and entry.about.digest != about.digest:
         raise PipelineError(
             f"{entry.label} is here already with other content ({entry.origin}), and versions do not change; "

@@ -83,7 +83,7 @@ class Models:
         except PipelineError as error:
             hint = f"; --model {PROJECT} takes the one of this project" if own else ""
             raise PipelineError(f"{image}: {error}{hint}") from None
-        name = f"{about.name}@{about.version}"
+        name = about.label
         size = "unknown size" if pixel_m is None else f"{pixel_m:.3g} m"
         log.info(
             "%s: mapped by %s (%s), which fits the bands %s and pixels of %s; --model takes another%s",
