@@ -6,7 +6,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ from urbanseg.io import files, georeference, raster
 from urbanseg.io.output_folder import output_folder
 from urbanseg.mapping.export import About
 from urbanseg.mapping.stac_item import map_item
-from urbanseg.model.domain import STOP, WARN
+from urbanseg.model.domain import STOP, WARN, Domain
 from urbanseg.report.image_page import Familiarity
 from urbanseg.report.pictures import colorize, png
 from urbanseg.workflows import map_files
@@ -109,61 +109,85 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes, 
     Raises:
         PipelineError: in one sentence, if the image cannot be mapped, and why.
     """
-    image = source.files[0]
     with _warnings(source) as warnings:
         zones = None if wishes.zones is None else read_zones(wishes.zones)
-        with (
-            raster.small_cache(),
-            open_for_model(
-                source, model.spec, bands=wishes.bands, scale=wishes.scale, mask=wishes.mask,
-                pixel_m=wishes.pixel_m, force=wishes.force, drafts=folder,
-            ) as opened,
-        ):  # fmt: skip
-            frame = frame_of(opened.own, is_placed=opened.report.is_placed, pixel_m=opened.report.pixel_m)
-            if zones is not None and not frame.is_placed:
-                raise PipelineError(
-                    f"{image} does not say where it lies, so no zones can be laid on it; leave out --zones, "
-                    "or give the image its place, for example with gdal_edit.py -a_srs -a_ullr"
-                )
-            judged = require_familiar(
-                opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
-            )
-            strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
-            outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
-            shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
-        if not frame.is_placed:
-            log.warning("it does not say where it lies, so the map has no coordinate reference system")
-        if frame.pixel_m is None:
-            trained = resolution(model.spec)
-            taken = "" if trained is None else f"; the model takes them for {trained:g} m"
-            log.warning(
-                "the size of its pixels is unknown, so areas and lengths are in pixels%s (--pixel-m says it)",
-                taken,
-            )
+        seen = _predict(source, folder, model, wishes)
+        frame = seen.frame
+        _tell_what_is_unknown(frame, model)
         formats = _possible(wishes.formats, frame)
         with open_map(folder, frame, model.table) as found:
             figures = figures_of(found, frame)
             if not any(figures.areas.values()):
                 raise PipelineError(
-                    f"{image} holds no pixel that can be mapped: all is nodata or masked; name another image"
+                    f"{source.files[0]} holds no pixel that can be mapped: all is nodata or masked; name "
+                    "another image"
                 )
             layers = layers_of(found, frame) if formats or wishes.tables else {}
             if zones is not None:
                 zones = measured(zones, found)
-    name = wishes.title or opened.name
-    distance = None if judged is None else judged.score
+    name = wishes.title or seen.name
+    distance = None if seen.judged is None else seen.judged.score
     doubts = Familiarity(tuple(dict.fromkeys(warnings)), distance, WARN, STOP)
-    said = _found(opened.report, source)
+    said = _found(seen.report, source)
     mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts, said)
     if formats:
         about = About(name, wishes.properties.get("attribution", ""))
         map_files.write_vectors(folder, layers, formats, frame, model.table, about)
     if zones is not None:
         map_files.write_zones(folder, zones)
-    _describe(folder, mapped, model, wishes, source, shown)
+    _describe(folder, mapped, model, wishes, source, seen.shown)
     if "project" in wishes.outputs:
         write_map_project(folder, home, mapped, source)
     return mapped
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """What is known of an image once its rasters are written."""
+
+    frame: Frame
+    name: str
+    report: InputReport
+    judged: Domain | None
+    shown: Any
+    """Of the image and its map, for the report; None without one."""
+
+
+def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) -> _Predicted:
+    """Write the classes and the confidence of an image, strip by strip; see `map_into`."""
+    image = source.files[0]
+    with (
+        raster.small_cache(),
+        open_for_model(
+            source, model.spec, bands=wishes.bands, scale=wishes.scale, mask=wishes.mask,
+            pixel_m=wishes.pixel_m, force=wishes.force, drafts=folder,
+        ) as opened,
+    ):  # fmt: skip
+        frame = frame_of(opened.own, is_placed=opened.report.is_placed, pixel_m=opened.report.pixel_m)
+        if wishes.zones is not None and not frame.is_placed:
+            raise PipelineError(
+                f"{image} does not say where it lies, so no zones can be laid on it; leave out --zones, "
+                "or give the image its place, for example with gdal_edit.py -a_srs -a_ullr"
+            )
+        judged = require_familiar(
+            opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
+        )
+        strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
+        outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
+        shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
+        return _Predicted(frame, opened.name, opened.report, judged, shown)
+
+
+def _tell_what_is_unknown(frame: Frame, model: RunningModel) -> None:
+    if not frame.is_placed:
+        log.warning("it does not say where it lies, so the map has no coordinate reference system")
+    if frame.pixel_m is None:
+        trained = resolution(model.spec)
+        taken = "" if trained is None else f"; the model takes them for {trained:g} m"
+        log.warning(
+            "the size of its pixels is unknown, so areas and lengths are in pixels%s (--pixel-m says it)",
+            taken,
+        )
 
 
 def _describe(
