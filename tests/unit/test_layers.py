@@ -103,3 +103,23 @@ def test_albumentations_is_imported_by_one_module():
         if any(found.split(".")[0] == "albumentations" for found in imports(path, MODULES))
     ]
     assert importers == ["urbanseg.learn.data"]
+
+
+def reached(module):
+    """The modules of the project that importing a module imports."""
+    found, todo = set(), [module]
+    while todo:
+        todo += (new := GRAPH[todo.pop()] - found)
+        found |= new
+    return found
+
+
+def test_who_imports_pyogrio_leaves_it_no_other_drivers():
+    importers = [
+        name
+        for name, path in MODULES.items()
+        if any(found.split(".")[0] == "pyogrio" for found in imports(path, MODULES))
+    ]
+    assert len(importers) > 8
+    free = [name for name in importers if "urbanseg.io.vector_drivers" not in reached(name)]
+    assert free == ["urbanseg.io.vector_drivers"]

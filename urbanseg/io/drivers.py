@@ -1,4 +1,4 @@
-"""The GDAL drivers that may read files and addresses from outside, and GDAL's time-outs.
+"""The GDAL drivers that may read rasters and addresses from outside, and GDAL's time-outs.
 
 A driver is in the list if it reads the pixels of the one file that it is given, or of
 files beside it whose names it makes itself. Drivers that take names or addresses from
@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import pyogrio
 import rasterio
-from pyogrio._ogr import _register_drivers  # makes GDAL apply GDAL_SKIP again
 from rasterio.env import ensure_env
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
@@ -28,15 +26,6 @@ SINGLE_FILE = (
 
 REMOTE = ("GTiff", "JPEG", "PNG", "JP2OpenJPEG", "WEBP")
 """Raster drivers for an address: one file, nothing beside it."""
-
-VECTOR = (
-    "GPKG", "GeoJSON", "GeoJSONSeq", "TopoJSON", "FlatGeobuf", "ESRI Shapefile", "OpenFileGDB",
-    "GML", "KML", "LIBKML", "GPX",
-)  # fmt: skip
-"""Vector drivers for files from outside; `vector_files` checks the content before."""
-
-WRITING = ("MEM", "Memory", "PMTiles", "MVT", "MBTiles", "SQLite")
-"""Further drivers, in memory and to write the map."""
 
 REMOVED = (
     "ACE2 ADRG AIG AVCBin AVCE00 AirSAR BAG BLX BSB BT BYN CALS CEOS COASP COSAR CPG CTG CTable2 DAAS "
@@ -59,19 +48,13 @@ WAITING = {
 }
 """Seconds that GDAL waits for a server, unless the environment or a provider's `patience` says otherwise."""
 
-OFFLINE = {
-    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
-    "GDAL_HTTP_PROXY": "none://",
-    "GML_DOWNLOAD_SCHEMA": "NO",
-}
-"""Vector files are on this machine, so the GDAL that reads them needs no network."""
-
 
 @cache
 def restrict() -> None:
-    """Remove the other drivers from both copies of GDAL (rasterio's, pyogrio's); set the time-outs.
+    """Remove the other drivers from rasterio's copy of GDAL, and set its time-outs.
 
-    Rasterio's registers its drivers once, when it is first used: until then, `GDAL_SKIP` counts.
+    It registers its drivers once, when it is first used: until then, `GDAL_SKIP` counts. Pyogrio has a copy
+    of its own; see `vector_drivers`.
     """
     for name, value in (WAITING | {"GDAL_VRT_ENABLE_PYTHON": "NO"}).items():
         os.environ.setdefault(name, value)
@@ -84,9 +67,6 @@ def restrict() -> None:
         os.environ.pop("GDAL_SKIP")
         if before is not None:
             os.environ["GDAL_SKIP"] = before
-    other = sorted(set(pyogrio.list_drivers()) - {*VECTOR, *WRITING})
-    pyogrio.set_gdal_config_options(OFFLINE | {"GDAL_SKIP": ",".join([*other, ""])})
-    _register_drivers()
 
 
 @ensure_env  # type: ignore[untyped-decorator]

@@ -2,7 +2,7 @@
 
 Formats whose purpose is to name other data (OGR VRT, GDALG, WFS, databases) are refused,
 and so are requests to servers by the others: a GeoJSON file for its CRS, a GML file for
-its schema. `drivers` prevents GDAL from opening or fetching what is missed here.
+its schema. `vector_drivers` prevents GDAL from opening or fetching what is missed here.
 """
 
 import json
@@ -16,7 +16,7 @@ from xml.parsers import expat
 import pyogrio
 
 from urbanseg.errors import PipelineError
-from urbanseg.io import drivers
+from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
 
 FORMATS = "GeoPackage, GeoJSON, FlatGeobuf, Shapefile, OpenFileGDB, GML, KML, GPX or TopoJSON"
 
@@ -50,7 +50,6 @@ def require_plain(path: Path) -> None:
     Raises:
         PipelineError: naming the file, what is wrong, and what to do.
     """
-    drivers.restrict()
     if path.is_dir():
         if path.suffix.lower() != ".gdb":
             raise _unknown(path)

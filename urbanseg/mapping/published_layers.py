@@ -17,6 +17,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
+from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
+
 BATCH_ROWS = 5_000
 """Features that are read, transformed and sent at once."""
 

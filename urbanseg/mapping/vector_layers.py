@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from urbanseg.errors import PipelineError
+from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
 from urbanseg.io.files import require_space
 
 CLOCK = "2000-01-01T00:00:00.000Z"

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
+from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
 from urbanseg.io.raster import Reader, reading
 from urbanseg.metrics.accumulate import OBJECT_IOU
 from urbanseg.metrics.block_workers import each_block

@@ -19,6 +19,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, Geomet
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
 
 FORMATS = ("gpkg", "fgb", "geojson", "shapefile")
 """Files of the map that can be drawn, the best first: roads are in a GeoPackage alone."""

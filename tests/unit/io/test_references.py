@@ -14,7 +14,7 @@ from tests.unit.io.hostile import HOSTILE, PLACE, RAW, SIDE, pam, raw, source, t
 from urbanseg.config.scene import LocalScene
 from urbanseg.errors import PipelineError
 from urbanseg.imagery.local import raster_copy
-from urbanseg.io import drivers, gdal_access, image_sheet, raster
+from urbanseg.io import drivers, gdal_access, image_sheet, raster, vector_drivers
 
 READ = """
 import sys, warnings, rasterio
@@ -252,7 +252,7 @@ def test_a_crs_elsewhere_is_not_looked_up(kind: str, tmp_path: Path, counter: Co
 def test_gdal_has_no_driver_but_the_listed_ones() -> None:
     with rasterio.Env() as env:
         found = set(env.drivers())
-    assert found <= {*drivers.SINGLE_FILE, *drivers.VECTOR, *drivers.WRITING, "VRT"}
+    assert found <= {*drivers.SINGLE_FILE, *vector_drivers.VECTOR, *vector_drivers.WRITING, "VRT"}
     assert found >= {*drivers.SINGLE_FILE, "VRT", "MEM"}
 
 

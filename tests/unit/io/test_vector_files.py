@@ -21,7 +21,7 @@ from urbanseg.config.scene import AreaParams, Retry
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.imagery.sentinel2 import area
-from urbanseg.io import drivers, vector_files
+from urbanseg.io import vector_files
 from urbanseg.labels.vector import read_vector
 from urbanseg.mapping.checkpoints import read_checkpoints
 
@@ -157,7 +157,6 @@ def test_what_the_check_misses_finds_no_network(tmp_path: Path, counter: Counter
         HOSTILE["CRS by a link"](tmp_path, counter.url),
         HOSTILE["algorithm"](tmp_path, counter.url),
     ):
-        drivers.restrict()
         try:
             pyogrio.read_dataframe(path)
         except pyogrio.errors.DataSourceError:

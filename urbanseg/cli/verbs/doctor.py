@@ -157,7 +157,7 @@ def _drivers() -> Iterator[Row]:
         import pyogrio
         import rasterio
 
-        from urbanseg.io import drivers
+        from urbanseg.io import drivers, vector_drivers
     except (ImportError, OSError):
         yield Row("GDAL", "missing", "it comes with rasterio and pyogrio")
         return
@@ -166,7 +166,7 @@ def _drivers() -> Iterator[Row]:
     vector = pyogrio.list_drivers()
     yield _lacking("GDAL, rasters", rasterio.__gdal_version__, {*drivers.SINGLE_FILE, "VRT"} - {*raster})
     written = {name for name, mode in vector.items() if "w" in mode}
-    lacking = ({*drivers.VECTOR} - {*vector}) | ({*MAPS} - written)
+    lacking = ({*vector_drivers.VECTOR} - {*vector}) | ({*MAPS} - written)
     yield _lacking("GDAL, vectors", ".".join(map(str, pyogrio.__gdal_version__)), lacking)
 
 
