@@ -6,7 +6,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from urbanseg.imagery.simulated.cells import SNAP_M, voronoi
+from urbanseg.imagery.simulated.cells import SNAP_M, polygonal, voronoi
 
 Shapes = NDArray[np.object_]
 
@@ -41,7 +41,7 @@ def along(mapped: gpd.GeoDataFrame, rng: np.random.Generator) -> dict[str, Shape
     for name, strips in found.items():
         strip = shapely.buffer(coast, max(2.0, widths[name]), quad_segs=3)
         cut = shapely.difference if name == "sand" else shapely.intersection
-        band = cut(strip, water, grid_size=SNAP_M)
+        band = polygonal(cut(strip, water, grid_size=SNAP_M))
         cells = voronoi(shapely.box(*band.bounds), PIECE_M, rng)
         cells = cells[shapely.intersects(cells, band) & (rng.random(len(cells)) < shares[name])]
         pieces = shapely.get_parts(shapely.intersection(cells, band, grid_size=SNAP_M))

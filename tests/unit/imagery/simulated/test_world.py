@@ -177,3 +177,16 @@ def test_the_ground_is_written_for_labels(tmp_path: Path) -> None:
 def test_worlds_that_cannot_be_meant_are_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         SimulatedScene.model_validate(DRAWN | {"world": {"seed": 1}} | changes)
+
+
+def test_a_shore_that_touches_itself_is_laid_out() -> None:
+    """Snapped to a grid, what a strip and a water share may be polygons and a line, which no overlay takes."""
+    rng = np.random.default_rng(1)
+    for _ in range(208):
+        angle, radius = np.sort(rng.uniform(0, 2 * np.pi, 40)), rng.uniform(230, 700, 40)
+    ring = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    lake = shapely.make_valid(shapely.Polygon(ring))
+    frame = gpd.GeoDataFrame({"class": ["water"]}, geometry=[lake], crs=32632)
+    strips = shores.along(frame, np.random.default_rng(207))
+    assert len(strips["surf"])
+    assert all(shape.geom_type == "Polygon" for each in strips.values() for shape in each)
