@@ -180,7 +180,7 @@ def test_worlds_that_cannot_be_meant_are_refused(changes: dict[str, Any], senten
 
 
 def test_a_shore_that_touches_itself_is_laid_out() -> None:
-    """Snapped to a grid, what a strip and a water share may be polygons and a line, which no overlay takes."""
+    """Snapped to a grid, what a strip and a water share may be polygons and a line."""
     rng = np.random.default_rng(1)
     for _ in range(208):
         angle, radius = np.sort(rng.uniform(0, 2 * np.pi, 40)), rng.uniform(230, 700, 40)
