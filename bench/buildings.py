@@ -103,13 +103,13 @@ def ragged(mask: Mask, seed: int) -> Mask:
 
 def outlines(mask: Mask, grid: Grid) -> Geometries:
     """Outlines along the sides of pixels, without what is too small: what both tools start from."""
-    tidy = tidy_for(PIXEL_M, TABLE.names)
+    tidy = tidy_for(PIXEL_M, TABLE.kinds)
     return buildings(mask, grid, CleanUp(tidy.min_area_m2, tidy.min_hole_m2))
 
 
 def ours(mask: Mask, grid: Grid) -> Geometries:
     """The buildings of the map that the vectorize stage makes by default."""
-    return buildings(mask, grid, clean_up(tidy_for(PIXEL_M, TABLE.names)))
+    return buildings(mask, grid, clean_up(tidy_for(PIXEL_M, TABLE.kinds)))
 
 
 def buildings(mask: Mask, grid: Grid, cleaning: CleanUp) -> Geometries:

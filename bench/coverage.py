@@ -100,7 +100,7 @@ def cities(block: int | None) -> tuple[Params, dict[str, City]]:
             raise PipelineError(f"the city {name} is not simulated; run this with the embedded cities alone")
         grid, truth = _labels(entry.scene, params)
         laid = splits.lay_blocks(truth.shape, size)
-        counts = np.array([tiles.histogram(truth[w.slices], len(params.classes)) for w in laid])
+        counts = np.array([tiles.histogram(truth[w.slices], params.class_table.ids) for w in laid])
         shares = [getattr(params.tiles.split, split) for split in SPLITS]
         split_of = splits.split_blocks(laid, counts, shares, params.seed, only_test=entry.role == "holdout")
         split = np.zeros(truth.shape, np.uint8)

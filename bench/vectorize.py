@@ -45,7 +45,7 @@ TABLE = ClassTable(tuple(LandClass(i, f"class{i}", "#000000") for i in range(CLA
 REAL = Path(__file__).parents[2] / "shared/data/dubai_scene/labels.tif"
 LAYER = "land_cover"
 INSERT = "INSERT INTO land_cover (class_id, class_name, area_m2, geom) VALUES (?, ?, ?, ?)"
-TIDY = clean_up(tidy_for(10, TABLE.names))
+TIDY = clean_up(tidy_for(10, TABLE.kinds))
 """What the parameters choose by default for these pixels."""
 
 

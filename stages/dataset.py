@@ -46,7 +46,7 @@ def main(params: Params) -> None:
         first.descriptions,
         first.dtype,
         [info.grid.resolution for info in scenes.values()],
-        params.class_table.names,
+        params.class_table,
     )
     tables.write(paths.DATASET, tiles)
     files.write_json(paths.DATASET_SUMMARY, summary | {"sha256": digests})

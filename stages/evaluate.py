@@ -16,7 +16,7 @@ from urbanseg.metrics import block_tables, plots
 from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files, Plan
 from urbanseg.metrics.delivered import score_delivered
-from urbanseg.metrics.delivered_reference import Reference, no_reference, reference_from
+from urbanseg.metrics.delivered_reference import PARTS, Reference, no_reference, reference_from
 from urbanseg.metrics.summary import evaluation, summary
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,9 @@ def main(city: str, params: Params) -> None:
         plots.write_tables(folder, result)
         block_tables.write(folder, result.by_block)
     interval = result.intervals["miou"]
+    for part, (kind, _) in PARTS.items():
+        if not params.class_table.of_kind(kind):
+            log.info("%s: no class is of the kind %s, so %s are not scored", city, kind, part)
     log.info(
         "%s: mIoU %.3f (95 %% interval %.3f to %.3f from %s) on %d test pixels",
         city,
@@ -68,11 +71,12 @@ def reference(city: str, params: Params, grid: Grid) -> Reference:
     """The vectors that the labels were made from: OpenStreetMap's, or those of the only file."""
     if not grid.is_metric:
         return no_reference("the scene's units are not metres, in which vectors are measured")
-    sources = list(label_sources(params.city(city).labels).values())
+    sources, table = list(label_sources(params.city(city).labels).values()), params.class_table
     if any(isinstance(source, OsmLabels) for source in sources):
-        return reference_from(osm.load_features(paths.osm(city)), grid.crs, str(paths.osm(city)))
+        return reference_from(osm.load_features(paths.osm(city)), grid.crs, str(paths.osm(city)), table)
     if isinstance(sources[0], VectorLabels) and len(sources) == 1:
-        return reference_from(labels.read_vector(sources[0], grid), grid.crs, str(sources[0].path))
+        features, name = labels.read_vector(sources[0], grid), str(sources[0].path)
+        return reference_from(features, grid.crs, name, table)
     kinds = ", ".join(dict.fromkeys(source.source for source in sources))
     return no_reference(f"the labels are made from {kinds}, not from OpenStreetMap or one vector file")
 
@@ -83,8 +87,7 @@ def plan(params: Params, grid: Grid) -> Plan:
     Raises:
         PipelineError: if a tolerance is too many pixels of this grid.
     """
-    ids = {name: params.class_table.id_of(name) for name in params.classes}
-    settings = params.evaluate
+    table, settings = params.class_table, params.evaluate
     height_m, width_m = grid.pixel_m
     largest = max([settings.boundary_tolerance_m, *settings.boundary_tolerances_m])
     if largest > MAX_TOLERANCE_PX * min(height_m, width_m):
@@ -93,15 +96,15 @@ def plan(params: Params, grid: Grid) -> Plan:
             f"pixels of {min(height_m, width_m):g} m; choose smaller ones"
         )
     return Plan(
-        n=len(params.classes),
+        ids=table.ids,
         tolerance_m=settings.boundary_tolerance_m,
         tolerances={f"{t:g}px": t * (height_m * width_m) ** 0.5 for t in settings.boundary_tolerances_px}
         | {f"{t:g}m": t for t in settings.boundary_tolerances_m},
         cell_m=settings.bootstrap.cell_m,
-        road=ids.get("road"),
+        road=[c.id for c in table.of_kind("road")],
         road_rules=settings.roads,
-        road_repair=chosen_for(params.vectorize, (height_m * width_m) ** 0.5, params.classes).roads,
-        building=ids.get("building"),
+        road_repair=chosen_for(params.vectorize, (height_m * width_m) ** 0.5, table.kinds).roads,
+        building=[c.id for c in table.of_kind("building")],
     )
 
 

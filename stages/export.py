@@ -1,17 +1,24 @@
 """Write the model in formats that other software runs, and compare each with the original."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stages._cli import stage
 from urbanseg import paths
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, position_lut
 from urbanseg.config.params import Params
 from urbanseg.dataset.samples import read_spread
 from urbanseg.infer.backends import digest
 from urbanseg.io import files, tables
 from urbanseg.model import domain
 from urbanseg.model.spec import read_spec
+
+Samples = list[tuple[NDArray[Any], NDArray[np.uint8]]]
+"""Tiles: pixels and labels of each."""
 
 STATISTICS_PIXELS = 1 << 22
 """Of training tiles, by which images are judged later."""
@@ -39,13 +46,14 @@ def main(params: Params) -> None:
         if {*params.export.formats, params.predict.backend} != {"torch"}:
             from urbanseg.workflows.export_model import export_and_compare  # noqa: PLC0415, PyTorch takes seconds
 
-            classes = files.read_json(paths.DATASET_SUMMARY)["classes"]
+            summary = files.read_json(paths.DATASET_SUMMARY)
+            classes = summary["classes"]
             metrics = export_and_compare(
                 folder,
                 paths.MODEL,
                 params.export,
                 params.predict,
-                read,
+                read if "ids" not in summary else partial(_by_position, read, summary["ids"]),
                 classes,
                 known=known,
             )
@@ -56,6 +64,11 @@ def main(params: Params) -> None:
             {"backend": params.predict.backend, "sha256": {path.name: files.sha256(path) for path in used}},
         )
     files.write_json(paths.EXPORT_METRICS, metrics)
+
+
+def _by_position(read: Callable[[str, int], Samples], ids: Sequence[int], split: str, n: int) -> Samples:
+    """Tiles of a split, at most `n`, with the positions of the classes in place of their pixel values."""
+    return [(pixels, position_lut(ids)[labels]) for pixels, labels in read(split, n)]
 
 
 if __name__ == "__main__":

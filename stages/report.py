@@ -85,6 +85,7 @@ def read_city(name: str, params: CityParams, table: ClassTable, cities: int) -> 
         vectors=vectors.read_vectors(
             [made[form] for form in vectors.FORMATS if form in made],
             pictures.grid.shrunk(views.side_of(cities)),
+            table,
             vectors.points_of(cities),
         ),
         downloads=[*downloads.items()],

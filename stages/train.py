@@ -4,6 +4,7 @@ from typing import Any
 
 from stages._cli import stage
 from urbanseg import paths
+from urbanseg.classes import REST
 from urbanseg.config.params import Params
 from urbanseg.errors import PipelineError
 from urbanseg.io import files, tables
@@ -69,7 +70,9 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
             bands=summary["bands"],
             mean=summary["mean"],
             std=summary["std"],
-            classes=assembly.learnt_classes(summary["classes"], params.train.only_class),
+            classes=assembly.learnt_classes(
+                summary["classes"], params.train.only_class, summary.get("rest", REST)
+            ),
             arch=params.train.arch,
             encoder=params.train.encoder,
             upsample=params.train.upsample,
@@ -91,6 +94,7 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
         params.train,
         tile_size=params.tiles.size,
         seed=params.training_seed,
+        ids=summary.get("ids"),
     )
 
 

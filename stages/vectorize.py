@@ -34,9 +34,9 @@ def main(city: str, params: Params) -> None:
             )
 
         def classes(window: Window) -> NDArray[np.uint8]:
-            return read_classes(prediction, len(table), window)
+            return read_classes(prediction, table.ids, window)
 
-        tidy = chosen_for(params.vectorize, grid.resolution, table.names)
+        tidy = chosen_for(params.vectorize, grid.resolution, table.kinds)
         layers = vector_layers(classes, certainty.read_band, grid, table, tidy)
         polygons, edges = layers["land_cover"], layers["road_edges"]
         if polygons.empty:
@@ -48,8 +48,11 @@ def main(city: str, params: Params) -> None:
     formats, pixel_m = params.vectorize.formats, grid.resolution
     write_map(paths.map_dir(city), city, layers, layer_styles(table), formats, pixel_m, about, table)
 
+    log = logging.getLogger(__name__)
+    if not table.of_kind("road"):
+        log.info("%s: no class is of the kind road (classes.<name>.kind), so the map has no roads", city)
     areas = ", ".join(f"{name} {area / 1e6:.3f}" for name, area in area_by_class(polygons, table).items())
-    logging.getLogger(__name__).info(
+    log.info(
         "%s: %d polygons (km²: %s); %.1f km of roads in %d edges",
         city,
         len(polygons),

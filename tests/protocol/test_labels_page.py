@@ -260,6 +260,18 @@ def check_cloudy(labels: np.ndarray) -> None:
     assert (labels[:30] == VEGETATION).all()
 
 
+def make_worldcover_classes(folder: Path) -> None:
+    write(
+        folder / "worldcover.tif", np.repeat(np.uint8([10, 30, 50, 60, 80, 20]), 64)[:, None].repeat(384, 1)
+    )
+
+
+def check_worldcover_classes(labels: np.ndarray) -> None:
+    values, counts = np.unique(labels, return_counts=True)
+    assert values.tolist() == [10, 30, 50, 60, 80, IGNORE]
+    assert counts.tolist() == [64 * 384] * 6
+
+
 @pytest.mark.parametrize("city", SNIPPETS)
 def test_the_snippet_runs_as_it_stands(city: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -268,6 +280,7 @@ def test_the_snippet_runs_as_it_stands(city: str, tmp_path: Path, monkeypatch: p
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["cities"] = snippet["cities"]
     params["labels"] |= snippet.get("labels", {})
+    params["classes"] = snippet.get("classes", params["classes"])
     source = params["cities"][city]
     folder = tmp_path / source["inputs"]
     folder.mkdir(parents=True)

@@ -79,7 +79,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shares = np.linspace(0, 1, 6)
     city = dataclasses.replace(
         city,
-        vectors=vectors.draw(cover, roads, GRID, 100_000),
+        vectors=vectors.draw(cover, roads, GRID, 100_000, PARAMS.class_table),
         downloads=[("gpkg", Artefact(Path("data/map/demo/demo.gpkg"), "the map", size=1200))],
         confusion=dataclasses.replace(
             city.confusion,

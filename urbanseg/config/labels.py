@@ -120,7 +120,7 @@ class S2Cloudless(Model):
 
 class LabelParams(Model):
     supersample: Whole = Field(ge=1, le=20)
-    priority: Unique[ClassName] = Field(min_length=1)
+    priority: Unique[ClassName]
     min_share: dict[ClassName, Annotated[Number, Field(gt=0, le=1)]]
     line_width_m: dict[str, Width]
     default_line_width_m: Width

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from urbanseg.classes import ClassTable, LandClass
+from urbanseg.classes import REST, ClassTable, LandClass
 from urbanseg.config import yaml_text
 from urbanseg.config.base import (
     ENCODER_STRIDE,
@@ -25,6 +25,7 @@ from urbanseg.config.base import (
     check_window,
 )
 from urbanseg.config.change import ChangeParams
+from urbanseg.config.class_table import MOST, ClassParams, by_id, fitted
 from urbanseg.config.evaluate import EvaluateParams
 from urbanseg.config.export import ExportParams
 from urbanseg.config.labels import (
@@ -46,12 +47,6 @@ from urbanseg.config.vectorize import VectorizeParams
 from urbanseg.errors import PipelineError
 
 log = logging.getLogger(__name__)
-
-
-class ClassParams(Model):
-    id: Whole = Field(ge=0, le=254)
-    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
-    title: Title | None = Field(default=None, exclude_if=lambda title: title is None)
 
 
 class SplitShares(Model):
@@ -128,7 +123,7 @@ class Params(Model):
     """All of params.yaml."""
 
     seed: Seed
-    classes: dict[ClassName, ClassParams] = Field(min_length=2, max_length=64)
+    classes: dict[ClassName, ClassParams] = Field(min_length=2, max_length=MOST)
     cities: dict[CityName, CityParams] = Field(min_length=1)
     osm: OsmParams
     labels: LabelParams
@@ -144,10 +139,7 @@ class Params(Model):
     @field_validator("classes")
     @classmethod
     def _ids(cls, classes: dict[str, ClassParams]) -> dict[str, ClassParams]:
-        ids = [c.id for c in classes.values()]
-        if ids != list(range(len(ids))):
-            raise ValueError(f"ids must be 0 to {len(ids) - 1} in order, got {ids}")
-        return classes
+        return by_id(classes)
 
     @field_validator("classes")
     @classmethod
@@ -197,11 +189,23 @@ class Params(Model):
         return self
 
     @model_validator(mode="after")
+    def _something_else(self) -> Self:
+        only, rest = self.train.only_class, self.class_table.rest
+        if only is not None and rest is None:
+            raise ValueError("train.only_class needs a class of the kind other, which all the rest is")
+        if only is not None and self.class_table.kinds[only] == REST:
+            raise ValueError(f"train.only_class: {only} is what the rest is called; name another class")
+        sources = [source for city in self.cities.values() for source in label_sources(city.labels).values()]
+        if not self.osm.rules and any(source.source == "osm" for source in sources):
+            raise ValueError("osm.rules makes none of the classes; give each a rule, or take other labels")
+        return self
+
+    @model_validator(mode="after")
     def _enough_points(self) -> Self:
-        needed = self.sampling.min_points * len(self.classes)
-        if self.sampling.points < needed:
+        if self.sampling.points < 2 * len(self.classes):
             raise ValueError(
-                f"sampling.points must be {needed} at least, for min_points of {len(self.classes)} classes"
+                f"sampling.points must be {2 * len(self.classes)} at least, two of each of "
+                f"{len(self.classes)} classes"
             )
         return self
 
@@ -213,7 +217,9 @@ class Params(Model):
     @property
     def class_table(self) -> ClassTable:
         """The classes as the library knows them."""
-        return ClassTable(tuple(LandClass(c.id, name, c.color, c.title) for name, c in self.classes.items()))
+        return ClassTable(
+            tuple(LandClass(c.id, name, c.color, c.title, c.kind) for name, c in self.classes.items())
+        )
 
     def city(self, name: str) -> CityParams:
         """Parameters of one city.
@@ -264,6 +270,9 @@ def validated(raw: Any, name: str) -> Params:
         )
     if key := place_of_secret(raw):
         raise PipelineError(f"{name}: {key}: {NO_SECRET}")
+    raw, said = fitted(raw)
+    for sentence in said:
+        log.info("%s: %s", name, sentence)
     try:
         return Params.model_validate(raw)
     except ValidationError as error:

@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from urbanseg.config.base import ENCODER_STRIDE, FilePath, Model, Number, Processes, Seed, Share, Whole
 
 NO_MODEL = Path("data/none")
 """What `init_from` says where training starts anew: a path that DVC can watch."""
-REST = "other"
-"""What a network that learns `only_class` calls all the rest."""
 Weight = Annotated[Number, Field(ge=0, le=1000)]
 Epochs = Annotated[Whole, Field(ge=1, le=100_000)]
 Factor = Annotated[Number, Field(gt=0, le=1000)]
@@ -94,13 +92,6 @@ class TrainParams(Model):
     compile: bool
     workers: Whole = Field(ge=0, le=1024)
     threads: Processes
-
-    @field_validator("only_class")
-    @classmethod
-    def _not_the_rest(cls, name: str | None) -> str | None:
-        if name == REST:
-            raise ValueError(f"{REST} is what the rest is called; name another class")
-        return name
 
     @property
     def start(self) -> Path | None:

@@ -42,22 +42,22 @@ def lay_blocks(shape: tuple[int, int], size: int) -> list[Window]:
     return blocks(shape, size)
 
 
-def count_blocks(labels: Reader, laid: Sequence[Window], count: int) -> NDArray[np.int64]:
+def count_blocks(labels: Reader, laid: Sequence[Window], ids: Sequence[int]) -> NDArray[np.int64]:
     """Pixels of each class in each block.
 
     Args:
         labels: class ids, `IGNORE` where unknown.
         laid: the blocks.
-        count: number of classes.
+        ids: pixel values of the classes.
 
     Returns:
-        ``(blocks, count)`` int64.
+        ``(blocks, len(ids))`` int64.
 
     Raises:
         PipelineError: if no pixel is labelled.
     """
     counts = np.array(
-        [histogram(labels.read_band(block), count) for block in tqdm(laid, desc="blocks", unit="block")]
+        [histogram(labels.read_band(block), ids) for block in tqdm(laid, desc="blocks", unit="block")]
     )
     if not counts.any():
         raise PipelineError(f"{labels.path} holds no labelled pixel; check clouds, AOI and label source")

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, REST, ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, SPLITS, strips
 from urbanseg.io.raster import Reader, present
@@ -143,7 +143,7 @@ def summary(
     bands: Sequence[str],
     dtype: str,
     resolutions: Sequence[float],
-    names: Sequence[str],
+    classes: ClassTable,
 ) -> dict[str, Any]:
     """The training set as plain values for JSON, without the digests of its rasters.
 
@@ -154,22 +154,27 @@ def summary(
         bands: names of the bands.
         dtype: of the scenes' pixels.
         resolutions: sides of the scenes' pixels, in metres.
-        names: of the classes, in order of their ids.
+        classes: their table.
 
     Returns:
-        Nested plain values.
+        Nested plain values; pixel values and the rest of the classes are named where they are not as usual.
 
     Raises:
         PipelineError: if there was no train pixel.
     """
     if not moments.count:
         raise PipelineError("no labelled pixel lies in a train block; check the labels and tiles.split")
+    names = classes.names
     shares = class_shares(tiles, names)
+    ids = {} if classes.ids == list(range(len(names))) else {"ids": classes.ids}
+    rest = {} if classes.rest in {REST, None} else {"rest": classes.rest}
     return {
         "bands": bands,
         "dtype": dtype,
         "resolution_m": [round(size, DIGITS) for size in (min(resolutions), max(resolutions))],
         "classes": names,
+        **ids,
+        **rest,
         "mean": [round(m, DIGITS) for m in moments.mean],
         "std": [round(s, DIGITS) for s in moments.std],
         "tiles": {split: int((tiles["split"] == split).sum()) for split in SPLITS},

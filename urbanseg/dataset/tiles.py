@@ -46,12 +46,12 @@ def lay_tiles(
     return sorted(in_blocks | set(windows(shape, size, overlap)))
 
 
-def histogram(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
-    """Pixels of each class in a label raster of any shape: ``(count,)`` int64.
+def histogram(labels: NDArray[np.uint8], ids: Sequence[int]) -> NDArray[np.int64]:
+    """Pixels of each class in a label raster of any shape: ``(len(ids),)`` int64.
 
     Ignored pixels are not counted.
     """
-    return np.bincount(labels.ravel(), minlength=IGNORE + 1)[:count].astype(np.int64)
+    return np.bincount(labels.ravel(), minlength=IGNORE + 1)[list(ids)].astype(np.int64)
 
 
 def index(

@@ -33,5 +33,5 @@ def present_classes(folder: Path, classes: ClassTable) -> None:
     with reading(folder / "classes.tif") as raster:
         values = raster.decimated(THUMBNAIL_PX, resampling="mode")[0].data
     colors = np.zeros((256, 4), np.uint8)
-    colors[: len(classes)] = [(*each.rgb, 255) for each in classes]
+    colors[classes.ids] = [(*each.rgb, 255) for each in classes]
     Image.fromarray(colors[values.astype(np.uint8)]).save(folder / "thumbnail.png", optimize=True)

@@ -11,11 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.classes import encode_share
+from urbanseg.classes import IGNORE, encode_share
 from urbanseg.errors import PipelineError
-
-OTHER = 0
-"""The class of a pixel where no class reaches the confidence it needs."""
 
 Extra = Literal["probabilities", "entropy", "margin"]
 
@@ -31,12 +28,14 @@ class Decoder:
     min_confidence: tuple[float, ...] = ()
     """Confidence that each class needs, 0–1; empty: none."""
     extras: tuple[Extra, ...] = ()
+    rest: int | None = 0
+    """Position of the class of a pixel where no class reaches what it needs; None: it stays unknown."""
 
     def __call__(self, scores: NDArray[np.float32]) -> DecodedLayers:
         """Decode the weighted sums of probabilities ``(classes, height, width)``, which are overwritten.
 
         The class is the most probable of those that reach the confidence they need, or
-        `OTHER` where none does; the confidence is its probability, whichever it is. The
+        the `rest` where none does; the confidence is its probability, whichever it is. The
         entropy is a share of its greatest value, log(classes); the margin is the
         difference between the two highest probabilities. Without any score, all is 0.
         """
@@ -48,8 +47,13 @@ class Decoder:
             claims = np.where(scores < np.asarray(self.min_confidence, np.float32)[:, None, None], 0, scores)
         best, highest = argmax_and_max(claims)
         if self.min_confidence:
+            unsure = highest <= 0
+            best[unsure] = self.rest or 0
             highest = np.take_along_axis(scores, best[None], axis=0)[0]
         layers = {"classes": best, "confidence": encode_share(highest)}
+        if self.min_confidence and self.rest is None:
+            for layer in layers.values():
+                layer[unsure] = IGNORE
         if "probabilities" in self.extras:
             layers["probabilities"] = encode_share(scores)
         if "entropy" in self.extras:
@@ -91,8 +95,10 @@ def min_confidence_by_class(least: Mapping[str, float], classes: Sequence[str]) 
     return tuple(least.get(name, 0.0) for name in classes) if least else ()
 
 
-def kept_classes(chosen: Sequence[str] | None, classes: Sequence[str]) -> NDArray[np.bool_] | None:
-    """Which classes of the model may be predicted, from `predict.classes`; None: all.
+def kept_classes(
+    chosen: Sequence[str] | None, classes: Sequence[str], rest: int | None
+) -> NDArray[np.bool_] | None:
+    """Which classes of the model may be predicted, from `predict.classes`, and the rest; None: all.
 
     Raises:
         PipelineError: for a class that the model doesn't know.
@@ -100,7 +106,7 @@ def kept_classes(chosen: Sequence[str] | None, classes: Sequence[str]) -> NDArra
     if chosen is None:
         return None
     require_known("predict.classes", chosen, classes)
-    return np.array([i == OTHER or name in chosen for i, name in enumerate(classes)])
+    return np.array([i == rest or name in chosen for i, name in enumerate(classes)])
 
 
 def require_known(key: str, names: Sequence[str] | Mapping[str, float], classes: Sequence[str]) -> None:

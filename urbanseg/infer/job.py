@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from urbanseg.classes import REST
 from urbanseg.config.predict import PredictParams
 
 
@@ -16,3 +17,5 @@ class Job:
     options: PredictParams
     classes: tuple[str, ...] = ()
     """Names of the classes in the order that is wanted; empty for the model's own."""
+    rest: str | None = REST
+    """Name of the class of pixels that no class is sure of, if there is one."""

@@ -42,7 +42,8 @@ def write(
     ):
         for strip in prefetch(majority_filtered(strips, options.clean, options.clean_px, len(classes))):
             for path, writer in writers.items():
-                writer.write(strip.layers[path.stem], strip.window)
+                layer = strip.layers[path.stem]
+                writer.write(classes.id_lut[layer] if path.stem == "classes" else layer, strip.window)
             bar.update(strip.window.height)
     for path in layers:
         write_text(path.with_suffix(".qml"), classes_qml(classes) if path.stem == "classes" else share_qml())

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from urbanseg.classes import REST
 from urbanseg.config.predict import PredictParams
 from urbanseg.grid import Grid, Window
 from urbanseg.infer.decode import Decoder, kept_classes, min_confidence_by_class
@@ -40,6 +41,7 @@ def predict_scene(
     classes: Sequence[str],
     options: PredictParams,
     rows: range | None = None,
+    rest: str | None = REST,
 ) -> Iterator[Strip]:
     """Predict some rows of a scene (all, if None), the same to the bit as if it were all of them.
 
@@ -52,19 +54,22 @@ def predict_scene(
         classes: names of its classes, in order.
         options: the section of params.yaml.
         rows: as `WindowGrid.parts` cuts them best.
+        rest: name of the class of pixels that no class is sure of; they stay unknown if the model has none.
 
     Raises:
         PipelineError: if the options name a class that the model doesn't know.
     """
-    kept = kept_classes(options.classes, classes)
-    decoder = Decoder(min_confidence_by_class(options.min_confidence, classes), tuple(options.rasters))
+    rest_at = list(classes).index(rest) if rest is not None and rest in classes else None
+    kept = kept_classes(options.classes, classes, rest_at)
+    least = min_confidence_by_class(options.min_confidence, classes)
+    fallback = rest_at if rest_at is not None or kept is None else int(np.argmax(kept))
     return predict_strips(
         window_grid(scene.grid.shape, options),
         read=lambda window: scene.read(window, bands),
         valid=lambda window: scene.valid(window, bands),
-        predict=restricted(with_tta(predict, options.augment), kept),
+        predict=restricted(with_tta(predict, options.augment), kept, fallback or 0),
         classes=len(classes),
         batch_size=options.batch_size,
-        decoder=decoder,
+        decoder=Decoder(least, tuple(options.rasters), rest_at),
         rows=rows,
     )

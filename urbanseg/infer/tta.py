@@ -6,7 +6,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.infer.decode import OTHER
 from urbanseg.infer.stitching import Predictor
 
 Augment = Literal["none", "flips", "d4"]
@@ -43,12 +42,12 @@ def with_tta(predict: Predictor, augment: Augment) -> Predictor:
     return mean
 
 
-def restricted(predict: Predictor, kept: NDArray[np.bool_] | None) -> Predictor:
-    """The softmax over the classes kept (and `OTHER`), a mask by class; the others get nothing.
+def restricted(predict: Predictor, kept: NDArray[np.bool_] | None, rest: int = 0) -> Predictor:
+    """The softmax over the classes kept, a mask by class; the others get nothing.
 
     A softmax over some logits is the softmax over all, divided by the sum over those: it
     needs no logits, and so any back end can do it. Where the classes kept have no
-    probability at all in float32, the answer is `OTHER`.
+    probability at all in float32, the answer is the class at the position `rest`.
     """
     if kept is None or kept.all():
         return predict
@@ -57,7 +56,7 @@ def restricted(predict: Predictor, kept: NDArray[np.bool_] | None) -> Predictor:
         probabilities = predict(pixels)
         probabilities[:, ~kept] = 0
         total = probabilities.sum(axis=1, keepdims=True)
-        probabilities[:, OTHER : OTHER + 1][total == 0] = 1
+        probabilities[:, rest : rest + 1][total == 0] = 1
         total[total == 0] = 1
         probabilities /= total
         return probabilities

@@ -45,8 +45,9 @@ def class_sidecar(path: Path, classes: ClassTable) -> str:
     root = ET.Element("PAMDataset")
     band = ET.SubElement(root, "PAMRasterBand", band="1")
     names = ET.SubElement(band, "CategoryNames")
-    for name in [*classes.labels, *[""] * (IGNORE - len(classes)), "ignore"]:
-        ET.SubElement(names, "Category").text = name
+    labels = {each.id: each.label for each in classes} | {IGNORE: "ignore"}
+    for value in range(IGNORE + 1):
+        ET.SubElement(names, "Category").text = labels.get(value, "")
     known = counts.copy()
     known[IGNORE] = 0
     # In GDAL's own order, so that what it reads it need not write again.

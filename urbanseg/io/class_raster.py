@@ -5,10 +5,12 @@ unknown. Its own nodata value and its mask are unknown, too. Whatever else a ras
 because every number means some class.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, span
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io.raster import Reader
@@ -42,16 +44,16 @@ def require_confidence(raster: Reader) -> None:
         )
 
 
-def read_classes(raster: Reader, count: int, window: Window | None = None) -> NDArray[np.uint8]:
+def read_classes(raster: Reader, ids: Sequence[int], window: Window | None = None) -> NDArray[np.uint8]:
     """Classes of a window (all, if None).
 
     Args:
         raster: that `require_classes` has checked.
-        count: number of classes of the table.
+        ids: pixel values of the classes, in order.
         window: the pixels wanted.
 
     Returns:
-        ``(height, width)`` uint8, below `count`, or `IGNORE` where unknown.
+        ``(height, width)`` uint8, one of `ids`, or `IGNORE` where unknown.
 
     Raises:
         PipelineError: if it holds another value, or cannot be read.
@@ -60,11 +62,13 @@ def read_classes(raster: Reader, count: int, window: Window | None = None) -> ND
     unknown = values == IGNORE
     if raster.info.nodata != IGNORE:
         unknown |= ~raster.valid(window)
-    strange = ~unknown & ((values < 0) | (values >= count))
+    strange = ~unknown & ((values < ids[0]) | (values > ids[-1]))
+    if ids[-1] - ids[0] >= len(ids):
+        strange = ~unknown & ~np.isin(values, ids)
     if strange.any():
         raise PipelineError(
             f"{raster.path} holds the value {int(values[strange].min())}, but the classes of params.yaml are "
-            f"0 to {count - 1}, and {IGNORE} is unknown; name a map of these classes"
+            f"{span(ids)}, and {IGNORE} is unknown; name a map of these classes"
         )
     return np.where(unknown, IGNORE, values).astype(np.uint8)
 

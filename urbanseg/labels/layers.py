@@ -53,6 +53,6 @@ def shares(counts: NDArray[np.int64], classes: ClassTable) -> str:
         counts: ``(256,)`` number of pixels of each value.
         classes: the class table.
     """
-    labelled = counts[: len(classes)].sum()
+    labelled = counts[classes.ids].sum()
     named = (f"{c.name} {counts[c.id] / max(1, labelled):.1%}" for c in classes)
     return f"{', '.join(named)}; {counts[IGNORE] / counts.sum():.1%} of the pixels ignored"

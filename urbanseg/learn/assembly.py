@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from urbanseg.classes import IGNORE
-from urbanseg.config.train import REST, TrainParams
+from urbanseg.classes import IGNORE, REST, position_lut
+from urbanseg.config.train import TrainParams
 from urbanseg.dataset.tiles import windows_of
 from urbanseg.grid import SPLITS
 from urbanseg.learn import batch_sampler
@@ -22,9 +22,9 @@ from urbanseg.model.spec import Spec
 log = logging.getLogger(__name__)
 
 
-def learnt_classes(classes: Sequence[str], only: str | None) -> list[str]:
-    """Names of the classes that the network tells apart."""
-    return list(classes) if only is None else [REST, only]
+def learnt_classes(classes: Sequence[str], only: str | None, rest: str = REST) -> list[str]:
+    """Names of the classes that the network tells apart; `rest` is what it calls all but the only one."""
+    return list(classes) if only is None else [rest, only]
 
 
 def assemble(
@@ -36,24 +36,26 @@ def assemble(
     *,
     tile_size: int,
     seed: int,
+    ids: Sequence[int] | None = None,
 ) -> TrainingSet:
     """The training set of a recipe; says in the log what was chosen and how it is drawn.
 
     Args:
         table: tiles of all splits, as the dataset stage writes them.
-        classes: names of the labels' values, in order.
+        classes: names of the classes, in order.
         sources: files of each city.
         spec: of the segmenter; its classes are `learnt_classes`.
         params: the recipe.
         tile_size: side of a tile in pixels.
         seed: of the choice.
+        ids: pixel values of the classes in the labels; None for their positions.
     """
     train, val, test = (table[table["split"] == split] for split in SPLITS)
     counts = train[[f"px_{name}" for name in classes]].to_numpy(np.int64)
-    relabel = None
+    relabel = None if ids is None else position_lut(ids)
     if params.only_class is not None:
         one = list(classes).index(params.only_class)
-        relabel, counts = one_against_rest(one), _merged(counts, one)
+        relabel, counts = one_against_rest(one if ids is None else ids[one]), _merged(counts, one)
     if params.fraction < 1:
         chosen = batch_sampler.choose_fraction(counts, params.fraction, seed)
         log.info("training on %d of %d tiles", len(chosen), len(train))
@@ -81,7 +83,7 @@ def class_shares(data: TrainingSet) -> dict[str, float]:
 
 
 def one_against_rest(one: int) -> NDArray[np.uint8]:
-    """Class of each label value, ``(256,)``: 1 for `one`, 0 for the rest, `IGNORE` as it is."""
+    """Class of each label value, ``(256,)``: 1 for the value `one`, 0 for the rest, `IGNORE` as it is."""
     relabel = np.zeros(256, np.uint8)
     relabel[one], relabel[IGNORE] = 1, IGNORE
     return relabel

@@ -6,7 +6,7 @@ confidence of both dates is high enough, if the change is wider than outlines ma
 pixels around it changed alike.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -19,7 +19,7 @@ from rasterio import features
 from scipy import ndimage
 from skimage import measure
 
-from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable
+from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, ClassTable, position_lut
 from urbanseg.config.change import ChangeParams
 from urbanseg.grid import Grid, Window
 from urbanseg.io.class_raster import read_classes
@@ -36,15 +36,15 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class DatedMap:
-    """The open map of a date: classes, of which there are `count`, and confidence or None."""
+    """The open map of a date: classes, their pixel values `ids` in order, and confidence or None."""
 
     classes: Reader
     confidence: Reader | None
-    count: int
+    ids: Sequence[int]
 
     def read(self, window: Window, least: float) -> tuple[Classes, Flags]:
         """Classes of a window, and which of them have at least the confidence `least`."""
-        classes = read_classes(self.classes, self.count, window)
+        classes = read_classes(self.classes, self.ids, window)
         if self.confidence is None:
             return classes, np.ones(classes.shape, bool)
         confidence = self.confidence.read_band(window)
@@ -144,21 +144,22 @@ def keep_patches(codes: Codes, large: Flags) -> Codes:
     return np.where(large[label_patches(codes)] | (codes == UNKNOWN), codes, np.uint16(0))
 
 
-def count_changes(before: Classes, codes: Codes, n: int) -> NDArray[np.int64]:
+def count_changes(before: Classes, codes: Codes, ids: Sequence[int]) -> NDArray[np.int64]:
     """Pixels by class before and class after; unchanged pixels are on the diagonal.
 
     Args:
         before: ``(height, width)`` uint8 classes of the first date.
         codes: same shape, from `change_codes`.
-        n: number of classes.
+        ids: pixel values of the `n` classes, in order.
 
     Returns:
         ``(n, n)`` int64.
     """
     known = codes != UNKNOWN
-    start = before[known].astype(np.int64)
+    start = before[known]
     end = np.where(codes[known] > 0, codes[known] % 256, start)
-    return np.bincount(start * n + end, minlength=n * n).reshape(n, n)
+    lut, n = position_lut(ids).astype(np.int64), len(ids)
+    return np.bincount(lut[start] * n + lut[end], minlength=n * n).reshape(n, n)
 
 
 def matrix_ha(pixels: NDArray[np.int64], grid: Grid, table: ClassTable) -> pd.DataFrame:

@@ -77,7 +77,7 @@ def write_checkpoints(
     Args:
         path: of the GeoPackage.
         pixels: ``(points, 2)`` int64, row and column of each; points lie in their centres.
-        mapped: ``(points,)`` int64, class of each in the map.
+        mapped: ``(points,)`` int64, pixel value of each in the map.
         area_ha: ``(n,)`` area of each class that the points were drawn from.
         grid: of the map.
         classes: their table.
@@ -98,7 +98,7 @@ def write_checkpoints(
     centres = shapely.points(pixels[:, ::-1] + 0.5)
     placed = gpd.GeoSeries(centres, crs=grid.crs).affine_transform(grid.transform.to_shapely())
     points = gpd.GeoDataFrame(table, geometry=placed)
-    strata = pd.DataFrame({"class_id": range(len(classes)), "name": classes.names, "area_ha": area_ha})
+    strata = pd.DataFrame({"class_id": classes.ids, "name": classes.names, "area_ha": area_ha})
     styles = style_table({POINTS: points_qml(classes)})
     with atomic(path) as temporary, reproducible_writing(path):
         write = partial(write_layer, path=temporary)
@@ -134,7 +134,7 @@ def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
         )
     if not (area_ha >= 0).all() or not 0 < area_ha.sum() < np.inf:
         raise PipelineError(f"{path} has areas of classes (layer {STRATA}) that are none; draw a new sample")
-    if ((mapped < 0) | (mapped >= len(classes))).any():
+    if not np.isin(mapped, classes.ids).all():
         raise PipelineError(f"{path} has points that are mapped as no class; draw a new sample")
     if len(open_points := numbers[reference.isna()]):
         first = ", ".join(map(str, open_points[:5]))
@@ -143,11 +143,11 @@ def read_checkpoints(path: Path, classes: ClassTable) -> CheckedSample:
             f"(point {first}{', …' if len(open_points) > 5 else ''}); fill them in, or choose {CANNOT_TELL!r}"
         )
     said = reference.to_numpy(np.int64)
-    if strange := sorted(set(said.tolist()) - {*range(len(classes)), IGNORE}):
-        raise PipelineError(f"{path}: {strange[0]} is no class; the ids are 0 to {len(classes) - 1}")
+    if strange := sorted(set(said.tolist()) - {*classes.ids, IGNORE}):
+        raise PipelineError(f"{path}: {strange[0]} is no class; the ids are {classes.span}")
     counts = np.zeros((len(classes), len(classes)), np.int64)
     known = said != IGNORE
-    np.add.at(counts, (mapped[known], said[known]), 1)
+    np.add.at(counts, tuple(classes.position_lut[ids[known]] for ids in (mapped, said)), 1)
     return CheckedSample(counts, area_ha, int((~known).sum()))
 
 

@@ -114,7 +114,7 @@ def land_cover(
     return gpd.GeoDataFrame(
         {
             "class_id": ids,
-            "class_name": np.array(class_table.names, dtype=object)[ids],
+            "class_name": np.array(class_table.names, dtype=object)[class_table.position_lut[ids]],
             "area_m2": shapely.area(polygons) if clean_up.generalises else areas,
             "confidence": confidence,
         },
@@ -143,7 +143,8 @@ def pixel_cover(
     """
     partition = _clean_partition(read, grid, class_table, NO_CLEAN_UP, rows, threads)
     ids, areas, confidence = _measure(partition, grid)
-    names = pa.DictionaryArray.from_arrays(ids, pa.array(class_table.names))
+    positions = class_table.position_lut[ids].astype(np.int16)
+    names = pa.DictionaryArray.from_arrays(positions, pa.array(class_table.names))
     return pa.table(
         {
             "class_id": ids,
@@ -157,7 +158,8 @@ def pixel_cover(
 
 def area_by_class(polygons: gpd.GeoDataFrame, class_table: ClassTable) -> dict[str, float]:
     """Area of each class in m², in the order of the table."""
-    areas = np.bincount(polygons["class_id"], polygons["area_m2"], len(class_table))
+    positions = class_table.position_lut[polygons["class_id"].to_numpy()]
+    areas = np.bincount(positions, polygons["area_m2"], len(class_table))
     return dict(zip(class_table.names, areas.tolist(), strict=True))
 
 
@@ -174,8 +176,9 @@ def _clean_partition(
     if not grid.is_metric:
         raise ValueError(f"areas in m² need a projected CRS in metres, not {grid.crs.name}")
     partition = partition_raster(read, grid.shape, rows, threads, most)
-    if strange := [int(value) for value in np.unique(partition.ids) if len(class_table) <= value < OUTSIDE]:
-        raise ValueError(f"the raster holds {strange}, but the classes are 0 to {len(class_table) - 1}")
+    strange = {*np.unique(partition.ids).tolist()} - {*class_table.ids, OUTSIDE, IGNORE}
+    if strange:
+        raise ValueError(f"the raster holds {sorted(strange)}, but the classes are {class_table.span}")
     pixel = abs(grid.transform.determinant)
     partition = merge_slivers(partition, _limits(clean_up.min_area, class_table) / pixel)
     return fill_holes(partition, _limits(clean_up.min_hole, class_table) / pixel)

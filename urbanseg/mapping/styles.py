@@ -85,7 +85,7 @@ def change_qml(class_table: ClassTable, pairs: Iterable[tuple[int, int]]) -> str
 
     Args:
         class_table: the classes of both dates.
-        pairs: ids of the class before and the class after of each change that there is.
+        pairs: positions of the class before and the class after of each change that there is.
     """
     table = list(class_table)
     found = [(table[before], table[after]) for before, after in pairs]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
-from urbanseg.mapping.partition import OUTSIDE, Pixels
+from urbanseg.mapping.partition import Pixels
 from urbanseg.mapping.polygons import CleanUp, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.tidiness import Tidiness
@@ -35,7 +35,7 @@ def vector_layers(
         classes: class ids, `IGNORE` where unknown.
         confidence: 0–254 for 0–1, `IGNORE` where unknown.
         grid: of both; in a CRS in metres.
-        table: the classes; the one called ``road``, if there is one, makes the roads.
+        table: the classes; those of the kind ``road`` make the roads, of which there are else none.
         tidy: what is merged, filled, smoothed, simplified and regularized.
         most_regions: that are held in memory before they are tidied; any number if None.
 
@@ -47,21 +47,21 @@ def vector_layers(
         ValueError: if the grid is not in metres, or a pixel holds no class of the table.
         TooManyRegionsError: if there are more than `most_regions`.
     """
-    road = table.id_of("road") if "road" in table.names else OUTSIDE
+    roads = [c.id for c in table.of_kind("road")]
 
     def read(window: Window) -> Pixels:
         return classes(window), confidence(window)
 
     def is_road(window: Window) -> NDArray[np.bool_]:
-        return np.asarray(classes(window) == road)
+        return np.isin(classes(window), roads)
 
     def is_known(window: Window) -> NDArray[np.bool_]:
         return np.asarray(classes(window) != IGNORE)
 
     polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions)
     limit = tidy.min_hole_m2
-    hole_m2 = limit.get("road", 0.0) if isinstance(limit, dict) else limit
-    filled = without_holes(is_road, is_known, grid.shape, hole_m2 / grid.resolution**2)
+    limits = [limit.get(c.name, 0.0) for c in table.of_kind("road")] if isinstance(limit, dict) else [limit]
+    filled = without_holes(is_road, is_known, grid.shape, max(limits, default=0.0) / grid.resolution**2)
     skeleton = centre_line_graph(filled, grid.shape, grid.transform)
     surface = Surface.of(is_road, confidence, grid.shape, grid.transform)
     edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), filled, grid)

@@ -50,7 +50,7 @@ def areas_in_zones(
     for zone in zones.geometry:
         placed = shapely.transform(zone, lambda xy: np.column_stack(to_pixels @ xy.T))
         counts = _counts(placed, read, grid.shape) * pixel_ha
-        rows.append([shapely.area(placed) * pixel_ha, *counts[: len(table)], counts[IGNORE]])
+        rows.append([shapely.area(placed) * pixel_ha, *counts[table.ids], counts[IGNORE]])
     columns = ["area_ha", *(f"{name}_ha" for name in table.names), "unknown_ha"]
     found = pd.DataFrame(rows, columns=columns, index=zones.index, dtype=float)
     found["outside_ha"] = (found["area_ha"] - found[columns[1:]].sum(axis=1)).clip(lower=0)

@@ -4,6 +4,7 @@ A block is read with a halo, so that outlines and their matches do not end at it
 Pixels and outlines are counted by cell, the smaller unit that the bootstrap resamples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, position_lut, span
 from urbanseg.config.evaluate import RoadScoreParams
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.errors import PipelineError
@@ -55,24 +56,29 @@ class Plan:
     """What is counted.
 
     Attributes:
-        n: number of classes.
+        ids: pixel values of the classes, in order; they are counted by their positions.
         tolerance_m: of the boundaries that are counted by cell, and width of the bands.
         tolerances: further tolerances in metres, by name.
         cell_m: side of a cell, at most a block.
-        road: class id of roads; None if there is no such class.
+        road: pixel values of the classes that are roads; empty if there is none.
         road_rules: how road networks are compared.
         road_repair: how the predicted network is repaired, as for the map.
-        building: class id of buildings; None if there is no such class.
+        building: pixel values of the classes that are buildings; empty if there is none.
     """
 
-    n: int
+    ids: Sequence[int]
     tolerance_m: float
     tolerances: dict[str, float]
     cell_m: float
-    road: int | None
+    road: Sequence[int]
     road_rules: RoadScoreParams
     road_repair: RoadParams
-    building: int | None
+    building: Sequence[int]
+
+    @property
+    def n(self) -> int:
+        """Number of classes."""
+        return len(self.ids)
 
     @property
     def reach_m(self) -> float:
@@ -115,13 +121,14 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
     core = inner.slices
     split = readers.split.read_band(window)
     if not (split[core] == TEST).any():
-        return _histogram(_classes(readers.prediction, block, plan.n), plan.n), None
+        return _histogram(_classes(readers.prediction, block, plan.ids), plan.n), None
     reference, predicted = (
-        _classes(raster, window, plan.n) for raster in (readers.labels, readers.prediction)
+        _classes(raster, window, plan.ids) for raster in (readers.labels, readers.prediction)
     )
     counts = counted(reference, predicted, split)
     inside, own, mapped = counts[core], reference[core], predicted[core]
     cells, place = lay_cells(block, plan.cell_m, pixel_m)
+    building, road = ([plan.ids.index(value) for value in kind] for kind in (plan.building, plan.road))
 
     def outlines(tolerance_m: float, cells: NDArray[np.int64] | None = None) -> BoundaryCounts:
         return boundary_counts(
@@ -134,12 +141,10 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
         cells=cells,
         pixels=_confusion_by_cell(own[inside], mapped[inside], place[inside], plan.n, len(cells)),
         outlines=by_cell,
-        buildings=fragments(
-            _mask(own, inside, plan.building), _mask(mapped, inside, plan.building), block, place
-        ),
+        buildings=fragments(_mask(own, inside, building), _mask(mapped, inside, building), block, place),
         roads=roads.compare_masks(
-            _mask(own, inside, plan.road),
-            _mask(mapped, inside, plan.road),
+            _mask(own, inside, road),
+            _mask(mapped, inside, road),
             readers.confidence.read_band(block),
             pixel_m,
             plan.road_rules,
@@ -189,17 +194,18 @@ def lay_cells(
     return [Window(block.row + c.row, block.col + c.col, c.height, c.width) for c in laid], place
 
 
-def _classes(raster: Reader, window: Window, n: int) -> Classes:
-    """Class ids of a window, all of them below `n` or ignored."""
+def _classes(raster: Reader, window: Window, ids: Sequence[int]) -> Classes:
+    """Positions of the classes of a window, or `IGNORE`."""
     values: Classes = raster.read_band(window)
+    places = position_lut(ids)[values]
     # Adding 1 turns 255 into 0, so that one maximum finds unknown ids.
-    if int((values + np.uint8(1)).max(initial=0)) > n:
-        worst = values[values != IGNORE].max()
+    if int((places + np.uint8(1)).max(initial=0)) > len(ids):
+        worst = values[(places >= len(ids)) & (places != IGNORE)].max()
         raise PipelineError(
-            f"{raster.path} holds the value {worst}, but the class ids are 0 to {n - 1}; "
+            f"{raster.path} holds the value {worst}, but the class ids are {span(ids)}; "
             "run the stage that makes it again"
         )
-    return values
+    return places
 
 
 def _histogram(values: Classes, n: int) -> NDArray[np.int64]:
@@ -214,7 +220,5 @@ def _confusion_by_cell(
     return np.bincount(key, minlength=cells * n * n).reshape(cells, n, n).astype(np.int64)
 
 
-def _mask(classes: Classes, inside: Mask, class_id: int | None) -> Mask:
-    if class_id is None:
-        return np.zeros_like(inside)
-    return np.asarray(inside & (classes == class_id))
+def _mask(classes: Classes, inside: Mask, kind: Sequence[int]) -> Mask:
+    return np.asarray(inside & np.isin(classes, kind))

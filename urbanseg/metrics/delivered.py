@@ -206,7 +206,8 @@ def _find_buildings(inputs: _Inputs, block: Window, footprints: Polygons) -> Blo
     grid = inputs.grid
     own = np.flatnonzero(_are_inside(inputs.places, block))
     around = shapely.total_bounds([shapely.box(*grid.window(block).bounds), *footprints[own]])
-    ids, polygons = inputs.read(LAYERS["buildings"], tuple(around), f"class_id = {inputs.plan.building}")
+    wanted = f"class_id IN ({', '.join(map(str, inputs.plan.building))})"
+    ids, polygons = inputs.read(LAYERS["buildings"], tuple(around), wanted)
     places = _places(polygons, grid)
     ours = np.flatnonzero(_are_inside(places, block))
     theirs = np.union1d(own, inputs.footprints.query(polygons[ours], predicate="intersects")[1])

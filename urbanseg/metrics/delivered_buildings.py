@@ -64,20 +64,20 @@ class BlockBuildings:
     pairs: pd.DataFrame
 
 
-def footprints(features: gpd.GeoDataFrame, name: str, crs: CRS) -> Polygons:
-    """The polygons of a class, each part of several by itself.
+def footprints(features: gpd.GeoDataFrame, names: Sequence[str], crs: CRS) -> Polygons:
+    """The polygons of some classes, each part of several by itself.
 
     One that lies in a larger one, as a part of a building does in its outline, is left out.
 
     Args:
         features: `class` and `geometry`, of any kind and in any CRS.
-        name: of the class.
+        names: of the classes.
         crs: a CRS in metres.
 
     Returns:
         ``(n,)`` valid polygons in `crs`; what cannot be projected to it is left out.
     """
-    shapes = features.geometry[features["class"] == name]
+    shapes = features.geometry[features["class"].isin(names)]
     areas = shapes[shapely.get_dimensions(shapes.to_numpy()) == 2].to_crs(crs).to_numpy()
     known = shapely.force_2d(areas[np.isfinite(shapely.bounds(areas)).all(axis=1)])
     parts = shapely.get_parts(shapely.make_valid(known, method="structure", keep_collapsed=False))

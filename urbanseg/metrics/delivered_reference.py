@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
+from urbanseg.classes import ClassTable, Kind
 from urbanseg.metrics.delivered_buildings import footprints
 from urbanseg.metrics.delivered_roads import centre_lines
 
-PARTS = {"roads": ("road", "lines"), "buildings": ("building", "polygons")}
-"""Class and kind of geometry of the two parts that are scored."""
+PARTS: dict[str, tuple[Kind, str]] = {"roads": ("road", "lines"), "buildings": ("building", "polygons")}
+"""Kind of class and of geometry of the two parts that are scored."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def no_reference(why: str) -> Reference:
     return Reference(basis=dict.fromkeys(PARTS, f"none: {why}"))
 
 
-def reference_from(features: gpd.GeoDataFrame, crs: CRS, source: str) -> Reference:
+def reference_from(features: gpd.GeoDataFrame, crs: CRS, source: str, classes: ClassTable) -> Reference:
     """The centre lines and footprints among some features.
 
     Args:
@@ -47,13 +48,15 @@ def reference_from(features: gpd.GeoDataFrame, crs: CRS, source: str) -> Referen
             `urbanseg.osm` has it.
         crs: the scene's, in metres.
         source: what the features were read from, for the user.
+        classes: their table.
 
     Returns:
         The reference, which may lack one of the two or both.
     """
+    names = {part: [c.name for c in classes.of_kind(kind)] for part, (kind, _) in PARTS.items()}
     found = {
-        "roads": centre_lines(features, PARTS["roads"][0], crs),
-        "buildings": footprints(features, PARTS["buildings"][0], crs),
+        "roads": centre_lines(features, names["roads"], crs),
+        "buildings": footprints(features, names["buildings"], crs),
     }
     boxes = features.attrs.get("extent")
     return Reference(
@@ -63,10 +66,16 @@ def reference_from(features: gpd.GeoDataFrame, crs: CRS, source: str) -> Referen
         basis={
             part: f"{len(found[part])} {kind} of {source}"
             if len(found[part])
-            else f"none: {source} has no {kind} of the class {name}"
-            for part, (name, kind) in PARTS.items()
+            else _why_not(source, kind, names[part], PARTS[part][0])
+            for part, (_, kind) in PARTS.items()
         },
     )
+
+
+def _why_not(source: str, kind: str, names: Sequence[str], needed: Kind) -> str:
+    if not names:
+        return f"none: no class is of the kind {needed}"
+    return f"none: {source} has no {kind} of the class {' or '.join(names)}"
 
 
 def extent(boxes: Sequence[float] | Sequence[Sequence[float]], crs: CRS) -> BaseGeometry:

@@ -5,6 +5,8 @@ and compared as `roads.compare` compares any two. The centre lines are those tha
 from; a road that is mapped as an area, such as a square, has none.
 """
 
+from collections.abc import Sequence
+
 import geopandas as gpd
 import numpy as np
 import shapely
@@ -19,18 +21,18 @@ from urbanseg.roads.skeleton import line_graph
 Lines = NDArray[np.object_]
 
 
-def centre_lines(features: gpd.GeoDataFrame, name: str, crs: CRS) -> Lines:
-    """The lines of a class.
+def centre_lines(features: gpd.GeoDataFrame, names: Sequence[str], crs: CRS) -> Lines:
+    """The lines of some classes.
 
     Args:
         features: `class` and `geometry`, of any kind and in any CRS.
-        name: of the class.
+        names: of the classes.
         crs: a CRS in metres.
 
     Returns:
         ``(n,)`` LineStrings in `crs`; what cannot be projected to it is left out.
     """
-    shapes = features.geometry[features["class"] == name]
+    shapes = features.geometry[features["class"].isin(names)]
     lines = shapes[shapely.get_dimensions(shapes.to_numpy()) == 1].to_crs(crs)
     parts = shapely.get_parts(shapely.force_2d(lines.to_numpy()))
     return np.asarray(parts[np.isfinite(shapely.bounds(parts)).all(axis=1) & (shapely.length(parts) > 0)])

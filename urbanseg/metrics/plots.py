@@ -40,20 +40,20 @@ def confusion_table(result: Evaluation) -> pd.DataFrame:
     `share` is of the actual class (its recall on the diagonal), `share_of_predicted` of the
     predicted one (its precision on the diagonal), both 0–1.
     """
-    known = present(result.matrix)
+    known = np.flatnonzero(present(result.matrix)).tolist()
     actual, predicted = (np.maximum(result.matrix.sum(axis=axis), 1) for axis in (1, 0))
+    names = result.classes.names
     return pd.DataFrame(
         [
             {
-                "actual": row.name,
-                "predicted": column.name,
-                "pixels": int(result.matrix[row.id, column.id]),
-                "share": result.matrix[row.id, column.id] / actual[row.id],
-                "share_of_predicted": result.matrix[row.id, column.id] / predicted[column.id],
+                "actual": names[row],
+                "predicted": names[column],
+                "pixels": int(result.matrix[row, column]),
+                "share": result.matrix[row, column] / actual[row],
+                "share_of_predicted": result.matrix[row, column] / predicted[column],
             }
-            for row in result.classes
-            for column in result.classes
-            if known[row.id] and known[column.id]
+            for row in known
+            for column in known
         ]
     )
 
@@ -62,10 +62,10 @@ def class_table(result: Evaluation) -> pd.DataFrame:
     """A row per present class: its scores, the interval of its IoU, and its targets."""
     known = present(result.matrix)
     rows = []
-    for c in result.classes:
-        if not known[c.id]:
+    for i, c in enumerate(result.classes):
+        if not known[i]:
             continue
-        figures = class_figures(result, c.id, c.name)
+        figures = class_figures(result, i, c.name)
         interval = result.intervals[f"classes.{c.name}.iou"]
         target = result.targets.get(c.name)
         rows.append(
@@ -94,12 +94,12 @@ def outline_table(result: Evaluation) -> pd.DataFrame:
                 "color": c.color,
                 "tolerance": name,
                 "tolerance_m": metres,
-                "precision": scores.precision[c.id],
-                "recall": scores.recall[c.id],
-                "f1": scores.f1[c.id],
+                "precision": scores.precision[i],
+                "recall": scores.recall[i],
+                "f1": scores.f1[i],
             }
-            for c in result.classes
-            if not np.isnan(scores.f1[c.id])
+            for i, c in enumerate(result.classes)
+            if not np.isnan(scores.f1[i])
         ]
     return pd.DataFrame(rows)
 
@@ -130,11 +130,11 @@ def precision_recall_table(result: Evaluation) -> pd.DataFrame:
                 "class": c.name,
                 "color": c.color,
                 "confidence": level / CONFIDENCE_SCALE,
-                "precision": precision[c.id, i],
-                "recall": recall[c.id, i],
+                "precision": precision[k, i],
+                "recall": recall[k, i],
             }
-            for c in result.classes
+            for k, c in enumerate(result.classes)
             for i, level in enumerate(CONFIDENCES.tolist())
-            if not np.isnan(precision[c.id, i] + recall[c.id, i])
+            if not np.isnan(precision[k, i] + recall[k, i])
         ]
     )

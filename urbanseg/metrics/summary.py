@@ -127,7 +127,7 @@ def summary(result: Evaluation) -> dict[str, Any]:
                 "ece": figure(calibration.expected_calibration_error(found.confidence)),
                 "mean_confidence": figure(calibration.mean_confidence(found.confidence)),
             },
-            "classes": {c.name: class_figures(result, c.id, c.name) for c in result.classes},
+            "classes": {c.name: class_figures(result, i, c.name) for i, c in enumerate(result.classes)},
             "buildings": buildings(found.buildings),
             "roads": roads(sum(found.roads, RoadScores()), result.figures),
             "delivered": delivered(
@@ -204,7 +204,7 @@ def headline(
         "delivered_building_f1": figure(figures.get("delivered_building_f1", nan)),
         "delivered_road_apls": figure(figures.get("delivered_road_apls", nan)),
         "test_pixels": int(found.pixels.sum()),
-        "absent": [c.name for c in classes if not known[c.id]],
+        "absent": [c.name for c, is_known in zip(classes, known, strict=True) if not is_known],
     }
 
 
@@ -232,7 +232,7 @@ def class_figures(result: Evaluation, index: int, name: str) -> dict[str, Any]:
 
     Args:
         result: all scores of the city.
-        index: id of the class.
+        index: position of the class.
         name: of the class.
 
     Returns:

@@ -103,12 +103,12 @@ def render(report: ImageReport) -> str:
         {
             "name": wording(each.name),
             "color": each.color,
-            "id": each.id,
+            "id": position,
             "area": amount(report.areas[each.name], report.unit),
             "share": report.areas[each.name] / total if total else 0.0,
             "confidence": report.means.get(each.name),
         }
-        for each in report.table
+        for position, each in enumerate(report.table)
     ]
     peak = max(1, int(report.histogram.max(initial=0)))
     pixels = max(1, int(report.histogram.sum()))

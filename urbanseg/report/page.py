@@ -174,6 +174,7 @@ def _city(city: CityReport, params: Params, max_side: int) -> dict[str, Any]:
     full, views = city.views.grid, city.views.shrunk(max_side)
     simulated = provenance.is_simulated(city.item)
     sheet, failures = city.quality.sheet, city.quality.failures
+    places = {pictures.wording(params.class_table)(c.name): i for i, c in enumerate(params.class_table)}
     return {
         "name": city.name,
         "title": city.params.title,
@@ -189,7 +190,8 @@ def _city(city: CityReport, params: Params, max_side: int) -> dict[str, Any]:
         if sheet is None
         else list(zip(failures, map(data_uri, strips(sheet, len(failures))), strict=True)),
         "shrunk": full.shape != views.grid.shape,
-        "road_rows": scores.road_rows(city.metrics["roads"]),
+        "positions": [places.get(name) for name in city.confusion.names],
+        "road_rows": scores.road_rows(city.metrics["roads"]) if params.class_table.of_kind("road") else [],
         "vector_rows": scores.vector_rows(city.metrics),
         "vector_basis": city.metrics.get("delivered", {}).get("basis", {}),
         "images": {name: data_uri(picture) for name, picture in views.pictures.items()},

@@ -94,7 +94,7 @@ def colorize(classes: NDArray[np.uint8], table: ClassTable) -> PalettedImage:
     """
     nothing = len(table)
     lookup = np.full(256, nothing, dtype=np.uint8)
-    lookup[: len(table)] = np.arange(len(table))
+    lookup[table.ids] = np.arange(len(table))
     colors = (*((*c.rgb, 255) for c in table), TRANSPARENT)
     names = (*map(wording(table), table.names), "no data")
     return PalettedImage(lookup[classes], colors, names)

@@ -17,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
+from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
@@ -74,12 +75,15 @@ def points_of(cities: int) -> int:
     return min(POINTS, PAGE_POINTS // max(cities, 1))
 
 
-def read_vectors(files: Iterable[Path], grid: Grid, points: int = POINTS) -> VectorMap | None:
+def read_vectors(
+    files: Iterable[Path], grid: Grid, table: ClassTable, points: int = POINTS
+) -> VectorMap | None:
     """Read the map from the first file that exists; roads are in a GeoPackage alone.
 
     Args:
         files: of the map, the best first.
         grid: of the pictures.
+        table: the classes.
         points: corners that are drawn, at most.
 
     Returns:
@@ -95,12 +99,14 @@ def read_vectors(files: Iterable[Path], grid: Grid, points: int = POINTS) -> Vec
         names = pyogrio.list_layers(path)[:, 0].tolist()
         cover = gpd.read_file(path, layer="land_cover" if "land_cover" in names else names[0], use_arrow=True)
         roads = gpd.read_file(path, layer="road_edges", use_arrow=True) if "road_edges" in names else None
-        return draw(cover, roads, grid, points)
+        return draw(cover, roads, grid, points, table)
     except (DataSourceError, DataLayerError, FeatureError, GeometryError, KeyError, IndexError) as error:
         raise PipelineError(f"{path} is no map ({error}); run the vectorize stage again") from error
 
 
-def draw(cover: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | None, grid: Grid, points: int) -> VectorMap:
+def draw(
+    cover: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | None, grid: Grid, points: int, table: ClassTable
+) -> VectorMap:
     """Pack the map.
 
     Args:
@@ -108,6 +114,7 @@ def draw(cover: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | None, grid: Grid, po
         roads: lines with `width_m`.
         grid: of the pictures.
         points: corners that are drawn, at most.
+        table: the classes; the page knows them by their positions.
     """
     lines, widths, line_px = _lines(roads, grid, int(points * ROAD_SHARE))
     left = points - int(shapely.get_num_coordinates(lines).sum())
@@ -119,7 +126,11 @@ def draw(cover: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | None, grid: Grid, po
     kept = _largest(simple, shapely.area(simple), left)
     rows = cover.iloc[visible[kept]]
     heads = np.column_stack(
-        [rows["class_id"], np.rint(rows["area_m2"]), np.rint(100 * rows["confidence"].fillna(0))]
+        [
+            table.position_lut[rows["class_id"].to_numpy()],
+            np.rint(rows["area_m2"]),
+            np.rint(100 * rows["confidence"].fillna(0)),
+        ]
     )
     return VectorMap(
         polygons=pack([_rings(shape) for shape in simple[kept]], heads.astype(np.int64)),

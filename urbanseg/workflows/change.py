@@ -4,7 +4,7 @@ What counts as a change is a matter of `urbanseg.mapping.change`; here its raste
 polygons are made from files and written to files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,14 +52,17 @@ def compare_maps(
     """
     grid, classes = metric_grid(before / "classes.tif"), list(table)
     target = folder / "change.tif"
-    with opened(before, grid, len(table)) as first, opened(after, grid, len(table)) as second:
+    with opened(before, grid, table.ids) as first, opened(after, grid, table.ids) as second:
         pixels = _write_codes(target, first, second, rules)
     matrix = change.matrix_ha(pixels, grid, table)
     matrix.to_csv(folder / "matrix_ha.csv", float_format="%.4f")
     with raster.reading(target) as codes:
         polygons = change.change_polygons(codes, table)
     pairs = [(a, b) for a, b in np.argwhere(pixels).tolist() if a != b]
-    colors = [(256 * a + b, classes[b].color, f"{classes[a].label} → {classes[b].label}") for a, b in pairs]
+    colors = [
+        (256 * a.id + b.id, b.color, f"{a.label} → {b.label}")
+        for a, b in ((classes[a], classes[b]) for a, b in pairs)
+    ]
     write_text(target.with_suffix(".qml"), paletted_qml(colors))
     styles = style_table({"change": change_qml(table, pairs)})
     geopackage, title = folder / "change.gpkg", f"{before.name} to {after.name}: change"
@@ -88,13 +91,13 @@ def metric_grid(path: Path) -> Grid:
 
 
 @contextmanager
-def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
+def opened(folder: Path, grid: Grid, ids: Sequence[int]) -> Iterator[DatedMap]:
     """Open the map in a folder, warped if it lies on another grid.
 
     Args:
         folder: with classes.tif and, if there is one, confidence.tif.
         grid: that the map is wanted on.
-        count: number of classes.
+        ids: pixel values of the classes, in order.
 
     Yields:
         The map.
@@ -117,7 +120,7 @@ def opened(folder: Path, grid: Grid, count: int) -> Iterator[DatedMap]:
             confidence = stack.enter_context(raster.reading(folder / "confidence.tif"))
             require_confidence(confidence)
             confidence = on_grid(confidence, IGNORE)
-        yield DatedMap(placed, confidence, count)
+        yield DatedMap(placed, confidence, ids)
 
 
 def _write_codes(target: Path, before: DatedMap, after: DatedMap, rules: ChangeParams) -> NDArray[np.int64]:
@@ -125,7 +128,7 @@ def _write_codes(target: Path, before: DatedMap, after: DatedMap, rules: ChangeP
 
     In a first pass over strips patches are measured, in a second the large ones are written.
     """
-    grid, count = before.classes.grid, before.count
+    grid, count = before.classes.grid, len(before.ids)
     laid = list(strips(grid.shape, BLOCK_PX))
 
     def codes_of(strip: Window) -> Codes:
@@ -138,7 +141,7 @@ def _write_codes(target: Path, before: DatedMap, after: DatedMap, rules: ChangeP
         for strip, kept in zip(tqdm(laid, "change", unit="strip"), large, strict=True):
             classes, codes = change.change_codes(before, after, strip, rules)
             codes = change.keep_patches(codes, kept)
-            pixels += change.count_changes(classes, codes, count)
+            pixels += change.count_changes(classes, codes, before.ids)
             writer.write(codes, strip)
         if not pixels.any():
             raise PipelineError(

@@ -47,7 +47,7 @@ class Coarser:
     def classes(self, window: Window) -> NDArray[np.uint8]:
         """The most frequent class of each square, the first of equals; `IGNORE` where most is unknown."""
         pixels = self._squares(self.fine.classes(self._below(window)))
-        values = [*range(len(self.fine.table)), IGNORE]
+        values = [*self.fine.table.ids, IGNORE]
         votes = np.stack([(pixels == value).sum(axis=(1, 3), dtype=np.uint32) for value in values])
         return np.asarray(np.array(values, np.uint8)[votes.argmax(axis=0)])
 

@@ -91,7 +91,7 @@ class OpenMap:
 
     def classes(self, window: Window) -> NDArray[np.uint8]:
         """Class ids, ``(height, width)`` uint8, `IGNORE` where unknown."""
-        return read_classes(self.readers[0], len(self.table), window)
+        return read_classes(self.readers[0], self.table.ids, window)
 
     def confidence(self, window: Window) -> NDArray[np.uint8]:
         """Confidences, 0–254 for 0–1, `IGNORE` where unknown."""
@@ -117,7 +117,7 @@ def open_map(folder: Path, frame: Frame, table: ClassTable) -> Iterator[OpenMap]
     files = folder / "classes.tif", folder / "confidence.tif"
     if frame.is_placed:
         grid = metric_grid(files[0])
-        with opened(folder, grid, len(table)) as found:
+        with opened(folder, grid, table.ids) as found:
             assert found.confidence is not None  # noqa: S101, it was written beside the classes
             yield OpenMap(grid, table, (found.classes, found.confidence))
         return
@@ -144,13 +144,13 @@ def layers_of(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
 
 def _drawn(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
     """The layers in the coordinates of the open map, from the smallest pixels that memory allows."""
-    names, factor = found.table.names, 1
+    kinds, factor = found.table.kinds, 1
     while True:
         coarse = found if factor == 1 else Coarser(found, factor)
         if frame.pixel_m is None:
-            tidy = _in_pixels(tidy_for(UNPLACED_PIXEL_M * factor, names), UNPLACED_PIXEL_M)
+            tidy = _in_pixels(tidy_for(UNPLACED_PIXEL_M * factor, kinds), UNPLACED_PIXEL_M)
         else:
-            tidy = tidy_for(coarse.grid.resolution, names)
+            tidy = tidy_for(coarse.grid.resolution, kinds)
         most = _most_regions(coarse.grid)
         try:
             layers = vector_layers(coarse.classes, coarse.confidence, coarse.grid, found.table, tidy, most)
@@ -226,7 +226,7 @@ def figures_of(found: OpenMap, frame: Frame) -> Figures:
         classes, confidence = found.classes(strip), found.confidence(strip)
         known = classes != IGNORE
         unknown += int((~known).sum())
-        both = classes[known].astype(np.int64) * counts.shape[1] + confidence[known]
+        both = found.table.position_lut[classes[known]].astype(np.int64) * counts.shape[1] + confidence[known]
         counts += np.bincount(both, minlength=counts.size).reshape(counts.shape)
     pixel = 1.0 if frame.pixel_m is None else abs(found.grid.transform.determinant) / HECTARE_M2
     values = np.arange(IGNORE)

@@ -172,7 +172,9 @@ def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         judged = require_familiar(
             opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
         )
-        strips = predict_scene(opened, opened.bands, model.predict, model.spec.classes, model.options)
+        strips = predict_scene(
+            opened, opened.bands, model.predict, model.spec.classes, model.options, rest=model.table.rest
+        )
         outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
         shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
         return _Predicted(frame, opened.name, opened.report, judged, shown)

@@ -27,4 +27,5 @@ def test_tiles_reach_across_blocks_unless_those_lie_apart(height, width, overlap
 
 def test_the_histogram_counts_each_class_and_no_ignored_pixel():
     labels = np.array([[0, 2, 2], [IGNORE, 5, IGNORE]], np.uint8)
-    assert tiles.histogram(labels, 6).tolist() == [1, 0, 2, 0, 0, 1]
+    assert tiles.histogram(labels, range(6)).tolist() == [1, 0, 2, 0, 0, 1]
+    assert tiles.histogram(labels, [2, 5]).tolist() == [2, 1]

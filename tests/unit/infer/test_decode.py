@@ -47,6 +47,15 @@ def test_no_class_is_answered_below_the_confidence_it_needs(seed, least):
         )
 
 
+@pytest.mark.parametrize("rest", [0, 2, None])
+def test_where_no_class_is_sure_enough_the_rest_is_answered_or_nothing(rest):
+    given_scores = np.array([[[0.1, 0.1]], [[0.6, 0.2]], [[0.1, 0.3]], [[0.2, 0.4]]], np.float32)
+    layers = Decoder((0.0, 0.5, 0.5, 0.5) if rest == 0 else (0.5,) * 4, rest=rest)(given_scores)
+    assert layers["classes"].tolist() == [[1, 255 if rest is None else rest]]
+    expected = 255 if rest is None else round(254 * [0.1, 0.2, 0.3, 0.4][rest])
+    assert layers["confidence"].tolist() == [[round(254 * 0.6), expected]]
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))
 def test_the_strongest_claim_is_the_first_of_the_greatest(seed, classes):
     claims = np.random.default_rng(seed).integers(0, 4, (classes, 9, 5)).astype(np.float32)  # many ties
@@ -63,13 +72,14 @@ def test_without_any_score_all_is_zero():
 def test_names_of_classes_become_numbers():
     assert min_confidence_by_class({"road": 0.6}, NAMES) == (0, 0, 0.6, 0)
     assert min_confidence_by_class({}, NAMES) == ()
-    assert kept_classes(["water"], NAMES).tolist() == [True, False, False, True]
-    assert kept_classes(None, NAMES) is None
+    assert kept_classes(["water"], NAMES, 0).tolist() == [True, False, False, True]
+    assert kept_classes(["water"], NAMES, None).tolist() == [False, False, False, True]
+    assert kept_classes(None, NAMES, 0) is None
 
 
 @pytest.mark.parametrize(
     ("call", "key"), [(lambda: min_confidence_by_class({"rail": 0.5}, NAMES), "predict.min_confidence"),
-                      (lambda: kept_classes(["rail"], NAMES), "predict.classes")]
+                      (lambda: kept_classes(["rail"], NAMES, 0), "predict.classes")]
 )  # fmt: skip
 def test_a_class_that_the_model_does_not_know_is_refused(call, key):
     with pytest.raises(PipelineError, match=f"{key} names rail, but the model knows other, building"):

@@ -3,7 +3,6 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from tests.unit.learn.recipes import recipe
 from urbanseg.learn.assembly import assemble, learnt_classes, one_against_rest
@@ -28,10 +27,10 @@ def table():
     )
 
 
-def assembled(table, **changes):
+def assembled(table, ids=None, **changes):
     params = recipe(**changes)
     spec = Spec(["B02"], [0.0], [1.0], learnt_classes(CLASSES, params.only_class), "Unet", "resnet18")
-    return assemble(table, CLASSES, {}, spec, params, tile_size=8, seed=7)
+    return assemble(table, CLASSES, {}, spec, params, tile_size=8, seed=7, ids=ids)
 
 
 def test_tiles_go_to_their_splits_with_their_counts(table):
@@ -67,9 +66,11 @@ def test_only_the_class_and_the_unknown_keep_their_meaning():
     assert relabel[[0, 2, 3, 4, 255]].tolist() == [0, 0, 1, 0, 255]
 
 
-def test_the_rest_is_no_class_to_be_learnt_alone():
-    with pytest.raises(ValidationError, match="other is what the rest is called"):
-        recipe(only_class="other")
+def test_labels_of_other_values_than_positions_are_read_by_their_values(table):
+    values = [10, 20, 95, 255]
+    assert assembled(table, ids=values[:3]).relabel[values].tolist() == [0, 1, 2, 255]
+    binary = assembled(table, ids=values[:3], only_class="water")
+    assert binary.relabel[values].tolist() == [0, 0, 1, 255]
 
 
 def test_the_log_says_what_balance_does_to_the_classes(table, caplog):

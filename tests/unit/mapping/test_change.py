@@ -96,7 +96,7 @@ def test_a_lake_that_grows_is_found_with_its_codes_and_its_area(land):
     after[20:30, 40:46] = 4
     codes = filter_changes(land, after, sure(land), 1, 20)
     assert (codes == 3 * 256 + 4).sum() == 60
-    matrix = count_changes(land, codes, 6)
+    matrix = count_changes(land, codes, range(6))
     assert matrix[3, 4] == 60
     assert matrix.sum() == land.size - 25
     assert matrix.sum(axis=0)[4] == 260
@@ -140,7 +140,7 @@ def test_codes_do_not_depend_on_the_windows(tmp_path_factory, seed, side, shift)
         raster.reading(folder / "a/classes.tif") as a,
         raster.reading(folder / "b/classes.tif") as b,
     ):
-        before, after = DatedMap(a, None, 3), DatedMap(b, None, 3)
+        before, after = DatedMap(a, None, range(3)), DatedMap(b, None, range(3))
         whole = wide_changes(*maps, sure(maps[0]), shift)
         for strip in strips(a.grid.shape, side):
             for window in (strip, Window(strip.row, 7, strip.height, 31)):

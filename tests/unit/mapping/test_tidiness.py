@@ -4,7 +4,7 @@ import yaml
 from tests.conftest import ROOT
 from urbanseg.config.params import load
 from urbanseg.config.vectorize import VectorizeParams
-from urbanseg.mapping.tidiness import chosen_for, tidy_for
+from urbanseg.mapping.tidiness import BY_NAME, chosen_for, tidy_for
 
 LIMITS = ("min_area_m2.building", "min_area_m2.road", "min_hole_m2", "simplify_m")
 DISTANCES = ("roads.min_spur_m", "roads.snap_m", "roads.max_gap_m", "roads.min_length_m")
@@ -47,10 +47,16 @@ def test_buildings_are_squared_where_pixels_are_one_metre_at_most(pixel_m, squar
     assert tidy_for(pixel_m).square == (["building"] if squares else [])
 
 
-def test_classes_of_another_name_have_a_limit_and_those_that_are_missing_are_not_named():
-    tidy = tidy_for(0.5, ["other", "railway", "water"])
+def test_classes_of_no_kind_have_a_limit_and_kinds_that_are_missing_are_not_named():
+    tidy = tidy_for(0.5, {"other": "other", "railway": "none", "water": "water"})
     assert tidy.min_area_m2 == {"other": 100, "railway": 100, "water": 50}
     assert (tidy.smooth, tidy.square) == (["water"], [])
+
+
+def test_a_class_is_tidied_by_its_kind_whatever_its_name():
+    tidy = tidy_for(0.5, {"lake": "water", "roof": "building", "shed": "building", "water": "none"})
+    assert tidy.min_area_m2 == {"lake": 50, "roof": 12, "shed": 12, "water": 100}
+    assert (tidy.smooth, tidy.square) == (["lake"], ["roof", "shed"])
 
 
 @pytest.mark.parametrize("pixel_m", [0, -1, float("nan")])
@@ -61,7 +67,7 @@ def test_a_pixel_has_a_size(pixel_m):
 
 def test_what_is_said_goes_before_what_suits():
     said = section(min_area_m2=7, square=[], simplify_m=0, roads={"snap_m": 3})
-    tidy = chosen_for(said, 0.5, NAMES)
+    tidy = chosen_for(said, 0.5, BY_NAME)
     assert (tidy.min_area_m2, tidy.square, tidy.simplify_m, tidy.roads.snap_m) == (7, [], 0, 3)
     suits = tidy_for(0.5)
     assert (tidy.min_hole_m2, tidy.smooth, tidy.roads.max_gap_m) == (
@@ -72,11 +78,11 @@ def test_what_is_said_goes_before_what_suits():
 
 
 def test_what_is_not_said_is_chosen_by_the_pixel():
-    assert chosen_for(section(), 3, NAMES) == tidy_for(3)
+    assert chosen_for(section(), 3, BY_NAME) == tidy_for(3)
 
 
 def test_the_project_leaves_all_to_the_pixel():
     params = load(ROOT / "params.yaml")
-    assert chosen_for(params.vectorize, 10, list(params.classes)) == tidy_for(10)
+    assert chosen_for(params.vectorize, 10, params.class_table.kinds) == tidy_for(10)
     for path in (ROOT / "params").glob("*.yaml"):
         assert "vectorize" not in yaml.safe_load(path.read_text()), path

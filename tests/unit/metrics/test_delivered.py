@@ -11,10 +11,12 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pyproj import CRS
 
 from stages import evaluate
+from tests.conftest import ROOT
 from tests.unit.metrics.conftest import write_vectors
 from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLabels
+from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, blocks
 from urbanseg.metrics.counting import Files
@@ -23,6 +25,8 @@ from urbanseg.metrics.delivered_buildings import BUILDING_COUNTS
 from urbanseg.metrics.delivered_reference import Reference, extent, no_reference, reference_from
 from urbanseg.metrics.road_counts import NETWORK_COUNTS
 
+TABLE = load(ROOT / "params.yaml").class_table
+TABLE = load(ROOT / "params.yaml").class_table
 RASTER = RasterLabels(source="raster", path="labels.tif", remap={1: "building"})
 
 
@@ -34,7 +38,7 @@ def scores(city: str, monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 def reference(city: str, grid: Grid) -> Reference:
-    return reference_from(osm.load_features(paths.osm(city)), grid.crs, "some file")
+    return reference_from(osm.load_features(paths.osm(city)), grid.crs, "some file", TABLE)
 
 
 @pytest.fixture
@@ -119,7 +123,7 @@ def test_beyond_the_extent_of_the_extract_nothing_counts(score, grid, delivered_
     )
     features.attrs["extent"] = [west, south, (west + east) / 2, north]
     half, whole = (
-        totals(score(held_against=each)) for each in (reference_from(features, grid.crs, ""), None)
+        totals(score(held_against=each)) for each in (reference_from(features, grid.crs, "", TABLE), None)
     )
     for name in ("reference", "delivered", "reference_m", "predicted_m"):
         # the test split begins at a third of the width
@@ -149,7 +153,7 @@ def test_without_a_reference_the_parts_are_null_and_it_is_said_why(scored):
 @pytest.mark.parametrize(("name", "part"), [("road", "roads"), ("building", "buildings")])
 def test_one_part_may_have_a_reference_and_the_other_none(score, delivered_city, grid, name, part):
     features = osm.load_features(paths.osm(delivered_city))
-    found = score(held_against=reference_from(features[features["class"] == name], grid.crs, "a file"))
+    found = score(held_against=reference_from(features[features["class"] == name], grid.crs, "a file", TABLE))
     assert [key for key in ("roads", "buildings") if getattr(found, key) is not None] == [part]
     assert [key for key, said in found.basis.items() if not said.startswith("none: ")] == [part]
 

@@ -160,7 +160,7 @@ def test_parts_within_an_outline_are_no_buildings_but_a_house_in_a_courtyard_is(
     }  # fmt: skip
     rows = [(name, shape) for name, each in shapes.items() for shape in each]
     frame = gpd.GeoDataFrame(rows, columns=["class", "geometry"], crs=UTM)
-    found = footprints(frame, "building", UTM)
+    found = footprints(frame, ["building"], UTM)
     assert shapely.is_valid(found).all()
     assert sorted(shapely.area(found).tolist()) == [25, 25, 100, 100, 100, 3200]
-    assert len(footprints(frame[:0], "building", UTM)) == 0
+    assert len(footprints(frame[:0], ["building"], UTM)) == 0

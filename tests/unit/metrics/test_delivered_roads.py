@@ -104,7 +104,7 @@ def test_centre_lines_are_the_lines_of_the_class_piece_by_piece():
     }  # fmt: skip
     rows = [(name, json.dumps({}), shape) for name, each in shapes.items() for shape in each]
     frame = gpd.GeoDataFrame(rows, columns=["class", "tags", "geometry"], crs=4326)
-    found = centre_lines(frame, "road", frame.estimate_utm_crs())
+    found = centre_lines(frame, ["road"], frame.estimate_utm_crs())
     assert [len(line.coords) for line in found] == [2, 2, 3]
     assert shapely.length(found[0]) == pytest.approx(735, abs=1)
-    assert len(centre_lines(frame[:0], "road", frame.estimate_utm_crs())) == 0
+    assert len(centre_lines(frame[:0], ["road"], frame.estimate_utm_crs())) == 0

@@ -28,4 +28,5 @@ def run(asked: Namespace) -> None:
             "this takes the folder of the merged model, and the folders of at least two models"
         )
     with output_folder(asked.folder, overwrite=asked.overwrite) as made:
-        segmenter.merge(made, asked.members, list(params.classes))
+        names = params.class_table.names
+        segmenter.merge(made, asked.members, sorted(names, key=lambda name: name != params.class_table.rest))

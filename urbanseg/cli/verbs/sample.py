@@ -41,7 +41,7 @@ def run(asked: Namespace) -> None:
         raster.require_same_grid(paths.prediction(city), grid, paths.split(city), split.grid)
 
         def classes(strip: Window) -> NDArray[np.uint8]:
-            mapped = read_classes(prediction, len(table), strip)
+            mapped = table.position_lut[read_classes(prediction, table.ids, strip)]
             if settings.area == "test":
                 mapped[split.read_band(strip) != SPLITS.index("test")] = IGNORE
             return mapped
@@ -51,7 +51,7 @@ def run(asked: Namespace) -> None:
             list(strips(grid.shape, BLOCK_PX)),
             len(table),
             points=settings.points,
-            least=settings.min_points,
+            least=settings.of_each(len(table)),
             seed=params.seed,
         )
     if not sample.population.any():
@@ -61,7 +61,7 @@ def run(asked: Namespace) -> None:
     height_m, width_m = grid.pixel_m
     area_ha = sample.population.astype(np.float64) * (height_m * width_m / HECTARE_M2)
     pixels = np.stack([sample.rows, sample.cols], axis=1)
-    write_checkpoints(asked.file, pixels, sample.mapped, area_ha, grid, table)
+    write_checkpoints(asked.file, pixels, np.array(table.ids)[sample.mapped], area_ha, grid, table)
     logging.getLogger(__name__).info(
         "%s: %d points; open %s in QGIS and fill in the reference class", city, len(pixels), asked.file
     )
