@@ -64,7 +64,7 @@ def parameters(classes: dict[str, Any]) -> dict[str, Any]:
             "labels": {
                 "source": "masks",
                 "masks": "pictures/{number}_mask.png",
-                "remap": {value: name for value, name in enumerate(classes, start=1)},
+                "remap": dict(enumerate(classes, start=1)),
             },
         }
     }

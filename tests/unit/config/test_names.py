@@ -11,11 +11,11 @@ import yaml
 from tests.conftest import ROOT
 from tests.unit.test_dependencies import STAGES
 from urbanseg import paths
+from urbanseg.classes import REST
 from urbanseg.cli.main import VERBS
 from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.config.names import RESERVED, check_name, check_title
 from urbanseg.config.params import Params, load, validated
-from urbanseg.config.train import REST
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS
 
