@@ -177,7 +177,7 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, t
     ):
         subprocess.run([python.with_name("urbanseg"), *words], cwd=tmp_path, env={}, check=True)
     assert (tmp_path / "out/classes.tif").is_file()
-    assert (tmp_path / "map/map.gpkg").is_file()
+    assert (tmp_path / "out/map.gpkg").is_file()
 
 
 def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path):
