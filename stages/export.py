@@ -9,23 +9,21 @@ from numpy.typing import NDArray
 
 from stages._cli import stage
 from urbanseg import paths
-from urbanseg.classes import IGNORE, position_lut
+from urbanseg.classes import position_lut
 from urbanseg.config.params import Params
 from urbanseg.dataset.samples import read_spread
 from urbanseg.infer.backends import digest
 from urbanseg.io import files, tables
 from urbanseg.model import domain
-from urbanseg.model.spec import read_spec
 
 Samples = list[tuple[NDArray[Any], NDArray[np.uint8]]]
 """Tiles: pixels and labels of each."""
 
-STATISTICS_PIXELS = 1 << 22
-"""Of training tiles, by which images are judged later."""
-
 
 @stage(writes=paths.EXPORT)
 def main(params: Params) -> None:
+    from urbanseg.workflows.training_statistics import training_statistics  # noqa: PLC0415, PyTorch takes seconds
+
     read = partial(
         read_spread,
         tables.read(paths.DATASET),
@@ -33,12 +31,15 @@ def main(params: Params) -> None:
         scene_of=paths.scene,
         labels_of=paths.labels,
     )
-    spec = read_spec(paths.MODEL)
     with files.atomic(paths.EXPORT, paths.EXPORT_PATTERNS) as folder:
         folder.mkdir()
-        training = read("train", max(8, STATISTICS_PIXELS // params.tiles.size**2))
-        known = domain.statistics(
-            (tile for pixels, labels in training for tile in domain.tiles(pixels, labels != IGNORE)), spec
+        known = training_statistics(
+            paths.MODEL,
+            tables.read(paths.DATASET),
+            params.tiles.size,
+            threads=params.predict.threads,
+            scene_of=paths.scene,
+            labels_of=paths.labels,
         )
         if known:
             domain.write(folder, {"segmenter_sha256": digest(paths.MODEL)} | known)

@@ -35,6 +35,9 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 ADDED = "models.json"
 """In the user's folder: what was added, from where, and its digest."""
 
+COLOURS = "uint8"
+"""Of `spec.UNITS`: colours of 8 bits."""
+
 FAR = 2.0
 """An image is resampled to pixels at most this many times larger or smaller, if no model fits better."""
 
@@ -125,12 +128,14 @@ def named(name: str) -> Entry:
     raise PipelineError(f"there is no model {name}; {hint}; a folder can be named, too")
 
 
-def choose(bands: Sequence[str], pixel_m: float | None) -> Entry:
-    """The model that fits an image best: of its bands, the most; of its pixels, the nearest size.
+def choose(bands: Sequence[str], pixel_m: float | None, *, is_8bit: bool | None = None) -> Entry:
+    """The model that fits an image best: its numbers, the size of its pixels, the most of its bands.
 
     Args:
         bands: common names (`images.common_name`) of the image's bands.
         pixel_m: side of its pixels in metres, None if unknown.
+        is_8bit: whether its numbers are colours of 8 bits, which a model of reflectance gets only if none
+            else fits, and the other way round; None if that is unknown.
 
     Returns:
         The newest version of that model.
@@ -159,8 +164,19 @@ def choose(bands: Sequence[str], pixel_m: float | None) -> Entry:
         )
     return min(
         fitting,
-        key=lambda e: (0 if pixel_m is None else _times_off(e, pixel_m), -len(e.about.bands), e.about.name),
+        key=lambda e: (
+            _is_of_other_numbers(e, is_8bit),
+            0 if pixel_m is None else _times_off(e, pixel_m),
+            -len(e.about.bands),
+            e.about.name,
+        ),
     )
+
+
+def _is_of_other_numbers(entry: Entry, is_8bit: bool | None) -> bool:
+    """Whether a model was trained on reflectance and the image is 8 bit colours, or the other way round."""
+    units = read_spec(entry.folder).units
+    return None not in {is_8bit, units} and (units == COLOURS) != is_8bit
 
 
 def _times_off(entry: Entry, pixel_m: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from urbanseg.errors import PipelineError
 from urbanseg.infer import outputs
-from urbanseg.infer.familiarity import require_familiar
+from urbanseg.infer.familiarity import Ground, require_familiar, require_familiar_ground
 from urbanseg.infer.scene import predict_scene
 from urbanseg.io import files, georeference, raster
 from urbanseg.io.output_folder import output_folder
@@ -172,10 +172,16 @@ def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         judged = require_familiar(
             opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
         )
-        strips = predict_scene(
-            opened, opened.bands, model.predict, model.spec.classes, model.options, rest=model.table.rest
+        ground = Ground(opened.grid.shape)
+        strips = ground.watched(
+            predict_scene(
+                opened, opened.bands, model.predict, model.spec.classes, model.options, rest=model.table.rest
+            )
         )
         outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
+        judged = require_familiar_ground(
+            judged, ground, opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
+        )
         shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
         return _Predicted(frame, opened.name, opened.report, judged, shown)
 

@@ -70,16 +70,21 @@ class Models:
         Raises:
             PipelineError: if none fits, with what each needs; if the image cannot be opened.
         """
-        return self._named or self._choose(source.label, *_described(source, wishes))
+        if self._named:
+            return self._named
+        bands, pixel_m, is_8bit = _described(source, wishes)
+        return self._choose(source.label, bands, pixel_m, is_8bit=is_8bit)
 
     def for_bands(self, name: str, bands: Sequence[str], pixel_m: float) -> RunningModel:
         """The model for an image that is not here yet; see `registry.choose`."""
-        return self._named or self._choose(name, bands, pixel_m)
+        return self._named or self._choose(name, bands, pixel_m, is_8bit=False)
 
-    def _choose(self, image: str, bands: Sequence[str], pixel_m: float | None) -> RunningModel:
+    def _choose(
+        self, image: str, bands: Sequence[str], pixel_m: float | None, *, is_8bit: bool | None
+    ) -> RunningModel:
         own = f"{PROJECT} for {paths.MODEL}" if paths.MODEL.is_dir() else ""
         try:
-            about = registry.choose(bands, pixel_m).about
+            about = registry.choose(bands, pixel_m, is_8bit=is_8bit).about
         except PipelineError as error:
             hint = f"; --model {PROJECT} takes the one of this project" if own else ""
             raise PipelineError(f"{image}: {error}{hint}") from None
@@ -94,8 +99,11 @@ class Models:
         return self._chosen[name]
 
 
-def _described(source: Source, wishes: Wishes) -> tuple[list[str], float | None]:
-    """Common names of the bands of an image, and the side of its pixels in metres, None if unknown."""
+def _described(source: Source, wishes: Wishes) -> tuple[list[str], float | None, bool | None]:
+    """Common names of the bands of an image, the side of its pixels in metres, whether it has 8 bit colours.
+
+    The latter two are None if unknown: `--scale` and scales in the metadata make any units of 8 bits.
+    """
     named = parse_bands(wishes.bands) if wishes.bands else None
     with ExitStack() as stack:
         images = [stack.enter_context(_opened(path)) for path in source.files]
@@ -106,7 +114,10 @@ def _described(source: Source, wishes: Wishes) -> tuple[list[str], float | None]
         pixel = wishes.pixel_m
         if georeference.is_placed(images[0].dataset):
             pixel = min(math.sqrt(math.prod(image.grid.pixel_m)) for image in images)
-    return [name for name in found if name not in {"alpha", "scl"}], pixel
+        is_8bit: bool | None = all(dtype == "uint8" for image in images for dtype in image.info.dtypes)
+        if wishes.scale is not None or any(set(image.dataset.scales) != {1.0} for image in images):
+            is_8bit = None
+    return [name for name in found if name not in {"alpha", "scl"}], pixel, is_8bit
 
 
 def _needs() -> str:

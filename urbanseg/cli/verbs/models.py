@@ -100,23 +100,28 @@ def _pack(asked: Namespace) -> None:
     from urbanseg.config.params import load
     from urbanseg.dataset.samples import read_spread
     from urbanseg.errors import missing_package
-    from urbanseg.infer import backends
+    from urbanseg.infer import appearance, backends
     from urbanseg.io import tables
     from urbanseg.model.spec import read_spec
 
     try:
         from urbanseg.workflows.pack_model import pack, read_fields
+        from urbanseg.workflows.training_statistics import training_statistics
     except ModuleNotFoundError as error:
         raise missing_package(error, "train") from error
     fields, params = read_fields(asked.card), load(paths.PARAMS)
-    tiles = read_spread(
-        tables.read(paths.DATASET),
-        "val",
-        CHECK_TILES,
-        params.tiles.size,
-        scene_of=paths.scene,
-        labels_of=paths.labels,
-    )
+    table, size = tables.read(paths.DATASET), params.tiles.size
+    tiles = read_spread(table, "val", CHECK_TILES, size, scene_of=paths.scene, labels_of=paths.labels)
+    known = backends.statistics(asked.model, paths.EXPORT, read_spec(asked.model))
+    if known is None or appearance.KEY not in known:  # exported before there were any
+        known = training_statistics(
+            asked.model,
+            table,
+            size,
+            threads=params.predict.threads,
+            scene_of=paths.scene,
+            labels_of=paths.labels,
+        )
     print(
         pack(
             asked.model,
@@ -125,7 +130,7 @@ def _pack(asked: Namespace) -> None:
             asked.version,
             fields,
             check=[pixels for pixels, _ in tiles],
-            known=backends.statistics(asked.model, paths.EXPORT, read_spec(asked.model)),
+            known=known,
             windows=params.predict,
             most_bytes=round(asked.most_mb * 1e6),
         )

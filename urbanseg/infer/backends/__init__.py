@@ -15,6 +15,7 @@ import numpy as np
 
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError, missing_package
+from urbanseg.infer import appearance
 from urbanseg.infer.stitching import Predictor
 from urbanseg.infer.tta import in_columns
 from urbanseg.io import files
@@ -116,9 +117,13 @@ def statistics(model: Path, exported: Path, spec: Spec) -> dict[str, Any] | None
     Raises:
         PipelineError: if the statistics are damaged.
     """
-    if (model / domain.FILE).is_file():
-        return domain.read(model, spec)
-    return domain.read(exported, spec) if _origin(exported) == digest(model) else None
+    folder = model if (model / domain.FILE).is_file() else exported
+    if folder is exported and _origin(exported) != digest(model):
+        return None
+    known = domain.read(folder, spec)
+    if known is not None:
+        appearance.read(known, spec, str(folder / domain.FILE))
+    return known
 
 
 def _origin(exported: Path) -> str | None:

@@ -29,6 +29,13 @@ BAND = (
     r"(?:SR_)?B\d{1,2}A?|Band[ _-]?\d{1,2}|coastal|blue|green|red|nir\d{0,2}|rededge\d*|swir\d{0,2}|"
     r"QA_PIXEL|SCL|Fmask|udm2"
 )
+ARCHIVES = {
+    b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "rar", b"\x1f\x8b": "gzip", b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+}  # fmt: skip
+"""How files begin that hold other files (the magic numbers of ``file``)."""
+TAR = slice(257, 262), b"ustar"
+
 NAME = re.compile(
     rf"(?P<before>(?:.*?[_.\- ])?)(?P<band>{BAND})(?P<after>(?:[_.\-](?:\d{{2,3}}m|clip))*)", re.IGNORECASE
 )
@@ -108,6 +115,7 @@ def _source(key: tuple[str, ...], group: list[Path], masks: Sequence[Path]) -> S
 
 def _expanded(source: Path) -> list[Path]:
     if address(source) or not source.is_dir():
+        _require_unpacked(source)
         return [source]
     inside = sorted(source.rglob("IMG_DATA/**/*.jp2") if source.suffix == ".SAFE" else source.iterdir())
     found = [file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file()]
@@ -118,6 +126,23 @@ def _expanded(source: Path) -> list[Path]:
             f"{source} holds no image ({', '.join(SUFFIXES)}); name another folder, or the files themselves"
         )
     return found
+
+
+def _require_unpacked(source: Path) -> None:
+    """Refuse an archive, by how it begins and not by its name.
+
+    Raises:
+        PipelineError: saying what kind of archive it is.
+    """
+    if address(source) or not source.is_file():
+        return  # what is wrong with it, is said where it is opened
+    with source.open("rb") as file:
+        head = file.read(TAR[0].stop)
+    kind = next((kind for start, kind in ARCHIVES.items() if head.startswith(start)), None)
+    if kind or head[TAR[0]] == TAR[1]:
+        raise PipelineError(
+            f"{source} is an archive ({kind or 'tar'}), not an image; unpack it, and name the image in it"
+        )
 
 
 def _folder(file: Path) -> Path:
