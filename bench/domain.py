@@ -1,12 +1,12 @@
 """How far images are from what a model knows, and how often it warns of what it should know.
 
-``python -m bench.domain MODEL PROJECT [--role holdout] [--images FILE …] [--without-whole]``
+``python -m bench.domain MODEL PROJECT [--role holdout] [--quarters] [--images FILE …]``
 
-MODEL is a packed model or the folder of a segmenter, PROJECT a folder in which tiles, scenes and labels lie (such as a
-working copy of ``ci.models``). A model without statistics of its classes' appearance gets them from the tiles
-of PROJECT. Each scene of the role is judged as ``urbanseg map`` judges it, and so are its four quarters; the
-share of those that are warned of is the rate of false alarms, if the scenes are of the kind that the model is
-for. Then the images: they should be warned of. The last line is one JSON object.
+MODEL is a packed model or the folder of a segmenter, PROJECT a folder in which tiles, scenes and labels lie
+(such as a working copy of ``ci.models``). A model without statistics of its classes' appearance gets them
+from the tiles of PROJECT. Each scene of the role is judged as ``urbanseg map`` judges it, and so are its four
+quarters if that is asked for; the share that is warned of is the rate of false alarms, if the scenes are of
+the kind that the model is for. Then the images, whatever they are. The last line is one JSON object.
 """
 
 import argparse
@@ -77,8 +77,8 @@ def judged(
     )
 
 
-def scenes(project: Path, role: str, spec: Spec) -> Iterator[tuple[str, Scene, list[int]]]:
-    """The scenes of a role that are there and their quarters, each with the numbers of the model's bands."""
+def scenes(project: Path, role: str, spec: Spec, *, quarters: bool) -> Iterator[tuple[str, Scene, list[int]]]:
+    """The scenes of a role that are there, and their quarters, each with the numbers of the model's bands."""
     for city, about in load(project / "params.yaml").cities.items():
         path = project / "data/scene" / city / "scene.tif"
         if about.role != role or not path.exists():
@@ -87,7 +87,8 @@ def scenes(project: Path, role: str, spec: Spec) -> Iterator[tuple[str, Scene, l
             bands = select_bands(scene.info.descriptions, spec, str(path))
             yield city, scene, bands
             height, width = scene.grid.height // 2, scene.grid.width // 2
-            for number, (row, col) in enumerate([(0, 0), (0, width), (height, 0), (height, width)]):
+            corners = [(0, 0), (0, width), (height, 0), (height, width)] if quarters else []
+            for number, (row, col) in enumerate(corners):
                 yield f"{city}, quarter {number}", Part(scene, Window(row, col, height, width)), bands
 
 
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("project", type=Path)
     parser.add_argument("--role", default="holdout", choices=["holdout", "train"])
+    parser.add_argument("--quarters", action="store_true")
     parser.add_argument("--images", type=Path, nargs="*", default=[])
     asked = parser.parse_args()
     running = load_model(asked.model, "onnx" if backends.is_exported(asked.model) else None)
@@ -140,7 +142,7 @@ def main() -> None:
     print("edges:", edges, flush=True)
     found = {
         name: row(name, judged(scene, bands, model, known))
-        for name, scene, bands in scenes(asked.project, asked.role, running.spec)
+        for name, scene, bands in scenes(asked.project, asked.role, running.spec, quarters=asked.quarters)
     }
     report: dict[str, Any] = {"edges": edges}
     for kind, scores in (

@@ -134,5 +134,11 @@ def quoted_number(error: BaseException) -> int | None:
     return next((number for number in QUOTED if os.strerror(number) in said), None)
 
 
+LOCK = re.compile(r"\.([^/]+)\.part\.lock$")
+"""What a file is called that `io.locks` locks instead of an output."""
+
+
 def _shown(name: object) -> str:
-    return "" if name is None else os.fsdecode(name) if isinstance(name, str | bytes | Path) else str(name)
+    """A name of a file in a message: the output, where its lock is meant."""
+    text = "" if name is None else os.fsdecode(name) if isinstance(name, str | bytes | Path) else str(name)
+    return LOCK.sub(r"\1", text)

@@ -58,6 +58,7 @@ def test_every_number_of_the_system_is_a_sentence_that_names_the_file(number: in
         (RuntimeError("No space left on device (os error 28)"), "the disk is full; free some space ("),
         (OSError("cannot identify\nimage file"), "a file cannot be read or written: cannot identify image"),
         (OSError(errno.EXDEV, "x", "a", None, "b"), "b: its folder is a mount"),
+        (OSError(errno.EACCES, "x", "/a/.out.part.lock"), "/a/out: "),
         (OSError(errno.EMFILE, "x"), "a file: too many files are open at once; raise the limit"),
     ],
 )  # fmt: skip

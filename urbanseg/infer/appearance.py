@@ -37,14 +37,14 @@ TOLERANCE = {
 """What each kind of number may be off beyond the training's spread: standard deviations, or logarithms."""
 
 WORDS = {
-    "contrast": ("more even", "more varied"),
-    "detail": ("less detailed", "more detailed"),
-    "fine": ("rougher from pixel to pixel", "smoother from pixel to pixel"),
-    "coarse": ("of smaller structures", "of larger structures"),
-    "spikes": ("with fewer small bright or dark spots", "with more small bright or dark spots"),
-    "joint": ("of bands that vary less together", "of bands that vary more together"),
+    "contrast": ("is more even", "is more varied"),
+    "detail": ("has less detail", "has more detail"),
+    "fine": ("is rougher from pixel to pixel", "is smoother from pixel to pixel"),
+    "coarse": ("has smaller structures", "has larger structures"),
+    "spikes": ("has fewer small spots", "has more small spots"),
+    "joint": ("varies less together in all bands", "varies more together in all bands"),
 }
-"""Comparatives for a lower and a higher number of each kind."""
+"""What is said of a lower and of a higher number of each kind."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,8 @@ def score(numbers: NDArray[np.float64], known: Known, *, apart: int) -> float:
     """
     points, plain = numbers @ known.white, known.tiles @ known.white
     found = float(np.median([nearest(point, plain) for point in points]))
-    return found / (known.edge + (known.single - known.edge) / np.sqrt(max(1, min(apart, len(numbers)))))
+    count = max(1, min(apart, len(numbers)))
+    return float(found / (known.edge + (known.single - known.edge) / np.sqrt(count)))
 
 
 def reasons(numbers: NDArray[np.float64], known: Known, spec: Spec, most: int = 2) -> list[str]:
@@ -167,7 +168,7 @@ def reasons(numbers: NDArray[np.float64], known: Known, spec: Spec, most: int = 
         most: how many kinds of numbers are named.
 
     Returns:
-        Comparatives such as ``darker in red and blue``, the strongest first.
+        Such as ``is darker in red and blue``, the strongest first.
     """
     typical = np.median(numbers, axis=0)
     away = (((known.tiles - typical) @ known.white) ** 2).mean(axis=1)
@@ -181,7 +182,7 @@ def reasons(numbers: NDArray[np.float64], known: Known, spec: Spec, most: int = 
 
 
 def _words(kind: str, off: NDArray[np.float64], labels: Sequence[tuple[str, str]]) -> str:
-    """A comparative for a kind of number, with the bands in which its strongest deviation is shared."""
+    """A comparison for a kind of number, with the bands in which its strongest deviation is shared."""
     own = [index for index, (each, _) in enumerate(labels) if each == kind]
     worst = max(own, key=lambda index: abs(off[index]))
     higher = bool(off[worst] > 0)
@@ -189,7 +190,7 @@ def _words(kind: str, off: NDArray[np.float64], labels: Sequence[tuple[str, str]
         return WORDS[kind][higher]
     alike = [labels[index][1] for index in own if off[index] * np.sign(off[worst]) > abs(off[worst]) / 2]
     bands = " and ".join([", ".join(alike[:-1]), alike[-1]] if len(alike) > 1 else alike)
-    return f"{'brighter' if higher else 'darker'} in {bands}"
+    return f"is {'brighter' if higher else 'darker'} in {bands}"
 
 
 def nearest(point: NDArray[np.float64], points: NDArray[np.float64]) -> float:

@@ -117,7 +117,7 @@ def judge_ground(
         return None
     judged.sort(key=lambda each: -each.score)
     reasons = [
-        f"what it takes for {each.name} ({each.share:.0%} of it) is "
+        f"what it takes for {each.name.replace('_', ' ')} ({100 * each.share:.0f} %) "
         f"{' and '.join(appearance.reasons(each.numbers, kept[each.name], spec))} than in the training"
         for each in judged[:MOST_REASONS]
         if each.score >= WARN

@@ -45,7 +45,7 @@ WHAT = {
     "preview.png": "the classes as a picture",
     "zones.csv": "areas by class in each zone",
     "item.json": "STAC Item",
-    PROJECT_FILE: "QGIS project of the image and its map",
+    PROJECT_FILE: "QGIS project of the map and, from where it lies, the image: move them together",
 } | {
     f"{NAME}{MAP_ENDINGS[key]}": what
     for key, what in {

@@ -16,9 +16,9 @@ def empty(tmp_path, monkeypatch):
     monkeypatch.setenv("URBANSEG_HOME", str(tmp_path / "home"))
 
 
-def ship(name="tiny", version="1.0", **changes):
+def ship(name="tiny", version="1.0", units=None, **changes):
     folder = registry.WEIGHTS / name / version
-    tiny.write(folder, name=name, version=version, **changes)
+    tiny.write(folder, name=name, version=version, units=units, **changes)
     return folder
 
 
@@ -66,6 +66,23 @@ def test_a_model_is_chosen_by_bands_and_size_of_pixels(bands, pixel_m, name):
     ship("rgb-10", bands=["red", "green", "blue"])
     ship("aerial", bands=["red", "green", "blue"], pixel_m=[0.2, 1.5])
     assert registry.choose(bands, pixel_m).about.name == name
+
+
+@pytest.mark.parametrize(
+    ("is_8bit", "pixel_m", "name"),
+    [
+        (True, None, "aerial"),
+        (False, None, "s2"),
+        (None, None, "s2"),
+        (True, 2.5, "aerial"),
+        (True, 10, "s2"),
+    ],
+)
+def test_a_model_of_the_same_kind_of_numbers_comes_first(is_8bit, pixel_m, name):
+    ship("s2", bands=["blue", "green", "red", "nir"], pixel_m=[3, 20], units="reflectance_10000")
+    ship("aerial", bands=["red", "green", "blue"], pixel_m=[0.2, 1.5], units="uint8")
+    ship("old", bands=["red"], pixel_m=[0.2, 0.3])
+    assert registry.choose(["blue", "green", "red", "nir"], pixel_m, is_8bit=is_8bit).about.name == name
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,16 @@ SPEC = {
 }  # fmt: skip
 
 
-def write(folder: Path, weights: bytes = b"weights" * 20_000, **changes: Any) -> description.Description:
-    """Write a packed model; `changes` are those of its description."""
+def write(
+    folder: Path, weights: bytes = b"weights" * 20_000, units: str | None = None, **changes: Any
+) -> description.Description:
+    """Write a packed model of some units; `changes` are those of its description."""
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(weights)
     (folder / "README.md").write_text("# A card\n")
-    (folder / "segmenter.json").write_text(json.dumps(digests.with_digests(folder, "segmenter.json", SPEC)))
+    (folder / "segmenter.json").write_text(
+        json.dumps(digests.with_digests(folder, "segmenter.json", SPEC | {"units": units}))
+    )
     entries = {
         path.name: {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
         for path in sorted(folder.iterdir())

@@ -69,14 +69,21 @@ def sign(folder: Path, segmenter_sha256: str = "") -> None:
     (folder / "export.json").write_text(json.dumps(with_digests(folder, "export.json", about)))
 
 
-def ship(weights: Path, name: str, bands: Sequence[str], pixel_m: Sequence[float], **spec: object) -> Path:
+def ship(
+    weights: Path,
+    name: str,
+    bands: Sequence[str],
+    pixel_m: Sequence[float],
+    version: str = "1.0",
+    **spec: object,
+) -> Path:
     """The folder of a packed model in a folder of such; see `write_model`."""
-    folder = write_model(weights / name / "1.0", bands, **spec)
+    folder = write_model(weights / name / version, bands, **spec)
     entries = {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(folder.iterdir())
     }
     about = {
-        "name": name, "version": "1.0", "title": f"The {name}", "license": "CC0-1.0", "credit": "nobody",
+        "name": name, "version": version, "title": f"The {name}", "license": "CC0-1.0", "credit": "nobody",
         "bands": list(bands), "pixel_m": list(pixel_m), "files": entries,
     }  # fmt: skip
     (folder / "model.json").write_text(json.dumps(about))

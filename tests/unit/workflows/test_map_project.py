@@ -37,6 +37,7 @@ def test_layers_are_found_from_the_folder_of_the_map(model, tmp_path):
     assert found["scene"] == ("../../images/town.tif", "EPSG:32640")
     assert found["roads"] == ("./map.gpkg|layername=road_edges", "EPSG:32640")
     assert found["land cover, pixels"] == ("./classes.tif", "EPSG:32640")
+    assert "move them together" in (tmp_path / "maps/out/report.html").read_text()
     first = (tmp_path / "maps/out/map.qgz").read_bytes()
     (tmp_path / "maps/out/mine.txt").write_text("mine")
     project(model, "images/town.tif", "--overwrite", "maps/out")

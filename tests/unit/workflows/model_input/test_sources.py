@@ -1,6 +1,7 @@
 """Which files are one image, and which masks are theirs."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,15 @@ def test_a_folder_without_an_image_is_refused(tmp_path, make, why):
     make(tmp_path / "folder")
     with pytest.raises(PipelineError, match=why):
         gather([tmp_path / "folder"])
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar", "bztar", "xztar", "tar"])
+def test_an_archive_is_to_be_unpacked_whatever_its_name_is(tmp_path, kind):
+    write(tmp_path / "in/a.tif", PICTURE)
+    made = Path(shutil.make_archive(str(tmp_path / "scene"), kind, tmp_path / "in"))
+    renamed = made.rename(tmp_path / "scene.tif")
+    with pytest.raises(PipelineError, match=r"scene\.tif is an archive \(\w+\), not an image; unpack it"):
+        gather([renamed])
 
 
 @pytest.mark.parametrize(
