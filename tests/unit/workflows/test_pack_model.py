@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 import rasterio
 import torch
@@ -21,7 +22,7 @@ from urbanseg.cli.main import execute
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
-from urbanseg.infer import backends
+from urbanseg.infer import appearance, backends
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.io import cog, files
 from urbanseg.learn.architectures import build
@@ -31,6 +32,7 @@ from urbanseg.model.spec import Spec
 from urbanseg.packed import description, registry
 from urbanseg.workflows import pack_model
 from urbanseg.workflows.pack_model import pack, read_fields
+from urbanseg.workflows.training_statistics import training_statistics
 
 SPEC = Spec(
     ["red", "green", "blue"], [110.0, 120.0, 100.0], [50.0, 60.0, 40.0],
@@ -285,6 +287,24 @@ def test_a_wrong_field_of_the_card_is_named(tmp_path, change, said):
         read_fields(tmp_path / "card.yaml")
     with pytest.raises(PipelineError, match="does not exist; name the YAML file"):
         read_fields(tmp_path / "none.yaml")
+
+
+@pytest.mark.usefixtures("captured")
+def test_all_statistics_of_a_training_are_made_of_its_tiles_by_the_model(model, fields, tmp_path):
+    grid = Grid(CRS.from_epsg(32632), Affine(0.5, 0, 0, 0, -0.5, 0), 256, 256)
+    for name, pixels in (("scene", image(3, 256, 256)), ("labels", np.ones((1, 256, 256), np.uint8))):
+        with cog.writing(tmp_path / f"{name}.tif", grid, dtype="uint8", count=len(pixels)) as writer:
+            writer.write(pixels)
+    tiles = [{"city": "x", "split": split, "row": 0, "col": col, "height": 256, "width": 128}
+             for split, col in (("train", 0), ("val", 128))]  # fmt: skip
+    places = {f"{name}_of": lambda _, name=name: tmp_path / f"{name}.tif" for name in ("scene", "labels")}
+    known = training_statistics(model, pd.DataFrame(tiles), 256, threads=1, **places)
+    assert appearance.ALL in known[appearance.KEY]
+    folder = packed_into(tmp_path / "weights", model, fields, known=known)
+    assert backends.statistics(folder, tmp_path, SPEC) == json.loads(json.dumps(known))
+    (folder / domain.FILE).write_text(json.dumps(known | {appearance.KEY: {"water": {}}}))
+    with pytest.raises(PipelineError, match=r"domain\.json: its appearance of classes is of another model"):
+        backends.statistics(folder, tmp_path, SPEC)
 
 
 @pytest.mark.parametrize("words", [[], ["--backend", "torch"], ["--backend", "onnx"]], ids=str)
