@@ -27,7 +27,11 @@ def main(city: str, params: Params) -> None:
     """Read the labels, the map and the split; write metrics, counts by block and plot tables."""
     settings = params.evaluate
     grid = raster.describe(paths.labels(city)).grid
-    rasters = Files(paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city))
+    chances = paths.road_probability(city)
+    rasters = Files(
+        *(path(city) for path in (paths.labels, paths.prediction, paths.confidence, paths.split)),
+        road_probability=chances if chances.exists() else None,
+    )
     wanted = plan(params, grid)
     counts = accumulate(rasters, splits.lay_blocks(grid.shape, params.tiles.block), wanted, settings.workers)
     vectors = score_delivered(

@@ -43,20 +43,20 @@ def main(city: str, params: Params) -> None:
 def _strips(city: str, params: Params) -> Iterator[Strip]:
     """From this process, or from those that predict.scheduler names."""
     scene_path, options, classes = paths.scene(city), params.predict, tuple(params.classes)
-    rest = params.class_table.rest
+    rest, roads = params.class_table.rest, tuple(c.name for c in params.class_table.of_kind("road"))
     if options.scheduler != "local":
         try:
             from urbanseg.infer import cluster  # noqa: PLC0415, Dask takes a second to import
         except ModuleNotFoundError as error:
             raise missing_package(error, "cluster", "or set predict.scheduler to local") from error
         scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
-        yield from cluster.predict_strips(Job(scene_path, model, exported, options, classes, rest))
+        yield from cluster.predict_strips(Job(scene_path, model, exported, options, classes, rest, roads))
         return
     predict, spec = backends.load(paths.MODEL, paths.EXPORT, options, classes)
     # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.
     with raster.reading(scene_path) as scene:
         bands = select_bands(scene.info.descriptions, spec, str(scene_path))
-        yield from predict_scene(scene, bands, predict, spec.classes, options, rest=rest)
+        yield from predict_scene(scene, bands, predict, spec.classes, options, rest=rest, roads=roads)
 
 
 if __name__ == "__main__":

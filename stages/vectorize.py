@@ -1,6 +1,7 @@
 """Turn a city's predicted raster into a map: polygons, roads, and the files GIS users open."""
 
 import logging
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,17 @@ from urbanseg.mapping.export import About, write_map
 from urbanseg.mapping.polygons import area_by_class
 from urbanseg.mapping.styles import layer_styles
 from urbanseg.mapping.tidiness import chosen_for
-from urbanseg.mapping.vector_map import vector_layers
+from urbanseg.mapping.vector_map import ReadBand, vector_layers
 
 
 @city_stage(writes=paths.map_dir)
 def main(city: str, params: Params) -> None:
     table = params.class_table
     source = paths.prediction(city)
-    with raster.reading(source) as prediction, raster.reading(paths.confidence(city)) as certainty:
+    with ExitStack() as stack:
+        prediction, certainty = (
+            stack.enter_context(raster.reading(path)) for path in (source, paths.confidence(city))
+        )
         grid = prediction.grid
         require_classes(prediction)
         require_confidence(certainty)
@@ -37,7 +41,8 @@ def main(city: str, params: Params) -> None:
             return read_classes(prediction, table.ids, window)
 
         tidy = chosen_for(params.vectorize, grid.resolution, table.kinds)
-        layers = vector_layers(classes, certainty.read_band, grid, table, tidy)
+        roads = _road_probability(city, prediction, stack)
+        layers = vector_layers(classes, certainty.read_band, grid, table, tidy, road_probability=roads)
         polygons, edges = layers["land_cover"], layers["road_edges"]
         if polygons.empty:
             raise PipelineError(f"{source} holds no class: nothing to map; check the scene and its clouds")
@@ -60,6 +65,17 @@ def main(city: str, params: Params) -> None:
         edges["length_m"].sum() / 1000,
         len(edges),
     )
+
+
+def _road_probability(city: str, prediction: raster.Reader, stack: ExitStack) -> ReadBand | None:
+    """The raster that the predict stage writes where roads are a class; None without one."""
+    path = paths.road_probability(city)
+    if not path.exists():
+        return None
+    found = stack.enter_context(raster.reading(path))
+    require_confidence(found)
+    raster.require_same_grid(prediction.path, prediction.grid, path, found.grid)
+    return found.read_band
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ SCENE_FILES = (
     "pictures.parquet", "city.osm.pbf", "ground.fgb", "item.json",
 )  # fmt: skip
 PREDICTION_FILES = (
-    *(f"{name}{ending}" for name in ("classes", "confidence", "probabilities", "entropy", "margin")
+    *(f"{name}{ending}" for name in ("classes", "confidence", "road_probability", "probabilities",
+                                    "entropy", "margin")
       for ending in (".tif", ".qml")),
     "thumbnail.png", "item.json",
 )  # fmt: skip
@@ -145,6 +146,11 @@ def prediction(city: str) -> Path:
 def confidence(city: str) -> Path:
     """Probability of the predicted class, 0–254 for 0–1 (uint8, nodata 255)."""
     return prediction_dir(city) / "confidence.tif"
+
+
+def road_probability(city: str) -> Path:
+    """Probability of road, 0–254 for 0–1 (uint8, nodata 255); absent where roads are no class."""
+    return prediction_dir(city) / "road_probability.tif"
 
 
 def map_dir(city: str) -> Path:

@@ -1,4 +1,4 @@
-"""Decoding blended scores: class and confidence, and on request probabilities, entropy and margin.
+"""Decoding blended scores: class, confidence, probability of road, and on request more.
 
 All layers are uint8, shares as `classes.encode_share` stores them, so that a strip is small
 enough to be sent from one machine to another.
@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from urbanseg.classes import IGNORE, encode_share
 from urbanseg.errors import PipelineError
 
+ROAD_PROBABILITY = "road_probability"
+"""The layer of the probability of road."""
+
 Extra = Literal["probabilities", "entropy", "margin"]
 
 DecodedLayers = dict[str, NDArray[np.uint8]]
-"""``classes`` and ``confidence``, and those asked for, each ``(height, width)``;
-``probabilities`` is ``(classes, height, width)``."""
+"""``classes`` and ``confidence``, ``road_probability`` where roads are known, and those asked for, each
+``(height, width)``; ``probabilities`` is ``(classes, height, width)``."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Decoder:
     extras: tuple[Extra, ...] = ()
     rest: int | None = 0
     """Position of the class of a pixel where no class reaches what it needs; None: it stays unknown."""
+    roads: tuple[int, ...] = ()
+    """Classes of roads, whose probability is kept to trace them; 0 below the confidence that each needs."""
 
     def __call__(self, scores: NDArray[np.float32]) -> DecodedLayers:
         """Decode the weighted sums of probabilities ``(classes, height, width)``, which are overwritten.
@@ -54,6 +59,8 @@ class Decoder:
         if self.min_confidence and self.rest is None:
             for layer in layers.values():
                 layer[unsure] = IGNORE
+        if self.roads:
+            layers[ROAD_PROBABILITY] = encode_share(claims[list(self.roads)].sum(axis=0))
         if "probabilities" in self.extras:
             layers["probabilities"] = encode_share(scores)
         if "entropy" in self.extras:

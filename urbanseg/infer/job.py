@@ -19,3 +19,5 @@ class Job:
     """Names of the classes in the order that is wanted; empty for the model's own."""
     rest: str | None = REST
     """Name of the class of pixels that no class is sure of, if there is one."""
+    roads: tuple[str, ...] = ("road",)
+    """Names of the classes of roads, whose probability is kept."""

@@ -9,6 +9,7 @@ from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.predict import PredictParams
 from urbanseg.display.raster_styles import classes_qml, share_qml
 from urbanseg.grid import Grid
+from urbanseg.infer.decode import ROAD_PROBABILITY
 from urbanseg.infer.majority_filter import majority_filtered
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import cog
@@ -19,8 +20,8 @@ from urbanseg.io.prefetch import prefetch
 def write(
     folder: Path, grid: Grid, strips: Iterable[Strip], classes: ClassTable, options: PredictParams
 ) -> None:
-    """Write ``classes.tif``, ``confidence.tif`` and what `options.rasters` names besides into `folder`, each
-    with its QGIS style.
+    """Write ``classes.tif``, ``confidence.tif``, ``road_probability.tif`` if roads are a class, and what
+    `options.rasters` names besides into `folder`, each with its QGIS style.
 
     The strips are filtered as the options say and prefetched in a thread of their own, ahead of
     the writing. The files appear when all are complete.
@@ -53,6 +54,8 @@ def _layers(classes: ClassTable, options: PredictParams) -> dict[str, cog.Raster
     """What each raster is made of."""
     share: cog.RasterProfile = {"dtype": "uint8", "nodata": IGNORE, "resampling": "average"}
     layers = {"classes": share | {"resampling": "mode", "classes": classes}, "confidence": share}
+    if classes.of_kind("road"):
+        layers[ROAD_PROBABILITY] = share
     for name in options.rasters:
         layers[name] = share
     if "probabilities" in layers:

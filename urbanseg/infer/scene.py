@@ -1,6 +1,6 @@
 """Prediction as the `predict` section of params.yaml asks for it, of an open scene."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +42,7 @@ def predict_scene(
     options: PredictParams,
     rows: range | None = None,
     rest: str | None = REST,
+    roads: Collection[str] = ("road",),
 ) -> Iterator[Strip]:
     """Predict some rows of a scene (all, if None), the same to the bit as if it were all of them.
 
@@ -55,12 +56,14 @@ def predict_scene(
         options: the section of params.yaml.
         rows: as `WindowGrid.parts` cuts them best.
         rest: name of the class of pixels that no class is sure of; they stay unknown if the model has none.
+        roads: names of classes whose probability is kept, to trace roads; they need not be the model's.
 
     Raises:
         PipelineError: if the options name a class that the model doesn't know.
     """
     rest_at = list(classes).index(rest) if rest is not None and rest in classes else None
     kept = kept_classes(options.classes, classes, rest_at)
+    roads_at = tuple(i for i, name in enumerate(classes) if name in roads)
     least = min_confidence_by_class(options.min_confidence, classes)
     fallback = rest_at if rest_at is not None or kept is None else int(np.argmax(kept))
     return predict_strips(
@@ -70,6 +73,6 @@ def predict_scene(
         predict=restricted(with_tta(predict, options.augment), kept, fallback or 0),
         classes=len(classes),
         batch_size=options.batch_size,
-        decoder=Decoder(least, tuple(options.rasters), rest_at),
+        decoder=Decoder(least, tuple(options.rasters), rest_at, roads_at),
         rows=rows,
     )

@@ -60,7 +60,9 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
         options = job.options.model_dump_json()
         predict, spec = _loaded(job.model, job.exported, options, job.classes, str(expected))
         bands = select_bands(scene.info.descriptions, spec, str(job.scene))
-        return list(predict_scene(scene, bands, predict, spec.classes, job.options, rows, job.rest))
+        return list(
+            predict_scene(scene, bands, predict, spec.classes, job.options, rows, job.rest, job.roads)
+        )
 
 
 @lru_cache(maxsize=1)

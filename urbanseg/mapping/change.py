@@ -36,11 +36,12 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class DatedMap:
-    """The open map of a date: classes, their pixel values `ids` in order, and confidence or None."""
+    """The open map of a date: classes, their pixel values `ids` in order, and what else there is, or None."""
 
     classes: Reader
     confidence: Reader | None
     ids: Sequence[int]
+    road_probability: Reader | None = None
 
     def read(self, window: Window, least: float) -> tuple[Classes, Flags]:
         """Classes of a window, and which of them have at least the confidence `least`."""

@@ -1,6 +1,7 @@
 """The vector layers of a map, of a class raster that is read by window: polygons and roads."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +16,7 @@ from urbanseg.mapping.tidiness import Tidiness
 from urbanseg.roads.holes import without_holes
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import centre_line_graph
-from urbanseg.roads.surface import Surface
+from urbanseg.roads.surface import Surface, probability_of, with_weak_roads
 
 ReadBand = Callable[[Window], NDArray[np.uint8]]
 """Pixels of a window of a band, ``(height, width)`` uint8."""
@@ -28,6 +29,7 @@ def vector_layers(
     table: ClassTable,
     tidy: Tidiness,
     most_regions: int | None = None,
+    road_probability: ReadBand | None = None,
 ) -> dict[str, gpd.GeoDataFrame]:
     """The layers of a map; memory is bounded by what is in them, and not by the raster.
 
@@ -38,6 +40,8 @@ def vector_layers(
         table: the classes; those of the kind ``road`` make the roads, of which there are else none.
         tidy: what is merged, filled, smoothed, simplified and regularized.
         most_regions: that are held in memory before they are tidied; any number if None.
+        road_probability: of all classes of roads together, 0–254 for 0–1, `IGNORE` where unknown; None to
+            take what the confidence says of it.
 
     Returns:
         ``land_cover``, of no row where no class is known, ``road_edges`` and ``road_nodes``, as
@@ -61,10 +65,15 @@ def vector_layers(
     polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions)
     limit = tidy.min_hole_m2
     limits = [limit.get(c.name, 0.0) for c in table.of_kind("road")] if isinstance(limit, dict) else [limit]
-    filled = without_holes(is_road, is_known, grid.shape, max(limits, default=0.0) / grid.resolution**2)
+    hole_px = max(limits, default=0.0) / grid.resolution**2
+    if road_probability is None:
+        traced, probability = is_road, probability_of(is_road, confidence)
+    else:
+        traced, probability = with_weak_roads(is_road, road_probability), road_probability
+    filled, widths = (without_holes(mask, is_known, grid.shape, hole_px) for mask in (traced, is_road))
     skeleton = centre_line_graph(filled, grid.shape, grid.transform)
-    surface = Surface.of(is_road, confidence, grid.shape, grid.transform)
-    edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), filled, grid)
+    surface = replace(Surface.of(is_road, probability, grid.shape, grid.transform), is_road=traced)
+    edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), widths, grid)
     return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
 
 

@@ -79,7 +79,7 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
     """
     with reading(files.labels) as labels:
         grid = labels.grid
-    for path in files[1:]:
+    for path in filter(None, files[1:]):
         with reading(path) as other:
             require_same_grid(files.labels, grid, path, other.grid)
 
@@ -101,7 +101,7 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
 
 
 def _readers(files: Files, stack: ExitStack) -> Readers:
-    return Readers(*(stack.enter_context(reading(path)) for path in files))
+    return Readers(*(path and stack.enter_context(reading(path)) for path in files))
 
 
 def merge(

@@ -24,6 +24,7 @@ from urbanseg.metrics.calibration import confidence_counts
 from urbanseg.metrics.objects import Fragments, fragments
 from urbanseg.metrics.roads import RoadScores
 from urbanseg.metrics.segmentation import TEST, counted
+from urbanseg.roads.surface import probability_of, with_weak_roads
 
 Classes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -32,14 +33,15 @@ Mask = NDArray[np.bool_]
 class Files(NamedTuple):
     """The rasters that are compared, all uint8 and on one grid.
 
-    Labels are 255 where unknown, prediction and confidence where the scene has no data;
-    the split holds indices into `SPLITS`.
+    Labels are 255 where unknown, prediction, confidence and probability of road where the scene has no data;
+    the split holds indices into `SPLITS`. Without a probability of road the confidence tells it.
     """
 
     labels: Path
     prediction: Path
     confidence: Path
     split: Path
+    road_probability: Path | None = None
 
 
 class Readers(NamedTuple):
@@ -49,6 +51,7 @@ class Readers(NamedTuple):
     prediction: Reader
     confidence: Reader
     split: Reader
+    road_probability: Reader | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,7 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
         buildings=fragments(_mask(own, inside, building), _mask(mapped, inside, building), block, place),
         roads=roads.compare_masks(
             _mask(own, inside, road),
-            _mask(mapped, inside, road),
-            readers.confidence.read_band(block),
+            *_traced(readers, block, _mask(mapped, inside, road), inside),
             pixel_m,
             plan.road_rules,
             plan.road_repair,
@@ -159,6 +161,16 @@ def count_block(readers: Readers, block: Window, plan: Plan) -> tuple[NDArray[np
         ),
         confidence=_confidence(readers, block, own, mapped, inside, plan.n),
     )
+
+
+def _traced(readers: Readers, block: Window, road: Mask, inside: Mask) -> tuple[Mask, NDArray[np.uint8]]:
+    """The pixels that roads are traced on, and the probability of road, as for the map."""
+    everything = Window(0, 0, *road.shape)
+    if readers.road_probability is None:
+        values = readers.confidence.read_band(block)
+        return road, probability_of(lambda _: road, lambda _: values)(everything)
+    values = readers.road_probability.read_band(block)
+    return inside & with_weak_roads(lambda _: road, lambda _: values)(everything), values
 
 
 def _confidence(

@@ -100,7 +100,7 @@ class RoadScores:
 def compare_masks(
     reference: NDArray[np.bool_],
     prediction: NDArray[np.bool_],
-    confidence: NDArray[np.uint8],
+    probability: NDArray[np.uint8],
     pixel_m: tuple[float, float],
     rules: RoadScoreParams,
     repair: RoadParams,
@@ -110,7 +110,7 @@ def compare_masks(
     Args:
         reference: ``(height, width)`` bool, True on road.
         prediction: same, predicted.
-        confidence: of the predicted classes, ``(height, width)`` uint8, 0–254 for 0–1, 255 unknown.
+        probability: of road, ``(height, width)`` uint8, 0–254 for 0–1, 255 unknown.
         pixel_m: height and width of a pixel in metres.
         rules: see `compare`.
         repair: of the prediction, see `urbanseg.roads.repair`; dead ends shorter than its
@@ -121,7 +121,7 @@ def compare_masks(
     """
     height_m, width_m = pixel_m
     to_metres = Affine.scale(width_m, -height_m)
-    target, source = (_surface(mask, confidence, to_metres) for mask in (reference, prediction))
+    target, source = (_surface(mask, probability, to_metres) for mask in (reference, prediction))
     roads, skeleton = (
         centre_network(road_graph(mask, to_metres, min_spur=repair.min_spur_m), surface)
         for mask, surface in ((reference, target), (prediction, source))
@@ -134,11 +134,11 @@ def compare_masks(
     return replace(compare(roads, repaired, rules), skeleton=before)
 
 
-def _surface(mask: NDArray[np.bool_], confidence: NDArray[np.uint8], transform: Affine) -> Surface:
+def _surface(mask: NDArray[np.bool_], probability: NDArray[np.uint8], transform: Affine) -> Surface:
     height, width = mask.shape
     return Surface.of(
         lambda window: mask[window.slices],
-        lambda window: confidence[window.slices],
+        lambda window: probability[window.slices],
         (height, width),
         transform,
     )

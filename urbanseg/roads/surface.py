@@ -1,9 +1,7 @@
 """What it costs to lead a road across pixels, and how sure the road under a line is.
 
-A prediction keeps the confidence of the winning class alone, so the chance of a road where
-another class won is at most what that confidence leaves. By itself this says little, because some
-regions are unsure all over; a road that was missed shows as a line that is less sure than its
-surroundings. Costs are therefore relative to them. Pixels are read by window.
+Both come from the probability of road, also where another class won. Of a prediction that keeps the
+confidence of the winning class alone, it is what that confidence says at most. Pixels are read by window.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +11,6 @@ import numpy as np
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from urbanseg.grid import BLOCK_PX as STRIP_PX
 from urbanseg.grid import Window, strips
@@ -23,25 +20,25 @@ BLOCK_PX = 512
 """Side of the blocks by which pixels are read."""
 
 CERTAIN = 254
-"""Confidence of a sure pixel; larger values are unknown."""
+"""Probability of a sure pixel; larger values are unknown."""
 
 ON_ROAD = 0.1
 """Cost of a metre on road pixels that are no part of the network yet."""
 
+LIKELY = 0.2
+"""Probability of road at which a metre off the road costs 1."""
+
 LOWEST, HIGHEST = 0.25, 4.0
-"""Bounds of the cost of a metre off the road; 1 where it is as likely as around."""
+"""Bounds of the cost of a metre off the road; inverse to the probability between them."""
 
-AROUND_PX = 9
-"""Side of the surroundings of a pixel, in pixels."""
-
-FLOOR = 3
-"""Least chance that is told from none, of `CERTAIN`."""
+TRACED = 0.3
+"""Pixels of at least this probability of road are traced, whichever class won."""
 
 SURE_SHARE = 1 / 3
-"""Share of the road pixels that are sure: confidence of one model says less than that of another."""
+"""Share of the road pixels that are sure: the probability of one model says less than that of another."""
 
 DOUBTFUL = 0.55
-"""Pixels with this part of a sure one's confidence count nothing, those between in part."""
+"""Pixels with this part of a sure one's probability count nothing, those between in part."""
 
 SQUARE = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 """Steps, in rows and columns, to a pixel and its eight neighbours."""
@@ -49,22 +46,25 @@ SQUARE = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 Pixels = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+ReadShare = Callable[[Window], NDArray[np.uint8]]
+"""Pixels of a window of a band of shares, ``(height, width)`` uint8, 0–254 for 0–1, 255 where unknown."""
+
 
 @dataclass(frozen=True)
 class Surface:
-    """Predicted road pixels and their confidence.
+    """Predicted road pixels and the probability of road.
 
     Attributes:
         is_road: a window of the mask, ``(height, width)`` bool.
-        confidence: a window of the winning class's confidence, ``(height, width)`` uint8, 0–254 for 0–1,
-            255 where unknown.
+        probability: a window of the probability of road, ``(height, width)`` uint8, 0–254 for 0–1, 255 where
+            unknown.
         shape: ``(height, width)`` of both.
         transform: from ``(column, row)`` to CRS coordinates.
-        sure: confidence from which a road pixel counts in full.
+        sure: probability from which a road pixel counts in full.
     """
 
     is_road: ReadMask
-    confidence: Callable[[Window], NDArray[np.uint8]]
+    probability: ReadShare
     shape: tuple[int, int]
     transform: Affine
     sure: int
@@ -73,7 +73,7 @@ class Surface:
     def of(
         cls,
         is_road: ReadMask,
-        confidence: Callable[[Window], NDArray[np.uint8]],
+        probability: ReadShare,
         shape: tuple[int, int],
         transform: Affine,
     ) -> "Surface":
@@ -81,16 +81,16 @@ class Surface:
 
         Args:
             is_road: see the attributes.
-            confidence: same.
+            probability: same.
             shape: same.
             transform: same.
         """
         counts = np.zeros(256, np.int64)
         for strip in strips(shape, STRIP_PX):
-            counts += np.bincount(confidence(strip)[is_road(strip)], minlength=256)
+            counts += np.bincount(probability(strip)[is_road(strip)], minlength=256)
         below = np.cumsum(counts[: CERTAIN + 1])
         sure = int(np.searchsorted(below, (1 - SURE_SHARE) * below[-1]))
-        return cls(is_road, confidence, shape, transform, max(1, sure))
+        return cls(is_road, probability, shape, transform, max(1, sure))
 
     @property
     def pixel(self) -> tuple[float, float]:
@@ -106,14 +106,10 @@ class Surface:
 
     def costs(self, window: Window) -> Floats:
         """Cost of a unit of length in each pixel, the same whatever the window: ``(height, width)``."""
-        grown, core = window.grown(AROUND_PX // 2, self.shape)
-        road, confidence = self.is_road(grown), self.confidence(grown)
-        known = ~road & (confidence <= CERTAIN)
-        chance = np.where(known, np.maximum(CERTAIN - confidence.astype(np.int64), FLOOR), 0)
-        total, count = (_sum_around(each) for each in (chance, known.astype(np.int64)))
-        around = total / np.maximum(count, 1)
-        off = np.where(known, np.clip(around / np.maximum(chance, 1), LOWEST, HIGHEST), 1.0)
-        return np.asarray(np.where(road, ON_ROAD, off)[core.slices])
+        probability = self.probability(window)
+        off = np.clip(LIKELY * CERTAIN / np.maximum(probability, 1), LOWEST, HIGHEST)
+        off[probability > CERTAIN] = 1.0
+        return np.asarray(np.where(self.is_road(window), ON_ROAD, off))
 
     def pixels_of(self, points: Floats) -> Pixels:
         """`pixels_of` for this raster."""
@@ -122,7 +118,8 @@ class Surface:
     def centred(self, points: Floats) -> Floats:
         """Points moved to the middle of the road pixels around theirs; those off the road stay.
 
-        A road that is an even number of pixels wide has its skeleton on one side of the middle.
+        Pixels count by their probability: a road that lies between two of them is likely in both, and its
+        skeleton on one side.
 
         Args:
             points: ``(n, 2)`` x and y in the CRS; equal points are moved alike.
@@ -131,11 +128,13 @@ class Surface:
         moved = points.copy()
         for members, window in by_block(cells):
             grown, _ = window.grown(1, self.shape)
-            road = np.pad(self.is_road(grown), 1)
+            road, probability = self.is_road(grown), self.probability(grown)
+            known = road & (probability <= CERTAIN)
+            weight = np.pad(np.where(known, probability.astype(np.int64), 0), 1)
             rows, cols = (cells[members] - np.array(grown[:2])).T + 1
-            around = np.stack([road[rows + down, cols + right] for down, right in SQUARE])
+            around = np.stack([weight[rows + down, cols + right] for down, right in SQUARE])
             total = np.array(SQUARE).T @ around
-            down, right = np.where(road[rows, cols], total / np.maximum(around.sum(axis=0), 1), 0)
+            down, right = np.where(weight[rows, cols], total / np.maximum(around.sum(axis=0), 1), 0)
             x, y = self.transform @ (right, down)
             moved[members] += np.column_stack([x, y]) - (self.transform.c, self.transform.f)
         return moved
@@ -151,11 +150,44 @@ class Surface:
         weight = np.zeros(len(cells))
         for members, window in by_block(cells):
             rows, cols = (cells[members] - np.array(window[:2])).T
-            confidence = self.confidence(window)[rows, cols]
-            share = (confidence / self.sure - DOUBTFUL) / (1 - DOUBTFUL)
+            probability = self.probability(window)[rows, cols]
+            share = (probability / self.sure - DOUBTFUL) / (1 - DOUBTFUL)
             weight[members] = np.where(self.is_road(window)[rows, cols], np.clip(share, 0, 1), 0)
         count = np.maximum(np.bincount(owner, minlength=len(lines)), 1)
         return np.asarray(shapely.length(lines) * np.bincount(owner, weight, len(lines)) / count)
+
+
+def with_weak_roads(is_road: ReadMask, probability: ReadShare) -> ReadMask:
+    """The mask, and the pixels that are likely enough a road to be traced though another class won.
+
+    Args:
+        is_road: a window of the mask, ``(height, width)`` bool.
+        probability: of road, of the same pixels.
+    """
+
+    def read(window: Window) -> NDArray[np.bool_]:
+        values = probability(window)
+        return np.asarray(is_road(window) | ((values >= TRACED * CERTAIN) & (values <= CERTAIN)))
+
+    return read
+
+
+def probability_of(is_road: ReadMask, confidence: ReadShare) -> ReadShare:
+    """The probability of road, as far as the confidence of the winning class tells it.
+
+    Where another class won, it is at most what that leaves.
+
+    Args:
+        is_road: a window of the mask, ``(height, width)`` bool.
+        confidence: of the same pixels.
+    """
+
+    def read(window: Window) -> NDArray[np.uint8]:
+        values = confidence(window)
+        other = ~is_road(window) & (values <= CERTAIN)
+        return np.asarray(np.where(other, CERTAIN - values, values).astype(np.uint8))
+
+    return read
 
 
 def pixels_of(points: Floats, transform: Affine, shape: tuple[int, int]) -> Pixels:
@@ -192,11 +224,3 @@ def by_block(cells: Pixels) -> Iterator[tuple[Pixels, Window]]:
     for members in np.split(order, changes) if len(order) else ():
         (top, left), (bottom, right) = cells[members].min(axis=0), cells[members].max(axis=0) + 1
         yield members, Window(int(top), int(left), int(bottom - top), int(right - left))
-
-
-def _sum_around(values: Pixels) -> Floats:
-    """Sums of whole numbers over a square of `AROUND_PX` around each, exact; ``(height, width)``."""
-    ones = np.ones(AROUND_PX, np.int64)
-    for axis in (0, 1):
-        values = ndimage.correlate1d(values, ones, axis=axis, mode="constant")
-    return values.astype(np.float64)

@@ -95,7 +95,7 @@ def opened(folder: Path, grid: Grid, ids: Sequence[int]) -> Iterator[DatedMap]:
     """Open the map in a folder, warped if it lies on another grid.
 
     Args:
-        folder: with classes.tif and, if there is one, confidence.tif.
+        folder: with classes.tif and, if they are there, confidence.tif and road_probability.tif.
         grid: that the map is wanted on.
         ids: pixel values of the classes, in order.
 
@@ -115,12 +115,16 @@ def opened(folder: Path, grid: Grid, ids: Sequence[int]) -> Iterator[DatedMap]:
         classes = stack.enter_context(raster.reading(folder / "classes.tif"))
         require_classes(classes)
         nodata = classes.info.nodata
-        placed, confidence = on_grid(classes, IGNORE if nodata is None else nodata), None
-        if (folder / "confidence.tif").exists():
-            confidence = stack.enter_context(raster.reading(folder / "confidence.tif"))
-            require_confidence(confidence)
-            confidence = on_grid(confidence, IGNORE)
-        yield DatedMap(placed, confidence, ids)
+        placed = on_grid(classes, IGNORE if nodata is None else nodata)
+
+        def share(name: str) -> raster.Reader | None:
+            if not (folder / name).exists():
+                return None
+            reader = stack.enter_context(raster.reading(folder / name))
+            require_confidence(reader)
+            return on_grid(reader, IGNORE)
+
+        yield DatedMap(placed, share("confidence.tif"), ids, share("road_probability.tif"))
 
 
 def _write_codes(target: Path, before: DatedMap, after: DatedMap, rules: ChangeParams) -> NDArray[np.int64]:

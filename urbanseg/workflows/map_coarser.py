@@ -1,4 +1,4 @@
-"""A map in larger pixels, read by window: the most frequent class of each square, and its mean confidence."""
+"""A map in larger pixels, read by window: the most frequent class of each square, and means of the shares."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.grid import Grid, Window
+from urbanseg.mapping.vector_map import ReadBand
 
 
 class ClassMap(Protocol):
@@ -27,6 +28,10 @@ class ClassMap(Protocol):
 
     def confidence(self, window: Window) -> NDArray[np.uint8]:
         """Confidences, 0–254 for 0–1, `IGNORE` where unknown."""
+
+    @property
+    def road_probability(self) -> ReadBand | None:
+        """Probabilities of road, in the same way; None where roads are no class."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,16 @@ class Coarser:
 
     def confidence(self, window: Window) -> NDArray[np.uint8]:
         """The mean confidence of each square where it is known, `IGNORE` where it is nowhere."""
-        pixels = self._squares(self.fine.confidence(self._below(window)))
+        return self._mean(self.fine.confidence(self._below(window)))
+
+    @property
+    def road_probability(self) -> ReadBand | None:
+        """The mean probability of road of each square, in the same way; None where there is none."""
+        read = self.fine.road_probability
+        return None if read is None else lambda window: self._mean(read(self._below(window)))
+
+    def _mean(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        pixels = self._squares(values)
         known = pixels != IGNORE
         count = known.sum(axis=(1, 3), dtype=np.uint32)
         total = np.where(known, pixels, 0).sum(axis=(1, 3), dtype=np.uint32)

@@ -27,7 +27,7 @@ from urbanseg.io.georeference import UNKNOWN_CRS
 from urbanseg.io.image_sheet import PLACEHOLDER_CRS
 from urbanseg.mapping.partition import TooManyRegionsError
 from urbanseg.mapping.tidiness import Tidiness, tidy_for
-from urbanseg.mapping.vector_map import vector_layers
+from urbanseg.mapping.vector_map import ReadBand, vector_layers
 from urbanseg.mapping.zones import HECTARE_M2
 from urbanseg.workflows.change import metric_grid, opened
 from urbanseg.workflows.map_coarser import Coarser
@@ -88,6 +88,9 @@ class OpenMap:
     grid: Grid
     table: ClassTable
     readers: tuple[raster.Reader, raster.Reader]
+    """Of the classes and the confidence."""
+    roads: raster.Reader | None = None
+    """Of the probability of road, where roads are a class."""
 
     def classes(self, window: Window) -> NDArray[np.uint8]:
         """Class ids, ``(height, width)`` uint8, `IGNORE` where unknown."""
@@ -96,6 +99,11 @@ class OpenMap:
     def confidence(self, window: Window) -> NDArray[np.uint8]:
         """Confidences, 0–254 for 0–1, `IGNORE` where unknown."""
         return np.asarray(self.readers[1].read_band(window))
+
+    @property
+    def road_probability(self) -> ReadBand | None:
+        """Probabilities of road, 0–254 for 0–1, `IGNORE` where unknown; None where roads are no class."""
+        return None if self.roads is None else self.roads.read_band
 
 
 @contextmanager
@@ -107,7 +115,9 @@ def reading_on(path: Path, grid: Grid) -> Iterator[raster.Reader]:
 
 @contextmanager
 def open_map(folder: Path, frame: Frame, table: ClassTable) -> Iterator[OpenMap]:
-    """Open classes.tif and confidence.tif; warped to UTM, if they are not in metres on the ground.
+    """Open classes.tif, confidence.tif and, if it is there, road_probability.tif.
+
+    They are warped to UTM, if they are not in metres on the ground.
 
     Args:
         folder: that holds them.
@@ -119,13 +129,15 @@ def open_map(folder: Path, frame: Frame, table: ClassTable) -> Iterator[OpenMap]
         grid = metric_grid(files[0])
         with opened(folder, grid, table.ids) as found:
             assert found.confidence is not None  # noqa: S101, it was written beside the classes
-            yield OpenMap(grid, table, (found.classes, found.confidence))
+            yield OpenMap(grid, table, (found.classes, found.confidence), found.road_probability)
         return
     side = frame.pixel_m or 1.0
     grid = replace(frame.grid, crs=PLACEHOLDER_CRS, transform=Affine.scale(side, -side))
     with ExitStack() as stack:
         one, other = (stack.enter_context(reading_on(path, grid)) for path in files)
-        yield OpenMap(grid, table, (one, other))
+        path = folder / "road_probability.tif"
+        roads = stack.enter_context(reading_on(path, grid)) if path.exists() else None
+        yield OpenMap(grid, table, (one, other), roads)
 
 
 def layers_of(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
@@ -153,7 +165,10 @@ def _drawn(found: OpenMap, frame: Frame) -> dict[str, gpd.GeoDataFrame]:
             tidy = tidy_for(coarse.grid.resolution, kinds)
         most = _most_regions(coarse.grid)
         try:
-            layers = vector_layers(coarse.classes, coarse.confidence, coarse.grid, found.table, tidy, most)
+            layers = vector_layers(
+                coarse.classes, coarse.confidence, coarse.grid, found.table, tidy, most,
+                coarse.road_probability,
+            )  # fmt: skip
         except TooManyRegionsError:
             factor *= 2
             continue

@@ -173,11 +173,11 @@ def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
             opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
         )
         ground = Ground(opened.grid.shape)
-        strips = ground.watched(
-            predict_scene(
-                opened, opened.bands, model.predict, model.spec.classes, model.options, rest=model.table.rest
-            )
+        rest, roads = model.table.rest, [c.name for c in model.table.of_kind("road")]
+        strips = predict_scene(
+            opened, opened.bands, model.predict, model.spec.classes, model.options, rest=rest, roads=roads
         )
+        strips = ground.watched(strips)
         outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
         judged = require_familiar_ground(
             judged, ground, opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
@@ -211,7 +211,7 @@ def _describe(
         names = {path.name for path in folder.iterdir()} | {later[o] for o in wishes.outputs if o in later}
         page = map_files.page(folder, mapped, model, shown, facts, names)
         (folder / "report.html").write_text(page, encoding="utf-8")
-    for name in {"classes", "confidence"} - set(wishes.outputs):
+    for name in {"classes", "confidence", "road_probability"} - set(wishes.outputs):
         for path in folder.glob(f"{name}.*"):
             path.unlink()
     if "item" in wishes.outputs:

@@ -56,6 +56,16 @@ def test_where_no_class_is_sure_enough_the_rest_is_answered_or_nothing(rest):
     assert layers["confidence"].tolist() == [[round(254 * 0.6), expected]]
 
 
+def test_the_probability_of_road_is_kept_where_another_class_wins_but_not_below_the_confidence_it_needs():
+    given_scores = np.array([[0.6, 0.75], [0.1, 0.05], [0.3, 0.2], [0, 0]], np.float32)[:, None]
+    for least, kept in ((), [76, 51]), ((0, 0, 0.25, 0), [76, 0]):
+        layers = Decoder(least, roads=(2,))(given_scores.copy())
+        assert layers["road_probability"].tolist() == [kept]
+        assert layers["classes"].tolist() == [[0, 0]]
+    assert Decoder(roads=(1, 2))(given_scores.copy())["road_probability"].tolist() == [[102, 64]]
+    assert "road_probability" not in Decoder()(given_scores)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))
 def test_the_strongest_claim_is_the_first_of_the_greatest(seed, classes):
     claims = np.random.default_rng(seed).integers(0, 4, (classes, 9, 5)).astype(np.float32)  # many ties

@@ -36,7 +36,7 @@ def rules(snap_m: float = 20.0) -> RoadScoreParams:
 
 
 def score(reference, prediction, snap_m=20.0) -> RoadScores:
-    sure = np.full(prediction.shape, 254, np.uint8)
+    sure = np.where(prediction, 254, 0).astype(np.uint8)
     return compare_masks(reference, prediction, sure, (10.0, 10.0), rules(snap_m), AS_IS)
 
 

@@ -10,10 +10,11 @@ from rasterio.features import rasterize
 from shapely import LineString
 
 from urbanseg.config.vectorize import RoadParams
+from urbanseg.grid import Window
 from urbanseg.roads import repair
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, line_graph, road_graph
-from urbanseg.roads.surface import CERTAIN, ON_ROAD, Surface
+from urbanseg.roads.surface import CERTAIN, LIKELY, ON_ROAD, Surface, probability_of, with_weak_roads
 
 RULES = RoadParams(min_spur_m=30, snap_m=15, max_gap_m=50, max_angle_deg=30, min_length_m=100)
 masks = arrays.arrays(bool, (20, 24), elements=st.integers(0, 2).map(bool), fill=st.booleans())
@@ -22,10 +23,11 @@ masks = arrays.arrays(bool, (20, 24), elements=st.integers(0, 2).map(bool), fill
 UTM = Affine.scale(10, -10)
 
 
-def surface(mask, confidence=CERTAIN, transform=UTM) -> Surface:
-    """Pixels of 10 m, by default as sure as can be."""
-    confidence = np.broadcast_to(np.uint8(confidence), mask.shape)
-    return Surface.of(lambda w: mask[w.slices], lambda w: confidence[w.slices], mask.shape, transform)
+def surface(mask, probability=None, transform=UTM) -> Surface:
+    """Pixels of 10 m; by default roads are as sure as can be, and a metre off them costs 1."""
+    if probability is None:
+        probability = np.where(mask, CERTAIN, round(LIKELY * CERTAIN)).astype(np.uint8)
+    return Surface.of(lambda w: mask[w.slices], lambda w: probability[w.slices], mask.shape, transform)
 
 
 def joined(*lines, rules=RULES) -> RoadGraph:
@@ -36,8 +38,8 @@ def joined(*lines, rules=RULES) -> RoadGraph:
     return repair_network(line_graph(lines), surface(mask, transform=transform), rules)
 
 
-def repaired(mask, rules=RULES, confidence=CERTAIN) -> RoadGraph:
-    return repair_network(road_graph(mask, UTM), surface(mask, confidence), rules)
+def repaired(mask, rules=RULES, probability=None) -> RoadGraph:
+    return repair_network(road_graph(mask, UTM), surface(mask, probability), rules)
 
 
 def lengths(graph):
@@ -137,53 +139,52 @@ def test_bridges_end_on_the_road_they_lead_to():
 
 
 def road_with_gap(rows, length=60, gap=slice(28, 34)):
-    """A road along the middle row with a gap, in which pixels are unsure where `rows` says."""
+    """A road along the middle row with a gap, in which pixels may be a road where `rows` says."""
     mask = np.zeros((30, length), bool)
     mask[15] = True
     mask[15, gap] = False
-    confidence = np.full(mask.shape, CERTAIN - 10, np.uint8)
-    confidence[mask] = CERTAIN
-    confidence[rows, np.arange(gap.start, gap.stop)] = CERTAIN // 2
-    return mask, confidence
+    probability = np.where(mask, CERTAIN, LIKELY * CERTAIN).astype(np.uint8)
+    probability[rows, np.arange(gap.start, gap.stop)] = CERTAIN // 2
+    return mask, probability
 
 
-def test_a_bridge_follows_what_is_less_sure_than_around():
-    mask, confidence = road_with_gap([14, 13, 12, 12, 13, 14])
+def test_a_bridge_follows_what_is_likelier_a_road():
+    mask, probability = road_with_gap([14, 13, 12, 12, 13, 14])
     rules = RULES.model_copy(update={"max_gap_m": 80.0})
     [straight] = repaired(mask, rules).edges(data="geometry")
-    [bent] = repaired(mask, rules, confidence).edges(data="geometry")
+    [bent] = repaired(mask, rules, probability).edges(data="geometry")
     assert shapely.bounds(straight[2])[3] == pytest.approx(-155)
     assert shapely.bounds(bent[2])[3] == pytest.approx(-125, abs=5)
 
 
-def test_a_wider_gap_is_bridged_where_the_pixels_are_less_sure_than_around():
-    mask, confidence = road_with_gap([15] * 6)
+def test_a_wider_gap_is_bridged_where_the_pixels_may_be_a_road():
+    mask, probability = road_with_gap([15] * 6)
     assert len(repaired(mask).edges) == 2
-    assert len(repaired(mask, confidence=confidence).edges) == 1
+    assert len(repaired(mask, probability=probability).edges) == 1
 
 
 def test_a_doubtful_road_is_led_on_over_a_narrower_gap_than_a_sure_one():
-    mask, confidence = road_with_gap([15] * 6)
+    mask, probability = road_with_gap([15] * 6)
     mask[3] = True  # another road, which is sure
-    confidence[3] = CERTAIN
+    probability[3] = CERTAIN
     rules = RULES.model_copy(update={"min_length_m": 0.0})
-    assert len(repaired(mask, rules, confidence).edges) == 2
-    confidence[15][mask[15]] = 0.6 * CERTAIN
-    assert len(repaired(mask, rules, confidence).edges) == 3
+    assert len(repaired(mask, rules, probability).edges) == 2
+    probability[15][mask[15]] = 0.6 * CERTAIN
+    assert len(repaired(mask, rules, probability).edges) == 3
 
 
-def test_a_map_whose_confidence_is_low_all_over_keeps_its_roads():
-    mask, confidence = road_with_gap([15] * 6)
-    assert len(repaired(mask, confidence=confidence // 3).edges) == len(repaired(mask).edges)
+def test_a_map_whose_probabilities_are_low_all_over_keeps_its_roads():
+    mask, probability = road_with_gap([15] * 6)
+    assert len(repaired(mask, probability=probability // 3).edges) == len(repaired(mask).edges)
 
 
 @pytest.mark.parametrize(("certainty", "edges"), [(1.0, 3), (0.55, 1)])
 def test_a_dead_end_counts_by_how_sure_it_is(certainty, edges):
     mask = np.zeros((30, 60), bool)
     mask[15] = mask[8:15, 30] = True
-    confidence = np.full(mask.shape, CERTAIN, np.uint8)
-    confidence[:15] = certainty * CERTAIN
-    assert len(repaired(mask, confidence=confidence).edges) == edges
+    probability = np.full(mask.shape, CERTAIN, np.uint8)
+    probability[:15] = certainty * CERTAIN
+    assert len(repaired(mask, probability=probability).edges) == edges
 
 
 def test_a_road_of_two_pixels_lies_in_its_middle():
@@ -215,11 +216,11 @@ def test_roads_are_the_same_whatever_the_blocks_that_pixels_are_read_by(monkeypa
     mask = np.zeros((120, 150), bool)
     mask[::15] = mask[:, ::18] = True
     mask &= rng.random(mask.shape) > 0.1
-    confidence = rng.integers(100, CERTAIN, mask.shape, dtype=np.uint8)
+    probability = rng.integers(100, CERTAIN, mask.shape, dtype=np.uint8)
     made = []
     for side in (512, 37):
         monkeypatch.setattr("urbanseg.roads.surface.BLOCK_PX", side)
-        made.append(list(repaired(mask, confidence=confidence).edges(data=True)))
+        made.append(list(repaired(mask, probability=probability).edges(data=True)))
     assert len(made[0]) > 20
     assert made[0] == made[1]
 
@@ -231,3 +232,17 @@ def test_a_vertex_that_stands_twice_at_a_dead_end_leaves_the_line_whole():
     centres = repair._centre(graph, np.array([[5.0, -15], [205, -15]]), surface(row))
     assert np.isfinite(centres).all()
     assert lengths(graph) == [200]
+
+
+def test_pixels_that_may_be_a_road_are_traced_though_another_class_won():
+    mask = np.zeros((3, 5), bool)
+    mask[1, :2] = True
+    values = np.array([[0, 0, 60, 255, 0], [10, 254, 77, 76, 90], [0, 0, 0, 0, 254]], np.uint8)
+    traced = with_weak_roads(lambda w: mask[w.slices], lambda w: values[w.slices])(Window(0, 0, 3, 5))
+    assert np.argwhere(traced).tolist() == [[1, 0], [1, 1], [1, 2], [1, 4], [2, 4]]
+
+
+def test_of_a_class_that_won_the_confidence_leaves_the_rest_to_a_road():
+    mask, confidence = np.array([[True, False, False]]), np.array([[200, 200, 255]], np.uint8)
+    found = probability_of(lambda w: mask[w.slices], lambda w: confidence[w.slices])(Window(0, 0, 1, 3))
+    assert found.tolist() == [[200, 54, 255]]

@@ -26,6 +26,8 @@ class Arrays:
     def confidence(self, window):
         return self.arrays[1][window.slices]
 
+    road_probability = confidence
+
 
 def test_pixels_are_the_most_frequent_class_and_mean_confidence():
     classes = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -37,6 +39,7 @@ def test_pixels_are_the_most_frequent_class_and_mean_confidence():
     part = Window(0, 0, 2, 2)
     assert coarse.classes(part).tolist() == [[0, 2], [255, 0]]
     assert coarse.confidence(part).tolist() == [[100, 23], [255, 100]]
+    assert coarse.road_probability(part).tolist() == [[100, 23], [255, 100]]
 
 
 def test_windows_are_parts_of_the_whole_and_the_grid_is_that_of_the_squares():
