@@ -12,6 +12,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
+from scipy import sparse
+from scipy.sparse import csgraph
+from scipy.spatial import KDTree
 from shapely.geometry.base import BaseGeometry
 
 from urbanseg.config.evaluate import RoadScoreParams
@@ -19,6 +22,10 @@ from urbanseg.metrics.roads import RoadScores, compare
 from urbanseg.roads.skeleton import line_graph
 
 Lines = NDArray[np.object_]
+
+JOIN_M = 0.1
+"""Vertices of centre lines that are closer are one: coordinates of a file are rounded, and a bridge whose
+ends are rounded otherwise than the road's would part it."""
 
 
 def centre_lines(features: gpd.GeoDataFrame, names: Sequence[str], crs: CRS) -> Lines:
@@ -30,12 +37,34 @@ def centre_lines(features: gpd.GeoDataFrame, names: Sequence[str], crs: CRS) -> 
         crs: a CRS in metres.
 
     Returns:
-        ``(n,)`` LineStrings in `crs`; what cannot be projected to it is left out.
+        ``(n,)`` LineStrings in `crs`, which meet where they are closer than `JOIN_M`; what cannot be
+        projected to it is left out.
     """
     shapes = features.geometry[features["class"].isin(names)]
     lines = shapes[shapely.get_dimensions(shapes.to_numpy()) == 1].to_crs(crs)
     parts = shapely.get_parts(shapely.force_2d(lines.to_numpy()))
-    return np.asarray(parts[np.isfinite(shapely.bounds(parts)).all(axis=1) & (shapely.length(parts) > 0)])
+    return join_vertices(parts[np.isfinite(shapely.bounds(parts)).all(axis=1)], JOIN_M)
+
+
+def join_vertices(lines: Lines, within: float) -> Lines:
+    """The lines with vertices that are close together moved to the first of them, by x, then y.
+
+    Args:
+        lines: ``(n,)`` LineStrings.
+        within: how close, in their unit; chains of close vertices become one.
+
+    Returns:
+        ``(m,)`` LineStrings, without those of no length.
+    """
+    if not len(lines):
+        return lines
+    places, vertex = np.unique(shapely.get_coordinates(lines), axis=0, return_inverse=True)
+    one, other = KDTree(places).query_pairs(within, output_type="ndarray").T
+    links = sparse.coo_array((np.ones(len(one), np.int8), (one, other)), shape=2 * places.shape[:1])
+    _, group = csgraph.connected_components(links, directed=False)
+    _, first = np.unique(group, return_index=True)
+    joined = np.asarray(shapely.set_coordinates(lines.copy(), places[first[group]][vertex]))
+    return joined[shapely.length(joined) > 0]
 
 
 def clip(lines: Lines, area: BaseGeometry) -> Lines:

@@ -1,6 +1,7 @@
 import json
 
 import geopandas as gpd
+import networkx as nx
 import numpy as np
 import pytest
 import shapely
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from shapely import LineString, MultiLineString, Polygon, box
 
 from urbanseg.config.evaluate import RoadScoreParams
-from urbanseg.metrics.delivered_roads import centre_lines, clip, score_roads
+from urbanseg.metrics.delivered_roads import centre_lines, clip, join_vertices, score_roads
+from urbanseg.roads.skeleton import line_graph
 
 RULES = RoadScoreParams(
     connectivity_snap_m=20, buffer_m=15, apls_snap_m=15, apls_spacing_m=50, apls_min_path_m=10
@@ -87,6 +89,14 @@ def test_the_parts_in_blocks_are_together_as_long_as_those_in_the_whole(lines):
     along = [LineString([(500, 0), (500, 1000)]), *(LineString([(0, y), (1000, y)]) for y in (250, 500, 750))]
     twice = shapely.length(shapely.intersection(lines[:, np.newaxis], along)).sum()
     assert sum(shapely.length(clip(lines, block)).sum() for block in blocks) == pytest.approx(whole + twice)
+
+
+@pytest.mark.parametrize(("gap", "networks"), [(0.05, 1), (0.5, 2)])
+def test_a_bridge_whose_ends_are_rounded_otherwise_than_the_road_is_joined_to_it(gap, networks):
+    road, bridge = LineString([(100, 500), (500, 500)]), LineString([(500 + gap, 500), (900, 500)])
+    apart = np.array([road, bridge])
+    assert nx.number_connected_components(line_graph(list(apart))) == 2
+    assert nx.number_connected_components(line_graph(list(join_vertices(apart, 0.1)))) == networks
 
 
 def test_nothing_is_left_of_lines_that_only_touch_an_area():
