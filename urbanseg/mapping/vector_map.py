@@ -51,10 +51,25 @@ def vector_layers(
         ValueError: if the grid is not in metres, or a pixel holds no class of the table.
         TooManyRegionsError: if there are more than `most_regions`.
     """
-    roads = [c.id for c in table.of_kind("road")]
 
     def read(window: Window) -> Pixels:
         return classes(window), confidence(window)
+
+    polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions)
+    edges, nodes = _roads(classes, confidence, grid, table, tidy, road_probability)
+    return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
+
+
+def _roads(
+    classes: ReadBand,
+    confidence: ReadBand,
+    grid: Grid,
+    table: ClassTable,
+    tidy: Tidiness,
+    road_probability: ReadBand | None,
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Edges and nodes of the roads; see `vector_layers`."""
+    roads = [c.id for c in table.of_kind("road")]
 
     def is_road(window: Window) -> NDArray[np.bool_]:
         return np.isin(classes(window), roads)
@@ -62,7 +77,6 @@ def vector_layers(
     def is_known(window: Window) -> NDArray[np.bool_]:
         return np.asarray(classes(window) != IGNORE)
 
-    polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions)
     limit = tidy.min_hole_m2
     limits = [limit.get(c.name, 0.0) for c in table.of_kind("road")] if isinstance(limit, dict) else [limit]
     hole_px = max(limits, default=0.0) / grid.resolution**2
@@ -73,8 +87,7 @@ def vector_layers(
     filled, widths = (without_holes(mask, is_known, grid.shape, hole_px) for mask in (traced, is_road))
     skeleton = centre_line_graph(filled, grid.shape, grid.transform)
     surface = replace(Surface.of(is_road, probability, grid.shape, grid.transform), is_road=traced)
-    edges, nodes = road_layers(repair_network(skeleton, surface, tidy.roads), widths, grid)
-    return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
+    return road_layers(repair_network(skeleton, surface, tidy.roads), widths, grid)
 
 
 def clean_up(tidy: Tidiness) -> CleanUp:
