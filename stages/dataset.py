@@ -29,7 +29,7 @@ def main(params: Params) -> None:
     for city in cities:
         with (
             raster.reading(paths.scene(city)) as scene,
-            raster.reading(paths.labels(city)) as labels,
+            raster.reading(paths.training_labels(city)) as labels,
             raster.reading(paths.split(city)) as split,
         ):
             statistics.add_train_pixels(moments, scene, labels, split, city)

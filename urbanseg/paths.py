@@ -26,6 +26,14 @@ MAP_ENDINGS = {
 MAP_STYLE_ENDINGS = (".qml", "_shapefile.qml", "_style.json")
 """How the styles beside them end: QGIS takes the file's own name, also beside an archive."""
 
+REPAIRED_FILES = (
+    "repair.json",
+    "labels.tif",
+    "labels.tif.aux.xml",
+    "labels.qml",
+    "doubts.gpkg",
+    "shifts.png",
+)
 CURVES_FILES = ("metrics.json", "plots/metrics/*.tsv")
 PREVIEW_FILES = tuple(
     f"{name}.png"
@@ -123,6 +131,26 @@ def labels(city: str) -> Path:
     return Path("data/labels") / f"{city}.tif"
 
 
+def repaired_dir(city: str) -> Path:
+    """Folder with all that the repair stage delivers."""
+    return Path("data/repaired") / city
+
+
+def repaired_labels(city: str) -> Path:
+    """Labels that were compared with the image; absent unless `repair` asks for it."""
+    return repaired_dir(city) / "labels.tif"
+
+
+def training_labels(city: str) -> Path:
+    """Labels that are trained on: repaired ones, where there are. All scores are of `labels`."""
+    return repaired_labels(city) if repaired_labels(city).exists() else labels(city)
+
+
+def repair_state(city: str) -> Path:
+    """What an unfinished repair has trained; git and DVC ignore the folder."""
+    return Path("data/.fetch") / f"{city}.repair"
+
+
 def tiles(city: str) -> Path:
     """Tile index: one row per window."""
     return Path("data/tiles") / f"{city}.parquet"
@@ -204,6 +232,7 @@ def output_folders(cities: Iterable[str]) -> dict[Path, Sequence[str]]:
     for city in cities:
         folders |= {
             scene_dir(city): SCENE_FILES,
+            repaired_dir(city): REPAIRED_FILES,
             prediction_dir(city): PREDICTION_FILES,
             map_dir(city): map_files(city),
             project_dir(city): project_files(city),
@@ -222,6 +251,7 @@ def of_city(city: str) -> list[Path]:
         labels(city),
         labels(city).with_suffix(".tif.aux.xml"),
         labels(city).with_suffix(".qml"),
+        repaired_dir(city),
         tiles(city),
         split(city),
         split(city).with_suffix(".qml"),

@@ -57,7 +57,7 @@ def test_a_second_run_does_nothing(project):
         pytest.param(
             "tiles.min_valid_share",
             0.99,
-            {"tiles@demo", "tiles@oasis", "dataset", "train"} | AFTER_MODEL,
+            {f"{s}@{c}" for s in ("repair", "tiles") for c in CITIES} | {"dataset", "train"} | AFTER_MODEL,
             marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -65,7 +65,10 @@ def test_a_second_run_does_nothing(project):
             0.01,
             {
                 f"{s}@oasis"
-                for s in ("scene", "osm", "labels", "tiles", "predict", "vectorize", "evaluate", "project")
+                for s in (
+                    *("scene", "osm", "labels", "repair", "tiles"),
+                    *("predict", "vectorize", "evaluate", "project"),
+                )
             }
             | {"dataset", "overall", "report"},
             marks=pytest.mark.slow,
@@ -83,7 +86,7 @@ def test_a_parameter_re_runs_exactly_the_stages_it_concerns(project, key, value,
 ENDINGS = (".aux.xml", ".ovr")
 
 ALL_STAGES = {
-    *(f"{stage}@{city}" for stage in ("scene", "osm", "labels", "tiles", "predict") for city in CITIES),
+    *(f"{s}@{city}" for s in ("scene", "osm", "labels", "repair", "tiles", "predict") for city in CITIES),
     *("params", "dataset", "train", "export"),
 } | AFTER_PREDICTION
 
@@ -95,7 +98,7 @@ ALL_STAGES = {
             "urbanseg/labels/cloud_masks.py",
             "np.isin(",
             "~np.isin(",
-            {f"{stage}@{city}" for stage in ("labels", "predict", "evaluate") for city in CITIES},
+            {f"{stage}@{city}" for stage in ("labels", "repair", "predict", "evaluate") for city in CITIES},
         ),
         (
             "urbanseg/classes.py",
@@ -103,7 +106,12 @@ ALL_STAGES = {
             "IGNORE = 254",
             ALL_STAGES,
         ),
-        ("urbanseg/dataset/samples.py", "def pad(", "def pad_(", {"train", "export"}),
+        (
+            "urbanseg/dataset/samples.py",
+            "def pad(",
+            "def pad_(",
+            {"train", "export"} | {f"repair@{c}" for c in CITIES},
+        ),
         ("urbanseg/io/cog.py", "overview_resampling=", "overview_compress=", ALL_STAGES),
         (
             "urbanseg/config/vectorize.py",

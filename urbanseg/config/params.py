@@ -39,6 +39,7 @@ from urbanseg.config.labels import (
 )
 from urbanseg.config.names import LONGEST, CityName, ClassName, Title
 from urbanseg.config.predict import PredictParams
+from urbanseg.config.repair import RepairParams
 from urbanseg.config.sampling import SamplingParams
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 from urbanseg.config.sentences import first_wrong, place_of_secret
@@ -127,6 +128,7 @@ class Params(Model):
     cities: dict[CityName, CityParams] = Field(min_length=1)
     osm: OsmParams
     labels: LabelParams
+    repair: RepairParams = Field(default_factory=RepairParams)
     tiles: TileParams
     train: TrainParams
     export: ExportParams
@@ -159,6 +161,7 @@ class Params(Model):
             "labels.min_share": self.labels.min_share,
             "train.only_class": [self.train.only_class] if self.train.only_class else [],
             "evaluate.targets": [name for name in self.evaluate.targets if name != "overall"],
+            "repair.doubt.classes": self.repair.doubt.classes,
             "predict.classes": self.predict.classes or [],
             "predict.min_confidence": self.predict.min_confidence,
         }

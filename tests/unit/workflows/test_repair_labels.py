@@ -1,0 +1,208 @@
+"""Labels are repaired in training blocks alone and from them alone; splits stay as they are."""
+
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import pytest
+import yaml
+from affine import Affine
+from pyproj import CRS
+from scipy import ndimage
+
+import stages.labels
+import stages.repair
+import stages.scene
+import stages.tiles
+from tests.pipeline.project import small_params
+from urbanseg import paths
+from urbanseg.classes import IGNORE
+from urbanseg.config.params import Params, parse
+from urbanseg.errors import PipelineError
+from urbanseg.grid import SPLITS, Grid
+from urbanseg.io import cog, files, raster
+from urbanseg.workflows import repair_labels
+from urbanseg.workflows.city_blocks import CityBlocks, city_blocks
+from urbanseg.workflows.label_folds import Labelled, assign, recipe, without
+
+GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 386_000, 0, -10, 6_673_000), 256, 320)
+
+
+def town(**repair: Any) -> dict[str, Any]:
+    params = small_params()
+    params["repair"] = repair
+    params["cities"] = {
+        "town": {
+            "title": "Town",
+            "role": "train",
+            "inputs": ".",
+            "scene": {"provider": "local", "path": "raw.tif", "bands": {"red": 1, "green": 2}},
+            "osm": {"provider": "none"},
+            "labels": {
+                "source": "raster",
+                "path": "raw_labels.tif",
+                "remap": {0: "other", 1: "building", 3: "vegetation"},
+            },
+        }
+    }
+    return params
+
+
+def write(path: Path, values: np.ndarray, nodata: int) -> None:
+    with cog.writing(path, GRID, dtype=values.dtype, count=len(values), nodata=nodata) as file:
+        file.write(values)
+
+
+def ground() -> np.ndarray:
+    """Patches of three classes."""
+    noise = np.random.default_rng(0).normal(size=(3, *GRID.shape))
+    patches = np.stack([ndimage.gaussian_filter(layer, 3) for layer in noise]).argmax(axis=0)
+    return np.array([0, 1, 3], np.uint8)[patches]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["stage", "town"])
+    classes = ground()
+    pixels = 1000 + 1000 * np.stack([classes == 1, classes == 3])
+    noise = np.random.default_rng(1).normal(0, 100, pixels.shape)
+    write(Path("raw.tif"), (pixels + noise).astype(np.uint16), 0)
+    write(Path("raw_labels.tif"), classes[None], 255)
+
+
+def put(params: dict[str, Any]) -> Params:
+    text = yaml.safe_dump(params, sort_keys=False)
+    Path("params.yaml").write_text(text)
+    return parse(text, "params.yaml")
+
+
+def run(*names: str) -> None:
+    for name in names:
+        getattr(stages, name).main()
+
+
+def read(path: Path) -> np.ndarray:
+    with raster.reading(path) as file:
+        return file.read_band()
+
+
+def labelled(params: Params) -> Labelled:
+    run("scene", "labels")
+    with raster.reading(paths.labels("town")) as labels:
+        blocks = city_blocks(labels, [], params, "town")
+    return Labelled("town", paths.scene("town"), paths.labels("town"), blocks)
+
+
+def splits_of(blocks: CityBlocks) -> np.ndarray:
+    split = np.zeros(GRID.shape, np.uint8)
+    for block, value in zip(blocks.laid, blocks.split_of, strict=True):
+        split[block.slices] = value
+    return split
+
+
+@pytest.mark.parametrize("role", ["train", "holdout"])
+def test_labels_are_trained_on_as_they_are_unless_a_train_city_asks_for_repair(role: str) -> None:
+    params = town(**({} if role == "train" else {"align": {"max_px": 4}}))
+    params["cities"]["town"]["role"] = role
+    put(params)
+    run("scene", "labels", "repair")
+    assert [path.name for path in paths.repaired_dir("town").iterdir()] == ["repair.json"]
+    assert paths.training_labels("town") == paths.labels("town")
+
+
+def test_labels_of_validation_and_test_blocks_stay_and_none_of_theirs_reach_a_training_block() -> None:
+    params = put(town(align={"max_px": 4}))
+    city = labelled(params)
+    training = splits_of(city.blocks) == 0
+    marked = np.where(training, read(city.labels), 5).astype(np.uint8)  # a class that no training block has
+    write(Path("marked.tif"), marked[None], IGNORE)
+    marked_city = Labelled("town", city.scene, Path("marked.tif"), city.blocks)
+    rng = np.random.default_rng(2)
+    for _ in range(8):
+        offsets = {number: rng.uniform(-4, 4, 2) for number in city.blocks.training}
+        repair_labels.write_moved(marked_city, offsets, params, Path("moved.tif"))
+        moved = read(Path("moved.tif"))
+        assert moved[~training].tobytes() == marked[~training].tobytes()
+        assert not (moved[training] == 5).any()
+        assert (moved[training] != marked[training]).any()
+
+
+def test_shifts_of_less_than_half_a_pixel_leave_every_byte_as_it_was() -> None:
+    params = put(town(align={"max_px": 4}))
+    city = labelled(params)
+    still = {number: np.array([0.4, -0.49]) for number in city.blocks.training}
+    repair_labels.write_moved(city, still, params, Path("moved.tif"))
+    assert read(Path("moved.tif")).tobytes() == read(city.labels).tobytes()
+
+
+def test_the_split_is_that_of_the_labels_before_the_repair_and_tiles_count_those_after_it() -> None:
+    params = put(town(align={"max_px": 4}))
+    city = labelled(params)
+    run("tiles")
+    before, split = pd.read_parquet(paths.tiles("town")), paths.split("town").read_bytes()
+    repaired = read(city.labels)
+    repaired[splits_of(city.blocks) == 0] = 1
+    with cog.writing(paths.repaired_labels("town"), GRID, dtype="uint8", nodata=IGNORE) as file:
+        file.write(repaired)
+    run("tiles")
+    after = pd.read_parquet(paths.tiles("town"))
+    assert paths.split("town").read_bytes() == split
+    where = ["row", "col", "split", "block"]
+    assert after[where].equals(before[where])
+    train = after["split"] == "train"
+    assert (after[train]["px_building"] == after[train]["height"] * after[train]["width"]).all()
+    assert after[~train].equals(before[~train])
+
+
+def test_folds_hold_each_training_block_once_and_are_kept_from_their_models_training() -> None:
+    params = put(town(align={"max_px": 4}))
+    blocks = labelled(params).blocks
+    fold_of = assign(blocks, 3, 7)
+    assert sorted(fold_of) == blocks.training
+    for fold in range(3):
+        held = {n for n, split in enumerate(without(blocks, fold_of, fold)) if SPLITS[split] == "test"}
+        kept_back = {n for n, split in enumerate(blocks.split_of) if SPLITS[split] == "test"}
+        assert held - kept_back == {n for n, own in fold_of.items() if own == fold} != set()
+    assert recipe(params).start is None
+
+
+def test_a_city_with_one_training_block_is_refused_in_a_sentence() -> None:
+    params = put(town(align={"max_px": 4}))
+    city = labelled(params)
+    split_of = [0, *[2] * (len(city.blocks.laid) - 1)]
+    lonely = CityBlocks(city.blocks.laid, split_of, city.blocks.counts, 0, are_images=False)
+    alone = Labelled("town", city.scene, city.labels, lonely)
+    with pytest.raises(
+        PipelineError, match=r"town has 1 training blocks, and repair needs 2; make tiles.block"
+    ):
+        repair_labels.repair(alone, params, Path("x.tif"), Path("state"))
+
+
+@pytest.mark.slow
+def test_a_town_that_is_mapped_beside_its_place_is_brought_back_and_what_the_map_lacks_is_listed() -> None:
+    folds = {"count": 2, "epochs": 4, "steps_per_epoch": 12}
+    put(town(align={"max_px": 4}, doubt={"classes": ["building"], "min_px": 30}, folds=folds))
+    clean, beside = ground(), ground()
+    numbers, _ = ndimage.label(clean == 1)
+    largest = np.argsort(-np.bincount(numbers.ravel())[1:])[2:8:2] + 1
+    beside[np.isin(numbers, largest)] = 0
+    write(Path("raw_labels.tif"), np.roll(beside, (2, -3), (0, 1))[None], 255)
+    run("scene", "labels", "repair", "tiles")
+
+    told = files.read_json(paths.repaired_dir("town") / "repair.json")
+    found = np.array([[each["down_px"], each["right_px"]] for each in told["shifts"]])
+    assert np.sqrt(np.square(found - (-2, 3)).sum(axis=1).mean()) < 0.5
+    split, before = read(paths.split("town")), read(paths.labels("town"))
+    after = read(paths.repaired_labels("town"))
+    assert after[split != 0].tobytes() == before[split != 0].tobytes()
+    known = (split == 0) & (after != IGNORE)
+    assert (after[known] == clean[known]).mean() > 0.9 > (before[known] == clean[known]).mean()
+    review = paths.repaired_dir("town") / "doubts.gpkg"
+    assert [name for name, _ in pyogrio.list_layers(review)] == ["doubts"]
+    assert set(gpd.read_file(review)["kind"]) <= {"missing", "gone"}
+    assert (paths.repaired_dir("town") / "shifts.png").stat().st_size > 1000
+    assert not paths.repair_state("town").exists()

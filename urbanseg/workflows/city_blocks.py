@@ -1,0 +1,82 @@
+"""The blocks of a city and their splits, which follow from its labels before anything repairs them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from urbanseg.config.params import Params
+from urbanseg.dataset import splits, tiles
+from urbanseg.grid import SPLITS, Window
+from urbanseg.io import image_sheet
+from urbanseg.io.raster import Reader
+
+
+@dataclass(frozen=True)
+class CityBlocks:
+    """Blocks of a scene, each wholly in one split."""
+
+    laid: Sequence[Window]
+    split_of: Sequence[int]
+    """Index into `SPLITS` of each."""
+    counts: NDArray[np.int64]
+    """``(blocks, classes)`` pixels of each class."""
+    gap: int
+    """Pixels between splits, see `dataset.splits.gap_between`."""
+    are_images: bool
+    """Whether they are the images of a sheet, from one of which into another no tile reaches."""
+
+    @property
+    def training(self) -> list[int]:
+        """Numbers of the blocks that are trained on."""
+        return [number for number, split in enumerate(self.split_of) if split == SPLITS.index("train")]
+
+
+def city_blocks(
+    labels: Reader, images: Sequence[image_sheet.SheetImage], params: Params, city: str
+) -> CityBlocks:
+    """The blocks of a city.
+
+    Args:
+        labels: as they were made, before a repair: another count of a class might be another split.
+        images: of an image sheet; empty for other scenes.
+        params: sizes, shares and the seed of the split.
+        city: its name.
+
+    Raises:
+        PipelineError: if no pixel is labelled.
+    """
+    wanted = params.tiles
+    laid = [image.window for image in images] or splits.lay_blocks(labels.grid.shape, wanted.block)
+    gap = 0 if images else splits.gap_between(laid, wanted.gap)  # images of a sheet lie apart on Earth
+    counts = splits.count_blocks(labels, laid, params.class_table.ids)
+    split_of = image_sheet.split_values(list(images)) or splits.split_blocks(
+        laid, counts, wanted.split.values, params.seed, only_test=params.city(city).role == "holdout"
+    )
+    return CityBlocks(laid, split_of, counts, gap, bool(images))
+
+
+def index_tiles(
+    blocks: CityBlocks, split_of: Sequence[int], labels: Reader, params: Params
+) -> tuple[pd.DataFrame, int]:
+    """The tile index of a city, and how many windows were laid for it.
+
+    Args:
+        blocks: the blocks.
+        split_of: index into `SPLITS` of each, of the blocks themselves or another.
+        labels: that are trained on.
+        params: size and overlap of the tiles.
+    """
+    classes = params.class_table
+    parts = splits.keep_apart(blocks.laid, split_of, blocks.gap)
+    candidates = tiles.lay_tiles(
+        labels.grid.shape, parts, params.tiles.size, params.tiles.overlap, across=not blocks.are_images
+    )
+
+    def histogram(window: Window) -> NDArray[np.int64]:
+        return tiles.histogram(labels.read_band(window), classes.ids)
+
+    index = tiles.index(blocks.laid, split_of, candidates, histogram, classes.names, gap=blocks.gap)
+    return index, len(candidates)
