@@ -17,19 +17,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
+from rasterio import features
 from scipy import ndimage
 
 from urbanseg.classes import IGNORE
 from urbanseg.config import params as parameters
 from urbanseg.config.overlay import overlaid
 from urbanseg.config.params import Params
-from urbanseg.grid import SPLITS
+from urbanseg.grid import SPLITS, Grid
 from urbanseg.io import cog, files, raster
 from urbanseg.labels.doubt import NEIGHBOURS
 from urbanseg.metrics.segmentation import class_scores, confusion, mean
-from urbanseg.workflows import label_folds, repair_labels
+from urbanseg.workflows import label_folds, repair_files, repair_labels
 from urbanseg.workflows.city_blocks import CityBlocks, city_blocks
 from urbanseg.workflows.label_folds import Labelled
 
@@ -97,16 +99,16 @@ def flagged(
     """
     there = ndimage.binary_dilation(deleted > 0, NEIGHBOURS)
     right: list[bool] = []
-    found: list[bool] = []
+    seen: list[bool] = []
     for number in blocks.training:
         at = blocks.laid[number].slices
         called = np.unique(missing[at][missing[at] > 0])
-        right += [bool(there[at][missing[at] == value].mean() >= 0.5) for value in called]
+        right.extend(bool(there[at][missing[at] == value].mean() >= 0.5) for value in called)
         for value in np.unique(deleted[at][deleted[at] > 0]):
             own = missing[at][deleted[at] == value] > 0
             if own.size >= min_px:
-                found.append(bool(own.mean() >= 0.5))
-    return float(np.mean(right or [0])), float(np.mean(found or [0])), len(right), len(found)
+                seen.append(bool(own.mean() >= 0.5))
+    return float(np.mean(right or [False])), float(np.mean(seen or [False])), len(right), len(seen)
 
 
 def test_miou(city: Labelled, clean: NDArray[np.uint8], params: Params, state: Path) -> dict[str, float]:
@@ -123,16 +125,35 @@ def test_miou(city: Labelled, clean: NDArray[np.uint8], params: Params, state: P
     return {"miou": mean(class_scores(counts).iou)}
 
 
-def numbered(doubts: Any, shape: tuple[int, int], grid: Any) -> NDArray[np.int32]:
-    """Objects called missing as a raster of their numbers from 1."""
-    from rasterio import features  # noqa: PLC0415
-
+def numbered(doubts: gpd.GeoDataFrame, grid: Grid) -> NDArray[np.int32]:
+    """Objects called missing as a raster of their numbers from 1, 0 elsewhere."""
     missing = doubts[doubts["kind"] == "missing"].geometry
-    pairs = [(shape_, n) for n, shape_ in enumerate(missing, start=1)]
-    if not pairs:
-        return np.zeros(shape, np.int32)
-    burnt: NDArray[np.int32] = features.rasterize(pairs, shape, transform=grid.transform, dtype="int32")
-    return burnt
+    if missing.empty:
+        return np.zeros(grid.shape, np.int32)
+    pairs = zip(missing, range(1, len(missing) + 1), strict=True)
+    return np.asarray(features.rasterize(pairs, grid.shape, transform=grid.transform, dtype="int32"))
+
+
+def found(city: Labelled, spoilt: Spoilt, params: Params, target: Path) -> dict[str, Any]:
+    """Repair the labels, and compare what was found with what was done."""
+    made = repair_labels.repair(city, params, target, target.parent / "repair")
+    repair_files.write(target.parent, made, city, params.class_table, params.repair.align.max_px)
+    doubts: Any = made.doubts
+    with raster.reading(city.labels) as labels:
+        missing = numbered(doubts, labels.grid)
+    min_px = params.repair.doubt.min_px
+    precision, recall, called, deleted = flagged(missing, spoilt.deleted, city.blocks, min_px)
+    return {
+        "city": city.city,
+        "blocks": len(made.offsets),
+        "shift_rmse_px": round(shift_errors(made.offsets, spoilt.offsets), 3),
+        "unaligned_rmse_px": round(shift_errors({n: np.zeros(2) for n in made.offsets}, spoilt.offsets), 3),
+        "deleted": deleted,
+        "called_missing": called,
+        "called_gone": int((doubts["kind"] == "gone").sum()),
+        "precision": round(precision, 3),
+        "recall": round(recall, 3),
+    }
 
 
 def remembered(path: Path, make: Any) -> Any:
@@ -196,22 +217,9 @@ def main() -> None:
     city = Labelled(asked.city, asked.scene, folder / "spoilt.tif", blocks)
 
     target = folder / "repaired.tif"
-    repair = repair_labels.repair(city, params, target, folder / "repair")
-    missing = numbered(repair.doubts, grid.shape, grid)
-    precision, recall, called, deleted = flagged(missing, spoilt.deleted, blocks, wanted.doubt.min_px)
-    training = {number: repair.offsets[number] for number in blocks.training}
-    result: dict[str, Any] = {
-        "city": asked.city,
-        "shifts": asked.shifts,
-        "blocks": len(training),
-        "shift_rmse_px": round(shift_errors(training, spoilt.offsets), 3),
-        "unaligned_rmse_px": round(shift_errors({n: np.zeros(2) for n in training}, spoilt.offsets), 3),
-        "deleted": deleted,
-        "called_missing": called,
-        "called_gone": int((repair.doubts["kind"] == "gone").sum()),
-        "precision": round(precision, 3),
-        "recall": round(recall, 3),
-    }
+    result = remembered(
+        folder / "found.json", lambda: found(city, spoilt, params, target) | {"shifts": asked.shifts}
+    )
     print(json.dumps(result), flush=True)
     for name, path in {"clean": asked.labels, "untreated": city.labels, "repaired": target}.items():
         labelled = Labelled(asked.city, asked.scene, path, blocks)

@@ -16,8 +16,8 @@ class AlignParams(Model):
 
 class DoubtParams(Model):
     classes: Unique[ClassName] = Field(default_factory=list)
-    firmness: Share = 0.6
-    min_px: Whole = Field(default=4, ge=1, le=1_000_000)
+    firmness: Share = 0.9
+    min_px: Whole = Field(default=12, ge=1, le=1_000_000)
 
 
 class FoldParams(Model):

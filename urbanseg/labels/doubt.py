@@ -23,6 +23,8 @@ from urbanseg.labels.layers import LabelArray, Mask
 
 NEIGHBOURS = np.ones((3, 3), bool)
 """Pixels that touch at a corner are of one object."""
+RECOGNIZED = 0.5
+"""A model whose mean probability of a class is below this where it is labelled does not judge that class."""
 KINDS = ("missing", "gone")
 COLUMNS = ("kind", "class", "probability", "pixels", "area_m2", "block")
 
@@ -80,11 +82,11 @@ class Sums:
 
     @property
     def levels(self) -> Levels | None:
-        """The means; None if one is of no pixel, or the class is told from nothing."""
+        """The means; None if one is of no pixel, or the class is not recognized where it is labelled."""
         if not self.count.all():
             return None
         inside, outside = (float(mean) for mean in self.total / self.count)
-        return Levels(inside, outside) if inside > outside else None
+        return Levels(inside, outside) if inside >= RECOGNIZED and inside > outside else None
 
 
 def find(

@@ -54,6 +54,7 @@ def picture(found: Repair, labelled: Labelled, max_px: int) -> pictures.Rgb:
     with raster.reading(labelled.scene) as scene:
         values = scene.decimated(PICTURE_PX, rgb_bands(scene.info.descriptions), "average")
         scale = values.shape[1] / scene.grid.height
-    shown = pictures.true_color(values.data, ~np.ma.getmaskarray(values).all(axis=0))
+    valid = np.asarray(~np.ma.getmaskarray(values).all(axis=0))
+    shown = pictures.true_color(values.data, valid)
     training = {number: labelled.blocks.laid[number] for number in found.offsets}
     return label_shifts.draw(shown, training, found.offsets, scale, max_px)

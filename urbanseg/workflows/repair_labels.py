@@ -1,8 +1,7 @@
 """Labels of a city's training blocks, aligned with the image and without objects that it contradicts.
 
-Both compare the labels with models that were not trained on them (`label_folds`); doubt comes after
-alignment, with models of their own, because a model of shifted labels is sure of little. Labels of
-validation and test blocks are copied as they are.
+Both compare the labels with models that were not trained on them (`label_folds`); what is doubted is judged
+after labels were moved. Labels of validation and test blocks are copied as they are.
 """
 
 import logging
@@ -82,36 +81,48 @@ def repair(labelled: Labelled, params: Params, target: Path, state: Path) -> Rep
             f"{labelled.city} has {len(labelled.blocks.training)} training blocks, and repair needs "
             f"{MIN_BLOCKS}; make tiles.block in params.yaml smaller, or switch repair off"
         )
-    found = Repair()
     wanted = params.repair
-    if wanted.align.max_px:
-        found = replace(found, **_shifts(labelled, params, state / "align"))
-        aligned = state / "aligned.tif"
-        write_moved(labelled, found.offsets, params, target if not wanted.doubt.classes else aligned)
-        labelled = replace(labelled, labels=aligned)
-    if wanted.doubt.classes:
-        found = replace(found, **_doubts(labelled, params, target, state / "doubt"))
-    return found
+    ids = [params.class_table.id_of(name) for name in wanted.doubt.classes]
+    state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=state) as kept:
+        fold_of, shifts = _judged(labelled, params, state, ids, Path(kept))
+        found = _smoothed(labelled, params, shifts) if wanted.align.max_px else Repair()
+        if not ids:
+            write_moved(labelled, found.offsets, params, target)
+            return found
+        aligned = replace(labelled, labels=Path(kept) / "aligned.tif")
+        write_moved(labelled, found.offsets, params, aligned.labels)
+        return replace(found, **_doubts(aligned, params, target, ids, fold_of, Path(kept)))
 
 
-def _shifts(labelled: Labelled, params: Params, state: Path) -> dict[str, Any]:
+def _judged(
+    labelled: Labelled, params: Params, state: Path, ids: Sequence[int], kept: Path
+) -> tuple[dict[int, int], dict[int, align.Shift]]:
+    """Fold and own shift of each block; the probabilities of some classes are kept in files."""
+    fold_of, shifts = {}, {}
+    for fold, number, probabilities, labels in judge(labelled, params, state):
+        fold_of[number] = fold
+        if params.repair.align.max_px:
+            surfaces = align.agreement(probabilities, labels, params.repair.align.max_px)
+            shifts[number] = align.estimate(surfaces)
+        np.save(kept / f"{number}.npy", encode_share(probabilities[list(ids)]))
+    return dict(sorted(fold_of.items())), dict(sorted(shifts.items()))
+
+
+def _smoothed(labelled: Labelled, params: Params, shifts: dict[int, align.Shift]) -> Repair:
+    """The shifts of all blocks, each in the light of those around it."""
     wanted, blocks = params.repair.align, labelled.blocks
-    shifts = {
-        number: align.estimate(align.agreement(probabilities, labels, wanted.max_px))
-        for _, number, probabilities, labels in judge(labelled, params, state)
-    }
-    numbers = sorted(shifts)
-    ordered = {number: shifts[number] for number in numbers}
-    pairs = [] if blocks.are_images else splits.neighbours([blocks.laid[number] for number in numbers])
-    offsets = align.smooth(list(ordered.values()), pairs, wanted.spread_px, wanted.max_px)
+    pairs = [] if blocks.are_images else splits.neighbours([blocks.laid[number] for number in shifts])
+    offsets = align.smooth(list(shifts.values()), pairs, wanted.spread_px, wanted.max_px)
+    moved = sum(any(align.whole_px(offset)) for offset in offsets)
     log.info(
         "%s: labels of %d of %d training blocks are moved, by %.1f px at most",
         labelled.city,
-        int((np.abs(offsets).max(axis=1) >= 0.5).sum()),
-        len(numbers),
+        moved,
+        len(shifts),
         np.abs(offsets).max(),
     )
-    return {"shifts": ordered, "offsets": dict(zip(numbers, offsets, strict=True))}
+    return Repair(shifts, dict(zip(shifts, offsets, strict=True)))
 
 
 def write_moved(
@@ -143,42 +154,52 @@ def write_moved(
         _write(labels, labelled, ((number, moved(number)) for number in whole), params, target)
 
 
-def _doubts(labelled: Labelled, params: Params, target: Path, state: Path) -> dict[str, Any]:
-    wanted, table = params.repair.doubt, params.class_table
-    ids = [table.id_of(name) for name in wanted.classes]
-    state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=state) as kept, raster.reading(labelled.labels) as labels:
-        fold_of: dict[int, int] = {}
-        sums: dict[tuple[int, int], doubt.Sums] = {}
-        for fold, number, probabilities, block_labels in judge(labelled, params, state):
-            fold_of[number] = fold
-            for value in ids:
-                sums.setdefault((fold, value), doubt.Sums()).add(probabilities[value], block_labels, value)
-            np.save(Path(kept) / f"{number}.npy", encode_share(probabilities[ids]))
+def _doubts(
+    labelled: Labelled,
+    params: Params,
+    target: Path,
+    ids: Sequence[int],
+    fold_of: dict[int, int],
+    kept: Path,
+) -> dict[str, Any]:
+    """Objects in doubt and what they are judged by; writes the labels without them."""
+    wanted, names, laid = params.repair.doubt, params.class_table.names, labelled.blocks.laid
+
+    def shares(number: int) -> dict[int, NDArray[np.float32]]:
+        stored = np.load(kept / f"{number}.npy").astype(np.float32)
+        return dict(zip(ids, stored / CONFIDENCE_SCALE, strict=True))
+
+    with raster.reading(labelled.labels) as labels:
+        sums = {(fold, value): doubt.Sums() for fold in fold_of.values() for value in ids}
+        for number, fold in fold_of.items():
+            for value, share in shares(number).items():
+                sums[fold, value].add(share, labels.read_band(laid[number]), value)
         levels = {key: each.levels for key, each in sums.items()}
-        doubts: dict[int, list[doubt.Doubt]] = {}
-        for number in sorted(fold_of):
-            block_labels = labels.read_band(labelled.blocks.laid[number])
-            shares = np.load(Path(kept) / f"{number}.npy").astype(np.float32) / CONFIDENCE_SCALE
-            doubts[number] = [
+        found = {
+            number: [
                 each
-                for value, share in zip(ids, shares, strict=True)
-                if (level := levels[fold_of[number], value]) is not None
+                for value, share in shares(number).items()
+                if (level := levels[fold, value]) is not None
                 for each in doubt.find(
-                    share, block_labels, value, table.names[value], level, wanted.firmness, wanted.min_px
+                    share,
+                    labels.read_band(laid[number]),
+                    value,
+                    names[value],
+                    level,
+                    wanted.firmness,
+                    wanted.min_px,
                 )
             ]
-        hidden = (
-            (number, doubt.hide(labels.read_band(labelled.blocks.laid[number]), found))
-            for number, found in doubts.items()
-        )
+            for number, fold in fold_of.items()
+        }
+        hidden = ((n, doubt.hide(labels.read_band(laid[n]), doubts)) for n, doubts in found.items())
         _write(labels, labelled, hidden, params, target)
-        listed = [(n, labelled.blocks.laid[n], each) for n, found in doubts.items() for each in found]
+        listed = [(number, laid[number], each) for number, doubts in found.items() for each in doubts]
         log.info("%s: %d objects are in doubt", labelled.city, len(listed))
-        folds = range(max(fold_of.values()) + 1)
+        folds = sorted(set(fold_of.values()))
         return {
             "doubts": doubt.table(listed, labels.grid),
-            "levels": {table.names[v]: [levels[fold, v] for fold in folds] for v in ids},
+            "levels": {names[value]: [levels[fold, value] for fold in folds] for value in ids},
         }
 
 

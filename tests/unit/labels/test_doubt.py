@@ -76,9 +76,12 @@ def test_the_levels_are_means_over_all_blocks_and_none_where_the_model_tells_not
     sums = doubt.Sums()
     assert sums.levels is None
     sums.add(probability, labels, 1)
-    sums.add(np.full((2, 2), 0.4, np.float32), np.array([[1, 0], [IGNORE, 0]], np.uint8), 1)
+    assert sums.levels is None, "it recognizes less than half of what is labelled"
+    for _ in range(5):
+        sums.add(np.full((2, 2), 0.9, np.float32), np.array([[1, 1], [IGNORE, 0]], np.uint8), 1)
+    sums.add(np.full((5, 5), 0.9, np.float32), np.ones((5, 5), np.uint8), 1)
     assert sums.levels is not None
-    assert sums.levels.inside == pytest.approx((25 * 0.9 + 36 * 0.05 + 0.4) / 62)
+    assert sums.levels.inside == pytest.approx((25 * 0.9 + 36 * 0.05 + 35 * 0.9) / 96)
     blind = doubt.Sums()
     blind.add(1 - probability, labels == 1, 1)
     assert blind.levels is None
