@@ -1,41 +1,48 @@
 """Labels that are shifted and lack a fifth of their buildings, and what `repair` makes of them.
 
-``python -m bench.label_repair FOLDER --city NAME --scene scene.tif --labels labels.tif``
+``python -m bench.label_repair FOLDER --city NAME [--shifts smooth] [--model MODEL]``
 
-FOLDER keeps what is done, and a run that was stopped goes on where it was. Labels of training and
-validation blocks are moved, by block or smoothly over the city, after a fifth of the buildings was
-replaced by what is around them; test blocks stay as they are, and judge. Three models are
-trained alike: on clean labels, on spoilt ones, and on repaired ones. Prints what was found
-against what was done. The last line is one JSON object.
+The city is one of params.yaml that has been labelled; FOLDER keeps what is done, and a run that was stopped
+goes on where it was. After a fifth of the buildings was replaced by what is around them, the labels of
+training and validation blocks are moved, by block or smoothly over the city; test blocks stay as
+they are, and judge: three models are trained alike, on clean labels, on spoilt ones, and on repaired ones.
+
+With ``--model``, nothing is trained: the labels of the test blocks are spoilt, and judged by a model
+that has learnt from other blocks. Prints what was found against what was done. The last line is one
+JSON object.
 """
 
 import argparse
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rasterio import features
 from scipy import ndimage
 
+from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config import params as parameters
-from urbanseg.config.overlay import overlaid
 from urbanseg.config.params import Params
 from urbanseg.grid import SPLITS, Grid
-from urbanseg.io import cog, files, raster
+from urbanseg.infer.predictor import TorchPredictor
+from urbanseg.infer.tta import with_tta
+from urbanseg.io import cog, files, image_sheet, raster, tables
 from urbanseg.labels.doubt import NEIGHBOURS
 from urbanseg.metrics.segmentation import class_scores, confusion, mean
+from urbanseg.model import segmenter
 from urbanseg.workflows import label_folds, repair_files, repair_labels
-from urbanseg.workflows.city_blocks import CityBlocks, city_blocks
-from urbanseg.workflows.label_folds import Labelled
+from urbanseg.workflows.city_blocks import CityBlocks, Labelled, Verdict, city_blocks
 
-ROOT = Path(__file__).parents[1]
+BUILDING = "building"
 MAX_PX = 4
 DELETED = 0.2
 TEST = SPLITS.index("test")
@@ -134,9 +141,11 @@ def numbered(doubts: gpd.GeoDataFrame, grid: Grid) -> NDArray[np.int32]:
     return np.asarray(features.rasterize(pairs, grid.shape, transform=grid.transform, dtype="int32"))
 
 
-def found(city: Labelled, spoilt: Spoilt, params: Params, target: Path) -> dict[str, Any]:
+def found(
+    city: Labelled, spoilt: Spoilt, params: Params, target: Path, verdicts: Iterable[Verdict]
+) -> dict[str, Any]:
     """Repair the labels, and compare what was found with what was done."""
-    made = repair_labels.repair(city, params, target, target.parent / "repair")
+    made = repair_labels.repair(city, params, target, verdicts)
     repair_files.write(target.parent, made, city, params.class_table, params.repair.align.max_px)
     doubts: Any = made.doubts
     with raster.reading(city.labels) as labels:
@@ -163,70 +172,88 @@ def remembered(path: Path, make: Any) -> Any:
     return files.read_json(path)
 
 
+def asked_for(params: Params, asked: argparse.Namespace) -> Params:
+    """The parameters with a repair of shifts and buildings, and with the recipe of this bench."""
+    wanted = params.repair
+    changed = {
+        "align": wanted.align.model_copy(update={"max_px": MAX_PX + 2}),
+        "doubt": wanted.doubt.model_copy(update={"classes": [BUILDING]}),
+        "folds": wanted.folds.model_copy(update={"epochs": asked.epochs, "steps_per_epoch": asked.steps}),
+    }
+    recipe = {
+        "crop": asked.crop or params.train.crop,
+        "upsample": asked.upsample or params.train.upsample,
+        "batch_size": asked.batch or params.train.batch_size,
+    }
+    return params.model_copy(
+        update={
+            "repair": wanted.model_copy(update=changed),
+            "train": params.train.model_copy(update=recipe),
+        }
+    )
+
+
+def judged_by(model: Path, city: Labelled, kept: Path) -> Iterator[Verdict]:
+    """What a model that is there says of each training block."""
+    network, spec = segmenter.load(model)
+    predict = with_tta(
+        TorchPredictor(network, spec, segmenter.device_of("auto"), torch.get_num_threads()), "flips"
+    )
+    with raster.reading(city.scene) as scene:
+        for number in city.blocks.training:
+            path = kept / f"{number}.npy"
+            if not path.exists():
+                made = label_folds.predict_block(scene, city.blocks.laid[number], predict)
+                with files.atomic(path) as temporary:
+                    np.save(temporary, made.astype(np.float16))
+            yield Verdict(0, number, np.load(path).astype(np.float32))
+
+
 def main() -> None:
     """Spoil, repair, train, compare."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--city", required=True, help="name of this run in the folder")
-    parser.add_argument("--scene", type=Path, required=True)
-    parser.add_argument(
-        "--labels", type=Path, required=True, help="class ids of params.yaml on the same grid"
-    )
-    parser.add_argument("--overlay", type=Path, help="on params.yaml")
+    parser.add_argument("--city", required=True, help="of params.yaml, whose labels stage has run")
+    parser.add_argument("--model", type=Path, help="that has not seen the city's test blocks, to judge those")
     parser.add_argument("--shifts", choices=["block", "smooth"], default="block")
     parser.add_argument("--epochs", type=int, default=3, help="of each training")
     parser.add_argument("--steps", type=int, default=48, help="of each epoch")
-    parser.add_argument("--crop", type=int, default=128, help="pixels")
-    parser.add_argument("--upsample", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--crop", type=int, help="pixels, instead of train.crop")
+    parser.add_argument("--upsample", type=int, help="instead of train.upsample")
+    parser.add_argument("--batch", type=int, help="instead of train.batch_size")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
-    text = (ROOT / "params.yaml").read_text()
-    params = parameters.parse(
-        overlaid(text, asked.overlay.read_text()) if asked.overlay else text, "params.yaml"
-    )
-    first = next(iter(params.cities.values())).model_copy(update={"role": "train"})
-    wanted = params.repair
-    wanted = wanted.model_copy(
-        update={
-            "align": wanted.align.model_copy(update={"max_px": MAX_PX + 2}),
-            "doubt": wanted.doubt.model_copy(update={"classes": ["building"]}),
-            "folds": wanted.folds.model_copy(update={"epochs": asked.epochs, "steps_per_epoch": asked.steps}),
-        }
-    )
-    recipe = params.train.model_copy(
-        update={
-            "crop": asked.crop,
-            "upsample": asked.upsample,
-            "batch_size": asked.batch,
-            "threads": asked.threads,
-        }
-    )
-    params = params.model_copy(update={"repair": wanted, "train": recipe, "cities": {asked.city: first}})
-    folder = asked.folder / asked.city
-    with raster.reading(asked.labels) as labels:
-        blocks, clean, grid = city_blocks(labels, [], params, asked.city), labels.read_band(), labels.grid
-    spoilt = spoil(clean, blocks, params.class_table.id_of("building"), asked.shifts)
-    if not (folder / "spoilt.tif").exists():
-        with cog.writing(folder / "spoilt.tif", grid, dtype="uint8", nodata=IGNORE) as file:
+    params = asked_for(parameters.load(paths.PARAMS), asked)
+    table, original = paths.image_sheet(asked.city), paths.labels(asked.city)
+    images = image_sheet.from_table(tables.read(table)) if table.exists() else []
+    with raster.reading(original) as labels:
+        blocks, clean, grid = city_blocks(labels, images, params, asked.city), labels.read_band(), labels.grid
+    if asked.model:  # the blocks that it has not seen take the part of those that folds judge
+        blocks = replace(blocks, split_of=[0 if split == TEST else TEST for split in blocks.split_of])
+    spoilt = spoil(clean, blocks, params.class_table.id_of(BUILDING), asked.shifts)
+    folder = asked.folder / f"{asked.city}_{asked.shifts}"
+    city = Labelled(asked.city, paths.scene(asked.city), folder / "spoilt.tif", blocks)
+    if not city.labels.exists():
+        with cog.writing(city.labels, grid, dtype="uint8", nodata=IGNORE) as file:
             file.write(spoilt.labels)
-    city = Labelled(asked.city, asked.scene, folder / "spoilt.tif", blocks)
 
     target = folder / "repaired.tif"
-    result = remembered(
-        folder / "found.json", lambda: found(city, spoilt, params, target) | {"shifts": asked.shifts}
+    kept = asked.folder / f"{asked.city}_verdicts"
+    verdicts = (
+        judged_by(asked.model, city, kept)
+        if asked.model
+        else label_folds.judge(city, params, folder / "repair")
     )
+    result = remembered(folder / "found.json", partial(found, city, spoilt, params, target, verdicts))
     print(json.dumps(result), flush=True)
-    for name, path in {"clean": asked.labels, "untreated": city.labels, "repaired": target}.items():
-        labelled = Labelled(asked.city, asked.scene, path, blocks)
-        state = folder / "models" / name
-        score = remembered(folder / f"miou_{name}.json", partial(test_miou, labelled, clean, params, state))
-        result[f"miou_{name}"] = round(score["miou"], 4)
-    print(json.dumps(result))
+    if not asked.model:
+        for name, path in {"clean": original, "untreated": city.labels, "repaired": target}.items():
+            make = partial(test_miou, replace(city, labels=path), clean, params, folder / "models" / name)
+            result[f"miou_{name}"] = round(remembered(folder / f"miou_{name}.json", make)["miou"], 4)
+    print(json.dumps({"shifts": asked.shifts, **result}))
 
 
 if __name__ == "__main__":

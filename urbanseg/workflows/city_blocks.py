@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,27 @@ class CityBlocks:
     def training(self) -> list[int]:
         """Numbers of the blocks that are trained on."""
         return [number for number, split in enumerate(self.split_of) if split == SPLITS.index("train")]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A city's scene, labels of it, and its blocks."""
+
+    city: str
+    scene: Path
+    labels: Path
+    blocks: CityBlocks
+
+
+class Verdict(NamedTuple):
+    """What a model says of a block that it was not trained on."""
+
+    fold: int
+    """Number of the model."""
+    block: int
+    """Number of the block."""
+    probabilities: NDArray[np.float32]
+    """``(classes, height, width)``, 0–1."""
 
 
 def city_blocks(

@@ -7,7 +7,7 @@ earlier model of this project: it may have learnt the very labels that are to be
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params
 from urbanseg.config.train import NO_MODEL, TrainParams
 from urbanseg.dataset import splits, statistics
+from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Window
 from urbanseg.infer.predictor import TorchPredictor
 from urbanseg.infer.stitching import Predictor
@@ -27,28 +28,21 @@ from urbanseg.learn.data import Source
 from urbanseg.model import segmenter
 from urbanseg.model.segmenter import Segmenter
 from urbanseg.model.spec import Spec, pixel_sizes
-from urbanseg.workflows.city_blocks import CityBlocks, index_tiles
+from urbanseg.workflows.city_blocks import CityBlocks, Labelled, Verdict, index_tiles
 
 log = logging.getLogger(__name__)
 
 HALO_PX = 64
 """Pixels around a block that its prediction sees."""
 
+MIN_BLOCKS = 2
+"""A model needs a block to be trained on, and another to judge."""
+
 VALIDATED = 12
 """Validation tiles, at most, that choose the epoch of a model."""
 
 STEP_PX = 32
 """Sides of what a network takes are multiples of this."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A city's scene, labels of it, and its blocks."""
-
-    city: str
-    scene: Path
-    labels: Path
-    blocks: CityBlocks
 
 
 def assign(blocks: CityBlocks, count: int, seed: int) -> dict[int, int]:
@@ -184,9 +178,7 @@ def predict_block(scene: raster.Reader, block: Window, predict: Predictor) -> ND
     return np.ascontiguousarray(predict(pixels[None])[0][:, *core.slices])
 
 
-def judge(
-    labelled: Labelled, params: Params, state: Path
-) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.uint8]]]:
+def judge(labelled: Labelled, params: Params, state: Path) -> Iterator[Verdict]:
     """What models say of training blocks that they were not trained on.
 
     Args:
@@ -194,19 +186,23 @@ def judge(
         params: the parameters.
         state: folder of unfinished trainings, a folder in it for each fold.
 
-    Yields:
-        Fold and number of a block, its probabilities ``(classes, height, width)`` and its labels.
+    Raises:
+        PipelineError: if there are too few training blocks, or tiles in them.
     """
+    if len(labelled.blocks.training) < MIN_BLOCKS:
+        raise PipelineError(
+            f"{labelled.city} has {len(labelled.blocks.training)} training blocks, and repair needs "
+            f"{MIN_BLOCKS}; make tiles.block in params.yaml smaller, or switch repair off"
+        )
     how = recipe(params)
     fold_of = assign(labelled.blocks, params.repair.folds.count, params.training_seed)
     for fold in range(max(fold_of.values()) + 1):
         log.info("%s: training the model that judges fold %d", labelled.city, fold + 1)
         split_of = without(labelled.blocks, fold_of, fold)
         predict = predictor(*train(labelled, split_of, params, how, state / str(fold)), how)
-        with raster.reading(labelled.scene) as scene, raster.reading(labelled.labels) as labels:
+        with raster.reading(labelled.scene) as scene:
             for number in (number for number, own in fold_of.items() if own == fold):
-                block = labelled.blocks.laid[number]
-                yield fold, number, predict_block(scene, block, predict), labels.read_band(block)
+                yield Verdict(fold, number, predict_block(scene, labelled.blocks.laid[number], predict))
 
 
 def _moments(

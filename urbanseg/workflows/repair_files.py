@@ -11,7 +11,7 @@ from urbanseg.io import files, raster
 from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
 from urbanseg.paths import REPAIRED_FILES
 from urbanseg.report import label_shifts, pictures
-from urbanseg.workflows.label_folds import Labelled
+from urbanseg.workflows.city_blocks import Labelled
 from urbanseg.workflows.repair_labels import Repair
 
 REPORT, _, _, STYLE, DOUBTS, PICTURE = REPAIRED_FILES

@@ -1,7 +1,7 @@
 """Labels of a city's training blocks, aligned with the image and without objects that it contradicts.
 
-Both compare the labels with models that were not trained on them (`label_folds`); what is doubted is judged
-after labels were moved. Labels of validation and test blocks are copied as they are.
+Both compare the labels with the verdicts of models that were not trained on them (`label_folds`); objects are
+judged after labels were moved. Labels of validation and test blocks are copied as they are.
 """
 
 import logging
@@ -17,17 +17,14 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import CONFIDENCE_SCALE, IGNORE, encode_share
 from urbanseg.config.params import Params
+from urbanseg.config.repair import DoubtParams
 from urbanseg.dataset import splits
-from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Window, strips
 from urbanseg.io import cog, raster
 from urbanseg.labels import align, doubt
-from urbanseg.workflows.label_folds import Labelled, judge
+from urbanseg.workflows.city_blocks import Labelled, Verdict
 
 log = logging.getLogger(__name__)
-
-MIN_BLOCKS = 2
-"""A model needs a block to be trained on, and another to judge."""
 
 
 @dataclass(frozen=True)
@@ -61,51 +58,44 @@ class Repair:
         return {"shifts": shifts, "doubts": in_doubt, "probability_inside_outside": levels}
 
 
-def repair(labelled: Labelled, params: Params, target: Path, state: Path) -> Repair:
+def repair(labelled: Labelled, params: Params, target: Path, verdicts: Iterable[Verdict]) -> Repair:
     """Compare the labels of training blocks with the image, and write what is left of them.
 
     Args:
         labelled: the city and its labels.
         params: the parameters, of which `repair` asks for something.
         target: the label raster that is written.
-        state: folder of unfinished trainings, from which they go on.
+        verdicts: of the training blocks, in any order.
 
     Returns:
         What was found.
-
-    Raises:
-        PipelineError: if there are too few training blocks, or tiles in them.
     """
-    if len(labelled.blocks.training) < MIN_BLOCKS:
-        raise PipelineError(
-            f"{labelled.city} has {len(labelled.blocks.training)} training blocks, and repair needs "
-            f"{MIN_BLOCKS}; make tiles.block in params.yaml smaller, or switch repair off"
-        )
-    wanted = params.repair
-    ids = [params.class_table.id_of(name) for name in wanted.doubt.classes]
-    state.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=state) as kept:
-        fold_of, shifts = _judged(labelled, params, state, ids, Path(kept))
-        found = _smoothed(labelled, params, shifts) if wanted.align.max_px else Repair()
+    ids = [params.class_table.id_of(name) for name in params.repair.doubt.classes]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        kept = Path(folder)
+        fold_of, shifts = _read(labelled, params, verdicts, ids, kept)
+        found = _smoothed(labelled, params, shifts) if shifts else Repair()
         if not ids:
             write_moved(labelled, found.offsets, params, target)
             return found
-        aligned = replace(labelled, labels=Path(kept) / "aligned.tif")
+        aligned = replace(labelled, labels=kept / "aligned.tif")
         write_moved(labelled, found.offsets, params, aligned.labels)
-        return replace(found, **_doubts(aligned, params, target, ids, fold_of, Path(kept)))
+        return replace(found, **_doubts(aligned, params, target, ids, fold_of, kept))
 
 
-def _judged(
-    labelled: Labelled, params: Params, state: Path, ids: Sequence[int], kept: Path
+def _read(
+    labelled: Labelled, params: Params, verdicts: Iterable[Verdict], ids: Sequence[int], kept: Path
 ) -> tuple[dict[int, int], dict[int, align.Shift]]:
     """Fold and own shift of each block; the probabilities of some classes are kept in files."""
-    fold_of, shifts = {}, {}
-    for fold, number, probabilities, labels in judge(labelled, params, state):
-        fold_of[number] = fold
-        if params.repair.align.max_px:
-            surfaces = align.agreement(probabilities, labels, params.repair.align.max_px)
-            shifts[number] = align.estimate(surfaces)
-        np.save(kept / f"{number}.npy", encode_share(probabilities[list(ids)]))
+    fold_of, shifts, max_px = {}, {}, params.repair.align.max_px
+    with raster.reading(labelled.labels) as labels:
+        for fold, number, probabilities in verdicts:
+            fold_of[number] = fold
+            if max_px:
+                own = labels.read_band(labelled.blocks.laid[number])
+                shifts[number] = align.estimate(align.agreement(probabilities, own, max_px))
+            np.save(kept / f"{number}.npy", encode_share(probabilities[list(ids)]))
     return dict(sorted(fold_of.items())), dict(sorted(shifts.items()))
 
 
@@ -138,17 +128,20 @@ def write_moved(
     """
     whole = {number: align.whole_px(offset) for number, offset in offsets.items()}
     reach = max((abs(value) for shift in whole.values() for value in shift), default=0)
+    laid, beside = labelled.blocks.laid, {number: {number} for number in whole}
+    if not labelled.blocks.are_images:
+        numbers = list(whole)
+        for i, j in splits.neighbours([laid[number] for number in numbers]):
+            beside[numbers[i]].add(numbers[j])
+            beside[numbers[j]].add(numbers[i])
     with raster.reading(labelled.labels) as labels:
 
         def moved(number: int) -> NDArray[np.uint8]:
-            around, core = labelled.blocks.laid[number].grown(reach, labels.grid.shape)
+            around, core = laid[number].grown(reach, labels.grid.shape)
             usable = np.zeros((around.height, around.width), bool)
-            for other, shift in whole.items():
-                apart = np.subtract(shift, whole[number])
-                if np.abs(apart).max() <= align.NEAR_PX and (
-                    other == number or not labelled.blocks.are_images
-                ):
-                    _mark(usable, around, labelled.blocks.laid[other])
+            for other in beside[number]:
+                if np.abs(np.subtract(whole[other], whole[number])).max() <= align.NEAR_PX:
+                    _mark(usable, around, laid[other])
             return align.move(labels.read_band(around), usable, core, whole[number])
 
         _write(labels, labelled, ((number, moved(number)) for number in whole), params, target)
@@ -163,33 +156,23 @@ def _doubts(
     kept: Path,
 ) -> dict[str, Any]:
     """Objects in doubt and what they are judged by; writes the labels without them."""
-    wanted, names, laid = params.repair.doubt, params.class_table.names, labelled.blocks.laid
-
-    def shares(number: int) -> dict[int, NDArray[np.float32]]:
-        stored = np.load(kept / f"{number}.npy").astype(np.float32)
-        return dict(zip(ids, stored / CONFIDENCE_SCALE, strict=True))
-
+    names, laid = params.class_table.names, labelled.blocks.laid
     with raster.reading(labelled.labels) as labels:
+
+        def block(number: int) -> tuple[NDArray[np.uint8], dict[int, NDArray[np.float32]]]:
+            stored = np.load(kept / f"{number}.npy").astype(np.float32) / CONFIDENCE_SCALE
+            return labels.read_band(laid[number]), dict(zip(ids, stored, strict=True))
+
         sums = {(fold, value): doubt.Sums() for fold in fold_of.values() for value in ids}
         for number, fold in fold_of.items():
-            for value, share in shares(number).items():
-                sums[fold, value].add(share, labels.read_band(laid[number]), value)
+            own, shares = block(number)
+            for value, share in shares.items():
+                sums[fold, value].add(share, own, value)
         levels = {key: each.levels for key, each in sums.items()}
         found = {
-            number: [
-                each
-                for value, share in shares(number).items()
-                if (level := levels[fold, value]) is not None
-                for each in doubt.find(
-                    share,
-                    labels.read_band(laid[number]),
-                    value,
-                    names[value],
-                    level,
-                    wanted.firmness,
-                    wanted.min_px,
-                )
-            ]
+            number: _in_doubt(
+                *block(number), {value: levels[fold, value] for value in ids}, names, params.repair.doubt
+            )
             for number, fold in fold_of.items()
         }
         hidden = ((n, doubt.hide(labels.read_band(laid[n]), doubts)) for n, doubts in found.items())
@@ -203,6 +186,22 @@ def _doubts(
         }
 
 
+def _in_doubt(
+    labels: NDArray[np.uint8],
+    shares: dict[int, NDArray[np.float32]],
+    levels: dict[int, doubt.Levels | None],
+    names: Sequence[str],
+    wanted: DoubtParams,
+) -> list[doubt.Doubt]:
+    """The objects in doubt of a block, of all classes that its model recognizes."""
+    return [
+        each
+        for value, share in shares.items()
+        if (level := levels[value]) is not None
+        for each in doubt.find(share, labels, value, names[value], level, wanted.firmness, wanted.min_px)
+    ]
+
+
 def _write(
     labels: raster.Reader,
     labelled: Labelled,
@@ -211,7 +210,6 @@ def _write(
     target: Path,
 ) -> None:
     """Write the labels as they are, and over them those of some blocks."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     with cog.writing(
         target,
         labels.grid,
