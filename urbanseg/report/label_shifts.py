@@ -48,14 +48,14 @@ def draw(
             _dot(pen, start)
             continue
         reach = min(block.height, block.width) * scale / 2 / max_px
-        for color, width in ((DARK, 5), (ARROW, 2)):
+        for color, width in ((DARK, 7), (ARROW, 3)):
             _arrow(pen, start, start + offset * reach, color, width)
     return np.asarray(image)
 
 
 def _dot(pen: ImageDraw.ImageDraw, place: NDArray[np.float64]) -> None:
     row, col = place
-    pen.ellipse((col - 3, row - 3, col + 3, row + 3), fill=ARROW, outline=DARK)
+    pen.ellipse((col - 4, row - 4, col + 4, row + 4), fill=ARROW, outline=DARK)
 
 
 def _arrow(
@@ -64,6 +64,6 @@ def _arrow(
     along = end - start
     along = along / max(float(np.hypot(*along)), 1e-9)
     across = along[::-1] * (1, -1)
-    barbs = [end - 7 * along + side * 4 * across for side in (-1, 1)]
+    barbs = [end - 11 * along + side * 6 * across for side in (-1, 1)]
     for tail in (start, *barbs):
         pen.line([(float(p[1]), float(p[0])) for p in (tail, end)], fill=color, width=width)
