@@ -127,8 +127,9 @@ def test_miou(city: Labelled, clean: NDArray[np.uint8], params: Params, state: P
         for block, split in zip(city.blocks.laid, city.blocks.split_of, strict=True):
             if split == TEST:
                 predicted = label_folds.predict_block(scene, block, predict).argmax(0).astype(np.uint8)
-                known = clean[block.slices] != IGNORE
-                counts += confusion(clean[block.slices][known], predicted[known], len(params.classes))
+                reference = params.class_table.position_lut[clean[block.slices]]
+                known = reference != IGNORE
+                counts += confusion(reference[known], predicted[known], len(params.classes))
     return {"miou": mean(class_scores(counts).iou)}
 
 

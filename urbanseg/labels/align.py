@@ -52,7 +52,7 @@ def agreement(probabilities: NDArray[np.float32], labels: LabelArray, max_px: in
 
     Args:
         probabilities: ``(classes, height, width)``, 0–1.
-        labels: ``(height, width)`` uint8, class ids and `IGNORE`.
+        labels: ``(height, width)`` uint8, positions in the classes; others, as `IGNORE`, are unknown.
         max_px: farthest shift in pixels along each axis.
 
     Returns:
@@ -69,7 +69,7 @@ def agreement(probabilities: NDArray[np.float32], labels: LabelArray, max_px: in
     inside = (slice(max_px, height - max_px), slice(max_px, width - max_px))
     evidence[:classes] = np.log(np.maximum(probabilities, FLOOR) / mean)[:, *inside]
     flat, pixel = evidence.ravel(), np.arange(inner[0] * inner[1]).reshape(inner)
-    row_of = np.where(labels == IGNORE, classes, labels).astype(np.intp) * pixel.size
+    row_of = np.minimum(labels, classes).astype(np.intp) * pixel.size
     cuts = [np.arange(0, length, CELL_PX) for length in inner]
     surfaces = np.empty((len(cuts[0]) * len(cuts[1]), side, side))
     for down in range(side):

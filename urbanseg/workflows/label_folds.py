@@ -122,15 +122,16 @@ def train(
         table, _ = statistics.collect_tiles({labelled.city: index}, params.tiles.min_valid_share)
         statistics.require_splits(table)
         spec = _spec(scene, _moments(scene, labels, labelled.blocks, split_of), params, how)
-    names, seed = params.class_table.names, params.training_seed
+    classes, seed = params.class_table, params.training_seed
     data = assembly.assemble(
         table,
-        names,
+        classes.names,
         {labelled.city: Source(labelled.scene, labelled.labels)},
         spec,
         how,
         tile_size=params.tiles.size,
         seed=seed,
+        ids=classes.ids,
     )
     spread = np.unique(np.linspace(0, len(data.val) - 1, min(VALIDATED, len(data.val)), dtype=int))
     data = replace(data, val=[data.val[place] for place in spread])

@@ -6,7 +6,7 @@ judged after labels were moved. Labels of validation and test blocks are copied 
 
 import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -70,32 +70,33 @@ def repair(labelled: Labelled, params: Params, target: Path, verdicts: Iterable[
     Returns:
         What was found.
     """
-    ids = [params.class_table.id_of(name) for name in params.repair.doubt.classes]
+    named = {params.class_table.id_of(name): name for name in params.repair.doubt.classes}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         kept = Path(folder)
-        fold_of, shifts = _read(labelled, params, verdicts, ids, kept)
+        fold_of, shifts = _read(labelled, params, verdicts, kept)
         found = _smoothed(labelled, params, shifts) if shifts else Repair()
-        if not ids:
+        if not named:
             write_moved(labelled, found.offsets, params, target)
             return found
         aligned = replace(labelled, labels=kept / "aligned.tif")
         write_moved(labelled, found.offsets, params, aligned.labels)
-        return replace(found, **_doubts(aligned, params, target, ids, fold_of, kept))
+        return replace(found, **_doubts(aligned, params, target, named, fold_of, kept))
 
 
 def _read(
-    labelled: Labelled, params: Params, verdicts: Iterable[Verdict], ids: Sequence[int], kept: Path
+    labelled: Labelled, params: Params, verdicts: Iterable[Verdict], kept: Path
 ) -> tuple[dict[int, int], dict[int, align.Shift]]:
     """Fold and own shift of each block; the probabilities of some classes are kept in files."""
-    fold_of, shifts, max_px = {}, {}, params.repair.align.max_px
+    fold_of, shifts, max_px, classes = {}, {}, params.repair.align.max_px, params.class_table
+    doubted = [classes.names.index(name) for name in params.repair.doubt.classes]
     with raster.reading(labelled.labels) as labels:
         for fold, number, probabilities in verdicts:
             fold_of[number] = fold
             if max_px:
-                own = labels.read_band(labelled.blocks.laid[number])
+                own = classes.position_lut[labels.read_band(labelled.blocks.laid[number])]
                 shifts[number] = align.estimate(align.agreement(probabilities, own, max_px))
-            np.save(kept / f"{number}.npy", encode_share(probabilities[list(ids)]))
+            np.save(kept / f"{number}.npy", encode_share(probabilities[doubted]))
     return dict(sorted(fold_of.items())), dict(sorted(shifts.items()))
 
 
@@ -151,19 +152,19 @@ def _doubts(
     labelled: Labelled,
     params: Params,
     target: Path,
-    ids: Sequence[int],
+    named: Mapping[int, str],
     fold_of: dict[int, int],
     kept: Path,
 ) -> dict[str, Any]:
     """Objects in doubt and what they are judged by; writes the labels without them."""
-    names, laid = params.class_table.names, labelled.blocks.laid
+    laid = labelled.blocks.laid
     with raster.reading(labelled.labels) as labels:
 
         def block(number: int) -> tuple[NDArray[np.uint8], dict[int, NDArray[np.float32]]]:
             stored = np.load(kept / f"{number}.npy").astype(np.float32) / CONFIDENCE_SCALE
-            return labels.read_band(laid[number]), dict(zip(ids, stored, strict=True))
+            return labels.read_band(laid[number]), dict(zip(named, stored, strict=True))
 
-        sums = {(fold, value): doubt.Sums() for fold in fold_of.values() for value in ids}
+        sums = {(fold, value): doubt.Sums() for fold in fold_of.values() for value in named}
         for number, fold in fold_of.items():
             own, shares = block(number)
             for value, share in shares.items():
@@ -171,7 +172,7 @@ def _doubts(
         levels = {key: each.levels for key, each in sums.items()}
         found = {
             number: _in_doubt(
-                *block(number), {value: levels[fold, value] for value in ids}, names, params.repair.doubt
+                *block(number), {value: levels[fold, value] for value in named}, named, params.repair.doubt
             )
             for number, fold in fold_of.items()
         }
@@ -182,7 +183,7 @@ def _doubts(
         folds = sorted(set(fold_of.values()))
         return {
             "doubts": doubt.table(listed, labels.grid),
-            "levels": {names[value]: [levels[fold, value] for fold in folds] for value in ids},
+            "levels": {name: [levels[fold, value] for fold in folds] for value, name in named.items()},
         }
 
 
@@ -190,7 +191,7 @@ def _in_doubt(
     labels: NDArray[np.uint8],
     shares: dict[int, NDArray[np.float32]],
     levels: dict[int, doubt.Levels | None],
-    names: Sequence[str],
+    named: Mapping[int, str],
     wanted: DoubtParams,
 ) -> list[doubt.Doubt]:
     """The objects in doubt of a block, of all classes that its model recognizes."""
@@ -198,7 +199,7 @@ def _in_doubt(
         each
         for value, share in shares.items()
         if (level := levels[value]) is not None
-        for each in doubt.find(share, labels, value, names[value], level, wanted.firmness, wanted.min_px)
+        for each in doubt.find(share, labels, value, named[value], level, wanted.firmness, wanted.min_px)
     ]
 
 

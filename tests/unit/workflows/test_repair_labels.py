@@ -1,5 +1,6 @@
 """Labels are repaired in training blocks alone and from them alone; splits stay as they are."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid
 from urbanseg.io import cog, files, raster
 from urbanseg.workflows import repair_labels
-from urbanseg.workflows.city_blocks import CityBlocks, Labelled, city_blocks
+from urbanseg.workflows.city_blocks import CityBlocks, Labelled, Verdict, city_blocks
 from urbanseg.workflows.label_folds import assign, judge, recipe, without
 
 GRID = Grid(CRS.from_epsg(32635), Affine(10, 0, 386_000, 0, -10, 6_673_000), 256, 320)
@@ -180,6 +181,45 @@ def test_a_city_with_one_training_block_is_refused_in_a_sentence() -> None:
         PipelineError, match=r"town has 1 training blocks, and repair needs 2; make tiles.block"
     ):
         next(judge(alone, params, Path("state")))
+
+
+def soft_verdicts(params: Params, city: Labelled) -> Iterator[Verdict]:
+    """What a model says that knows the ground, but not quite where its borders are."""
+    names = params.class_table.names
+    layers = np.full((len(names), *GRID.shape), 0.02, np.float32)
+    for name, value in {"other": 0, "building": 1, "vegetation": 3}.items():
+        layers[names.index(name)] += 0.9 * ndimage.gaussian_filter((ground() == value).astype(np.float32), 1)
+    for number in city.blocks.training:
+        yield Verdict(0, number, layers[:, *city.blocks.laid[number].slices])
+
+
+@pytest.mark.parametrize("building", [1, 40])
+def test_labels_beside_their_place_are_brought_back_and_what_the_map_lacks_is_ignored(building: int) -> None:
+    told = town(align={"max_px": 4}, doubt={"classes": ["building"], "min_px": 30, "firmness": 0.5})
+    told["classes"]["building"]["id"] = building
+    params, clean = put(told), ground()
+    numbers, _ = ndimage.label(clean == 1)
+    sizes = np.bincount(numbers.ravel())[1:]
+    deleted = np.isin(numbers, np.flatnonzero((sizes > 60) & (np.arange(len(sizes)) % 3 == 0)) + 1)
+    write(Path("raw_labels.tif"), np.roll(np.where(deleted, 0, clean), (2, -3), (0, 1))[None], 255)
+    city = labelled(params)
+    found = repair_labels.repair(city, params, Path("out/repaired.tif"), soft_verdicts(params, city))
+
+    assert np.allclose(list(found.offsets.values()), (-2, 3), atol=0.5)
+    training, before, after = (
+        splits_of(city.blocks) == 0,
+        read(city.labels),
+        read(Path("out/repaired.tif")),
+    )
+    assert after[~training].tobytes() == before[~training].tobytes()
+    known = training & (after != IGNORE)
+    truth = np.where(clean == 1, building, clean)
+    assert (after[known] == truth[known]).mean() > 0.97 > (before[known] == truth[known]).mean()
+    assert (after[training & deleted] == IGNORE).mean() > 0.6
+    assert found.doubts is not None
+    assert set(found.doubts["kind"]) == {"missing"}
+    assert found.to_json(city.blocks.laid)["doubts"][0]["objects"] == len(found.doubts)
+    assert [path.name for path in Path("out").iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.slow
