@@ -1,9 +1,14 @@
 """Score a city's predicted map against its labels, and its vectors against theirs, on its test blocks."""
 
 import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages._cli import city_stage
 from urbanseg import labels, osm, paths
+from urbanseg.calibration import stored
 from urbanseg.config.evaluate import MAX_TOLERANCE_PX
 from urbanseg.config.labels import OsmLabels, VectorLabels, label_sources
 from urbanseg.config.params import Params
@@ -17,7 +22,9 @@ from urbanseg.metrics.accumulate import accumulate
 from urbanseg.metrics.counting import Files, Plan
 from urbanseg.metrics.delivered import score_delivered
 from urbanseg.metrics.delivered_reference import PARTS, Reference, no_reference, reference_from
-from urbanseg.metrics.summary import evaluation, summary
+from urbanseg.metrics.forecasts import forecast_figures
+from urbanseg.metrics.sets import count_sets, set_figures
+from urbanseg.metrics.summary import Evaluation, evaluation, summary
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +40,8 @@ def main(city: str, params: Params) -> None:
         road_probability=chances if chances.exists() else None,
     )
     wanted = plan(params, grid)
-    counts = accumulate(rasters, splits.lay_blocks(grid.shape, params.tiles.block), wanted, settings.workers)
+    laid = splits.lay_blocks(grid.shape, params.tiles.block)
+    counts = accumulate(rasters, laid, wanted, settings.workers)
     vectors = score_delivered(
         rasters,
         paths.geopackage(city),
@@ -50,7 +58,9 @@ def main(city: str, params: Params) -> None:
         samples=settings.bootstrap.samples,
         delivered=vectors,
     )
-    figures = summary(result)
+    sets = paths.prediction_sets(city)
+    held = count_sets(rasters, sets, laid, wanted.n) if sets.exists() else None
+    figures = with_trust(summary(result), result, held, city, params)
 
     files.write_json(paths.metrics(city), figures)
     with files.atomic_files(paths.evaluation_dir(city)) as folder:
@@ -69,6 +79,29 @@ def main(city: str, params: Params) -> None:
         interval.basis,
         figures["test_pixels"],
     )
+
+
+def with_trust(
+    figures: dict[str, Any], result: Evaluation, held: NDArray[np.int64] | None, city: str, params: Params
+) -> dict[str, Any]:
+    """The metrics with what was said beforehand, beside the truth: prediction sets, and the forecast.
+
+    Args:
+        figures: the metrics so far.
+        result: all scores of the city.
+        held: counts of the sets, None without sets.
+        city: its name.
+        params: for the order of the classes.
+    """
+    of_all, coverage = set_figures(held, len(params.classes))
+    for name, share in zip(params.classes, coverage, strict=True):
+        figures["classes"][name]["set_coverage"] = share
+    found = stored.read(paths.prediction_dir(city))
+    forecast = found.for_classes(list(params.classes)).forecast if found else None
+    return figures | {
+        "sets": of_all,
+        "forecast": forecast_figures(forecast, result.counts.confidence, result.figures["miou"]),
+    }
 
 
 def reference(city: str, params: Params, grid: Grid) -> Reference:

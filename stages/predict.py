@@ -5,6 +5,8 @@ from contextlib import ExitStack
 
 from stages._cli import city_stage
 from urbanseg import labels, paths
+from urbanseg.calibration import stored
+from urbanseg.calibration.stored import Calibration
 from urbanseg.config.params import Params
 from urbanseg.display.thumbnails import present_classes
 from urbanseg.errors import missing_package
@@ -23,7 +25,8 @@ def main(city: str, params: Params) -> None:
         scene = stack.enter_context(raster.reading(paths.scene(city)))
         scl = stack.enter_context(raster.reading(paths.scl(city))) if paths.scl(city).exists() else None
         clouded = labels.cloud_mask(scene, scl, params.labels)
-        predicted = _strips(city, params)
+        calibration = _calibration(params)
+        predicted = _strips(city, params, calibration)
 
         def strips() -> Iterator[Strip]:
             for strip in predicted:
@@ -33,6 +36,8 @@ def main(city: str, params: Params) -> None:
         with files.atomic(paths.prediction_dir(city), paths.PREDICTION_FILES) as folder:
             folder.mkdir()
             outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
+            if calibration:  # for the evaluation, and for whoever gets the folder
+                stored.write(folder, calibration)
             present_classes(folder, params.class_table)
             if paths.item(city).exists():
                 rasters, scene_item = sorted(folder.glob("*.tif")), files.read_json(paths.item(city))
@@ -40,7 +45,14 @@ def main(city: str, params: Params) -> None:
                 files.write_json(folder / paths.item(city).name, described)
 
 
-def _strips(city: str, params: Params) -> Iterator[Strip]:
+def _calibration(params: Params) -> Calibration | None:
+    """Of the model, for the classes of params.yaml; None without one, or if it isn't wanted."""
+    found = backends.calibration(paths.MODEL, paths.EXPORT) if params.predict.calibrate else None
+    names = list(params.classes)
+    return found.for_classes(names) if found and set(found.classes) <= set(names) else None
+
+
+def _strips(city: str, params: Params, calibration: Calibration | None) -> Iterator[Strip]:
     """From this process, or from those that predict.scheduler names."""
     scene_path, options, classes = paths.scene(city), params.predict, tuple(params.classes)
     rest, roads = params.class_table.rest, tuple(c.name for c in params.class_table.of_kind("road"))
@@ -50,13 +62,16 @@ def _strips(city: str, params: Params) -> Iterator[Strip]:
         except ModuleNotFoundError as error:
             raise missing_package(error, "cluster", "or set predict.scheduler to local") from error
         scene_path, model, exported = (p.resolve() for p in (scene_path, paths.MODEL, paths.EXPORT))
-        yield from cluster.predict_strips(Job(scene_path, model, exported, options, classes, rest, roads))
+        job = Job(scene_path, model, exported, options, classes, rest, roads, calibration)
+        yield from cluster.predict_strips(job)
         return
     predict, spec = backends.load(paths.MODEL, paths.EXPORT, options, classes)
     # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.
     with raster.reading(scene_path) as scene:
         bands = select_bands(scene.info.descriptions, spec, str(scene_path))
-        yield from predict_scene(scene, bands, predict, spec.classes, options, rest=rest, roads=roads)
+        yield from predict_scene(
+            scene, bands, predict, spec.classes, options, rest=rest, roads=roads, calibration=calibration
+        )
 
 
 if __name__ == "__main__":

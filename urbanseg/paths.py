@@ -9,9 +9,9 @@ SCENE_FILES = (
 )  # fmt: skip
 PREDICTION_FILES = (
     *(f"{name}{ending}" for name in ("classes", "confidence", "road_probability", "probabilities",
-                                    "entropy", "margin")
+                                    "entropy", "margin", "set")
       for ending in (".tif", ".qml")),
-    "thumbnail.png", "item.json",
+    "calibration.json", "thumbnail.png", "item.json",
 )  # fmt: skip
 MAP_ENDINGS = {
     "gpkg": ".gpkg",
@@ -65,7 +65,7 @@ OVERALL = Path("metrics/overall.json")
 SEEDS = Path("metrics/seeds.json")
 EXPORT = Path("models/export")
 BACKEND = EXPORT / "backend.json"
-EXPORT_PATTERNS = (BACKEND.name, "domain.json", *(f"{name}/*" for name in EXPORT_FILES))
+EXPORT_PATTERNS = (BACKEND.name, "calibration.json", "domain.json", *(f"{name}/*" for name in EXPORT_FILES))
 EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
 REPORT = Path("reports/index.html")
@@ -179,6 +179,11 @@ def confidence(city: str) -> Path:
 def road_probability(city: str) -> Path:
     """Probability of road, 0–254 for 0–1 (uint8, nodata 255); absent where roads are no class."""
     return prediction_dir(city) / "road_probability.tif"
+
+
+def prediction_sets(city: str) -> Path:
+    """The classes that each pixel may have; absent unless `predict.rasters` names them."""
+    return prediction_dir(city) / "set.tif"
 
 
 def map_dir(city: str) -> Path:

@@ -13,3 +13,6 @@ class ExportParams(Model):
     calibration_tiles: Whole = Field(ge=1, le=1_000_000)
     min_equal: Share
     max_miou_loss: Share
+    confidence_tiles: Whole = Field(default=64, ge=1, le=1_000_000)
+    coverage: float = Field(default=0.9, ge=0.5, le=0.99)
+    difficulty: float = Field(default=0.0, ge=0, le=100)

@@ -29,7 +29,8 @@ class PredictParams(Model):
     augment: Literal["none", "flips", "d4"] = "none"
     classes: Unique[str] | None = Field(default=None, min_length=1)
     min_confidence: dict[str, Share] = Field(default={})
-    rasters: Unique[Literal["probabilities", "entropy", "margin"]] = Field(default=[])
+    rasters: Unique[Literal["probabilities", "entropy", "margin", "set"]] = Field(default=[])
+    calibrate: bool = True
     clean: Literal["none", "median", "morphology"] = "none"
     clean_px: Whole = Field(default=1, ge=1, le=32)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

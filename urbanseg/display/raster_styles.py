@@ -60,6 +60,18 @@ def paletted_qml(entries: Iterable[Entry]) -> str:
     return qml_text(root)
 
 
+def sizes_qml(classes: int) -> str:
+    """Style of prediction sets: by how many of so many classes a pixel may have, viridis from its end."""
+    last = len(VIRIDIS) - 1
+    colors = [
+        VIRIDIS[last - round(last * (size - 1) / max(1, classes - 1))] for size in range(1, classes + 1)
+    ]
+    label = {1: "1 class: certain"}
+    return paletted_qml(
+        (size, color, label.get(size, f"{size} classes")) for size, color in enumerate(colors, 1)
+    )
+
+
 def share_qml() -> str:
     """Style of a raster of shares, 0–`CONFIDENCE_SCALE` for 0–100 %: viridis."""
     last = len(VIRIDIS) - 1

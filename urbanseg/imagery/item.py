@@ -37,6 +37,7 @@ TITLES = {
     "scl.tif": "Scene classification",
     "classes.tif": "Land cover",
     "confidence.tif": "Confidence, 0–254 for 0–1",
+    "set.tif": "Prediction sets: number of classes, and which they are",
 }
 
 COMMON_NAMES = {
@@ -157,7 +158,8 @@ def describe_map(scene: Mapping[str, Any], classes: ClassTable, files: Sequence[
     shares = {"data_type": "uint8", "nodata": IGNORE, "raster:scale": 1 / CONFIDENCE_SCALE}
     for file in files:
         labelled = {"data_type": "uint8", "nodata": IGNORE, "classification:classes": _classes(entries)}
-        _add(item, file.name, labelled if file.name == "classes.tif" else shares)
+        sets = {"data_type": "uint8", "nodata": IGNORE}
+        _add(item, file.name, {"classes.tif": labelled, "set.tif": sets}.get(file.name, shares))
     item.add_asset("thumbnail", THUMBNAIL)
     source = f"../../scene/{scene['id']}/item.json"
     item.add_link(pystac.Link("derived_from", source, "application/geo+json", "The scene"))

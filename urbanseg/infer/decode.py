@@ -1,5 +1,8 @@
 """Decoding blended scores: class, confidence, probability of road, and on request more.
 
+Probabilities are calibrated here, behind all back ends and the blending of windows, so that the classes stay
+what they were; roads are traced by the network's own probability.
+
 All layers are uint8, shares as `classes.encode_share` stores them, so that a strip is small
 enough to be sent from one machine to another.
 """
@@ -11,17 +14,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from urbanseg.calibration import conformal
+from urbanseg.calibration.conformal import difficulty
+from urbanseg.calibration.stored import Calibration
+from urbanseg.calibration.temperature import soften
 from urbanseg.classes import IGNORE, encode_share
 from urbanseg.errors import PipelineError
 
 ROAD_PROBABILITY = "road_probability"
 """The layer of the probability of road."""
 
-Extra = Literal["probabilities", "entropy", "margin"]
+Extra = Literal["probabilities", "entropy", "margin", "set"]
 
 DecodedLayers = dict[str, NDArray[np.uint8]]
 """``classes`` and ``confidence``, ``road_probability`` where roads are known, and those asked for, each
-``(height, width)``; ``probabilities`` is ``(classes, height, width)``."""
+``(height, width)``; ``probabilities`` is ``(classes, height, width)``, ``set`` `conformal.encode`'s
+``(bands, height, width)``."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,20 @@ class Decoder:
     """Position of the class of a pixel where no class reaches what it needs; None: it stays unknown."""
     roads: tuple[int, ...] = ()
     """Classes of roads, whose probability is kept to trace them; 0 below the confidence that each needs."""
+    calibration: Calibration | None = None
+    """Of the classes in their order; None leaves the probabilities as they are."""
+
+    def __post_init__(self) -> None:
+        """Refuse sets that nothing is known for.
+
+        Raises:
+            PipelineError: if sets are asked for without a calibration.
+        """
+        if "set" in self.extras and self.calibration is None:
+            raise PipelineError(
+                "prediction sets are asked for, but the model has no calibration.json; take set out of "
+                "predict.rasters, set predict.calibrate to true, or run the export stage"
+            )
 
     def __call__(self, scores: NDArray[np.float32]) -> DecodedLayers:
         """Decode the weighted sums of probabilities ``(classes, height, width)``, which are overwritten.
@@ -47,6 +69,9 @@ class Decoder:
         total = scores.sum(axis=0)
         np.divide(1, total, out=total, where=total > 0)
         scores *= total
+        plain = scores
+        if self.calibration is not None:
+            scores = soften(scores, argmax_and_max(scores)[0], self.calibration.temperatures)
         claims = scores
         if self.min_confidence:
             claims = np.where(scores < np.asarray(self.min_confidence, np.float32)[:, None, None], 0, scores)
@@ -60,14 +85,19 @@ class Decoder:
             for layer in layers.values():
                 layer[unsure] = IGNORE
         if self.roads:
-            layers[ROAD_PROBABILITY] = encode_share(claims[list(self.roads)].sum(axis=0))
+            at = list(self.roads)
+            layers[ROAD_PROBABILITY] = encode_share(np.where(claims[at] > 0, plain[at], 0).sum(axis=0))
         if "probabilities" in self.extras:
             layers["probabilities"] = encode_share(scores)
         if "entropy" in self.extras:
-            layers["entropy"] = encode_share(entropy(scores))
+            layers["entropy"] = encode_share(difficulty(scores))
         if "margin" in self.extras:
             first, second = np.partition(scores, -2, axis=0)[:-3:-1]
             layers["margin"] = encode_share(first - second)
+        if "set" in self.extras and self.calibration is not None:
+            known = self.calibration
+            inside = conformal.members(scores, known.thresholds, known.difficulty)
+            layers["set"] = conformal.encode(inside)
         return layers
 
 
@@ -83,13 +113,6 @@ def argmax_and_max(claims: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDAr
         np.maximum(best, (claim > highest) * np.uint8(number), out=best)
         np.maximum(highest, claim, out=highest)
     return best, highest
-
-
-def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shannon's entropy along the first axis as a share of its greatest value, 0–1, float32."""
-    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    bits: NDArray[np.float32] = -(probabilities * logs).sum(axis=0) / np.float32(np.log(len(probabilities)))
-    return bits
 
 
 def min_confidence_by_class(least: Mapping[str, float], classes: Sequence[str]) -> tuple[float, ...]:

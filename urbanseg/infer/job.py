@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from urbanseg.calibration.stored import Calibration
 from urbanseg.classes import REST
 from urbanseg.config.predict import PredictParams
 
@@ -21,3 +22,4 @@ class Job:
     """Name of the class of pixels that no class is sure of, if there is one."""
     roads: tuple[str, ...] = ("road",)
     """Names of the classes of roads, whose probability is kept."""
+    calibration: Calibration | None = None

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from urbanseg.calibration import conformal
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.predict import PredictParams
-from urbanseg.display.raster_styles import classes_qml, share_qml
+from urbanseg.display.raster_styles import classes_qml, share_qml, sizes_qml
 from urbanseg.grid import Grid
 from urbanseg.infer.decode import ROAD_PROBABILITY
 from urbanseg.infer.majority_filter import majority_filtered
@@ -47,7 +48,8 @@ def write(
                 writer.write(classes.id_lut[layer] if path.stem == "classes" else layer, strip.window)
             bar.update(strip.window.height)
     for path in layers:
-        write_text(path.with_suffix(".qml"), classes_qml(classes) if path.stem == "classes" else share_qml())
+        styles = {"classes": lambda: classes_qml(classes), "set": lambda: sizes_qml(len(classes))}
+        write_text(path.with_suffix(".qml"), styles.get(path.stem, share_qml)())
 
 
 def _layers(classes: ClassTable, options: PredictParams) -> dict[str, cog.RasterProfile]:
@@ -60,4 +62,7 @@ def _layers(classes: ClassTable, options: PredictParams) -> dict[str, cog.Raster
         layers[name] = share
     if "probabilities" in layers:
         layers["probabilities"] = share | {"count": len(classes), "descriptions": classes.names}
+    if "set" in layers:
+        names = conformal.descriptions(classes.names)
+        layers["set"] = share | {"resampling": "nearest", "count": len(names), "descriptions": names}
     return layers

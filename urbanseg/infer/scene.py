@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from urbanseg.calibration.stored import Calibration
 from urbanseg.classes import REST
 from urbanseg.config.predict import PredictParams
 from urbanseg.grid import Grid, Window
@@ -43,6 +44,8 @@ def predict_scene(
     rows: range | None = None,
     rest: str | None = REST,
     roads: Collection[str] = ("road",),
+    *,
+    calibration: Calibration | None = None,
 ) -> Iterator[Strip]:
     """Predict some rows of a scene (all, if None), the same to the bit as if it were all of them.
 
@@ -57,15 +60,18 @@ def predict_scene(
         rows: as `WindowGrid.parts` cuts them best.
         rest: name of the class of pixels that no class is sure of; they stay unknown if the model has none.
         roads: names of classes whose probability is kept, to trace roads; they need not be the model's.
+        calibration: of the model; used if the options say so.
 
     Raises:
-        PipelineError: if the options name a class that the model doesn't know.
+        PipelineError: if the options name a class that the model doesn't know, or ask for sets without a
+            calibration.
     """
     rest_at = list(classes).index(rest) if rest is not None and rest in classes else None
     kept = kept_classes(options.classes, classes, rest_at)
     roads_at = tuple(i for i, name in enumerate(classes) if name in roads)
     least = min_confidence_by_class(options.min_confidence, classes)
     fallback = rest_at if rest_at is not None or kept is None else int(np.argmax(kept))
+    believed = calibration.for_classes(classes) if calibration and options.calibrate else None
     return predict_strips(
         window_grid(scene.grid.shape, options),
         read=lambda window: scene.read(window, bands),
@@ -73,6 +79,6 @@ def predict_scene(
         predict=restricted(with_tta(predict, options.augment), kept, fallback or 0),
         classes=len(classes),
         batch_size=options.batch_size,
-        decoder=Decoder(least, tuple(options.rasters), rest_at, roads_at),
+        decoder=Decoder(least, tuple(options.rasters), rest_at, roads_at, believed),
         rows=rows,
     )

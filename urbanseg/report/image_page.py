@@ -69,6 +69,7 @@ class ImageReport:
         means: mean confidence of each class that is in the map.
         histogram: pixels by confidence, in equal steps from 0 to 1.
         familiarity: how far the image is from the model's training.
+        forecast: a sentence on the mean IoU that is expected; empty for none.
         pixel_m: side of a pixel of the picture in metres, if that is known.
         figures: names and values of what else is worth saying, such as the length of roads.
         facts: names and values of the provenance.
@@ -87,6 +88,7 @@ class ImageReport:
     means: Mapping[str, float]
     histogram: NDArray[np.int64]
     familiarity: Familiarity
+    forecast: str = ""
     pixel_m: float | None = None
     figures: Sequence[tuple[str, str]] = ()
     facts: Sequence[tuple[str, str]] = ()

@@ -94,9 +94,19 @@ class Confusion:
     """Pixels, and their share of the row, of each cell."""
 
 
+def forecast(metrics: Mapping[str, Any]) -> Figure | None:
+    """The mean IoU that was expected before anything was scored, beside the true one; None without one."""
+    found = metrics.get("forecast") or {}
+    if found.get("miou") is None:
+        return None
+    error = "" if found["error"] is None else f"{found['error']:+.3f} from the truth; "
+    note = f"{error}from the confidence alone, expected from {found['low']:.2f} to {found['high']:.2f}"
+    return Figure("mean IoU, forecast", score(found["miou"]), note, None, "")
+
+
 def headline(metrics: Mapping[str, Any]) -> list[Figure]:
     """The figures at the top of a city, as far as they are defined there."""
-    return [
+    found = [
         Figure(
             label,
             score(metrics[key]),
@@ -107,6 +117,8 @@ def headline(metrics: Mapping[str, Any]) -> list[Figure]:
         for key, label, note in HEADLINE
         if metrics.get(key) is not None
     ]
+    expected = forecast(metrics)
+    return [*found[:1], expected, *found[1:]] if expected else found
 
 
 def class_rows(

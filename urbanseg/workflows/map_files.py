@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from urbanseg.calibration.forecast import Estimate
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.addresses import address
 from urbanseg.infer.images import common_name
@@ -42,6 +43,7 @@ PICTURE_PX = 2048
 WHAT = {
     "classes.tif": "classes, one band",
     "confidence.tif": "confidence, 0 to 254 for 0 to 1",
+    "set.tif": "how many classes each pixel may have, and which",
     "preview.png": "the classes as a picture",
     "zones.csv": "areas by class in each zone",
     "item.json": "STAC Item",
@@ -156,6 +158,9 @@ def page(
             means=mapped.figures.confidence,
             histogram=mapped.figures.histogram,
             familiarity=mapped.familiarity,
+            forecast=""
+            if mapped.forecast is None
+            else told(mapped.forecast, is_familiar=_is_familiar(mapped)),
             pixel_m=None if frame.pixel_m is None else frame.pixel_m * frame.grid.width / codes.shape[1],
             figures=_headline(mapped),
             facts=facts,
@@ -165,16 +170,38 @@ def page(
     )
 
 
+def _is_familiar(mapped: Mapped) -> bool:
+    doubts = mapped.familiarity
+    return doubts.score is None or doubts.score < doubts.edge
+
+
+def told(forecast: Estimate, *, is_familiar: bool) -> str:
+    """What is expected of a map, in a sentence.
+
+    Args:
+        forecast: its mean IoU.
+        is_familiar: whether the image is like the training, for which alone the interval stands.
+    """
+    doubt = "" if is_familiar else "; the image is unlike the training, so it may be far lower"
+    return (
+        f"expected mean IoU {forecast.miou:.2f} ({forecast.low:.2f} to {forecast.high:.2f}), from how "
+        f"confident the model is; nobody has checked it{doubt}"
+    )
+
+
 def _headline(mapped: Mapped) -> list[tuple[str, str]]:
     """What the page says first."""
     unit, figures = mapped.frame.unit, mapped.figures
     total = sum(figures.areas.values())
     largest = max(figures.areas, key=lambda name: figures.areas[name])
     label = wording(mapped.table)(largest)
+    expected = mapped.forecast
     said = [
         (f"mapped, {UNITS[unit]}", amount(total, unit)),
         (f"most of it: {label}", f"{100 * figures.areas[largest] / total:.0f} %"),
     ]
+    if expected is not None:
+        said.append(("expected mean IoU", f"{expected.miou:.2f} ({expected.low:.2f}–{expected.high:.2f})"))
     if mapped.layers:
         said.append(("polygons", f"{len(mapped.layers['land_cover']):,}".replace(",", "\u202f")))
         length = mapped.road_length
@@ -226,6 +253,9 @@ def properties(mapped: Mapped, model: RunningModel, source: Source) -> dict[str,
         "model:name": model.name,
         "model:sha256": model.sha256,
         "gsd": mapped.frame.pixel_m,
+        "urbanseg:expected_miou": mapped.forecast and round(mapped.forecast.miou, 4),
+        "urbanseg:expected_miou_interval": mapped.forecast
+        and [round(mapped.forecast.low, 4), round(mapped.forecast.high, 4)],
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -231,6 +231,8 @@ class Figures:
     """Mean confidence of each class that is in the map, 0–1."""
     histogram: NDArray[np.int64]
     """Pixels by confidence, in `BINS` steps from 0 to 1."""
+    counts: NDArray[np.int64]
+    """Pixels by class and stored confidence, ``(classes, 255)``."""
 
 
 def figures_of(found: OpenMap, frame: Frame) -> Figures:
@@ -254,4 +256,5 @@ def figures_of(found: OpenMap, frame: Frame) -> Figures:
         unknown * pixel,
         {name: float(mean) for name, mean, row in zip(names, means, sure, strict=True) if row.any()},
         np.bincount(steps, sure.sum(axis=0), BINS).astype(np.int64),
+        sure,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer import outputs
 from urbanseg.infer.familiarity import Ground, require_familiar, require_familiar_ground
@@ -82,7 +83,7 @@ def map_image(
         names = ", ".join(image.name for image in found[:3])
         raise PipelineError(f"{len(found)} images are given ({names} …); map_image takes one at a time")
     wishes = Wishes(
-        {"classes", "confidence", "report", "item", "project", *formats},
+        {"classes", "confidence", "set", "report", "item", "project", *formats},
         None if zones is None else Path(zones),
         bands, scale, mask, pixel_m, force, tables=True,
     )  # fmt: skip
@@ -129,7 +130,10 @@ def map_into(source: Source, folder: Path, model: RunningModel, wishes: Wishes, 
     distance = None if seen.judged is None else seen.judged.score
     doubts = Familiarity(tuple(dict.fromkeys(warnings)), distance, WARN, STOP)
     said = _found(seen.report, source)
-    mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts, said)
+    forecast = model.calibration.forecast(figures.counts) if model.calibration else None
+    if forecast is not None:
+        log.info("%s", map_files.told(forecast, is_familiar=distance is None or distance < WARN))
+    mapped = Mapped(name, frame, model.table, model.name, figures, layers, zones, doubts, said, forecast)
     if formats:
         about = About(name, wishes.properties.get("attribution", ""))
         map_files.write_vectors(folder, layers, formats, frame, model.table, about)
@@ -172,18 +176,27 @@ def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         judged = require_familiar(
             opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
         )
-        ground = Ground(opened.grid.shape)
+        ground, options = Ground(opened.grid.shape), _with_sets(model, wishes)
         rest, roads = model.table.rest, [c.name for c in model.table.of_kind("road")]
         strips = predict_scene(
-            opened, opened.bands, model.predict, model.spec.classes, model.options, rest=rest, roads=roads
-        )
+            opened, opened.bands, model.predict, model.spec.classes, options,
+            rest=rest, roads=roads, calibration=model.calibration,
+        )  # fmt: skip
         strips = ground.watched(strips)
-        outputs.write(folder, frame.grid, opened.back(strips), model.table, model.options)
+        outputs.write(folder, frame.grid, opened.back(strips), model.table, options)
         judged = require_familiar_ground(
             judged, ground, opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
         )
         shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
         return _Predicted(frame, opened.name, opened.report, judged, shown)
+
+
+def _with_sets(model: RunningModel, wishes: Wishes) -> PredictParams:
+    """The `predict` section, with prediction sets if they are wanted and the model has them."""
+    rasters = [name for name in model.options.rasters if name != "set"]
+    if "set" in wishes.outputs and model.calibration is not None:
+        rasters.append("set")
+    return model.options.model_copy(update={"rasters": rasters})
 
 
 def _tell_what_is_unknown(frame: Frame, model: RunningModel) -> None:

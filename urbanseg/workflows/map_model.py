@@ -12,6 +12,7 @@ from typing import Any
 from affine import Affine
 
 from urbanseg import paths
+from urbanseg.calibration.stored import Calibration
 from urbanseg.classes import ClassTable
 from urbanseg.config.params import load
 from urbanseg.config.predict import PredictParams
@@ -48,6 +49,8 @@ class RunningModel:
     options: PredictParams
     known: Mapping[str, Any] | None = None
     """Statistics of its training; None where nothing was kept."""
+    calibration: Calibration | None = None
+    """For the classes of the table; None where nothing was kept, or `predict.calibrate` is off."""
 
 
 class Models:
@@ -163,4 +166,6 @@ def load_model(name: str | Path, backend: str | None = None) -> RunningModel:
         predict, spec = backends.for_classes(predict, spec, list(params.classes), model)
     table = images.class_table(spec.classes, params.class_table if params else None)
     label = name if isinstance(name, str) and name not in {str(model), PROJECT} else model.resolve().name
-    return RunningModel(label, digest, predict, spec, table, options, known)
+    found = backends.calibration(model, paths.EXPORT) if options.calibrate else None
+    calibration = found.for_classes(spec.classes) if found else None
+    return RunningModel(label, digest, predict, spec, table, options, known, calibration)

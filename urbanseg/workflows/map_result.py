@@ -12,6 +12,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from urbanseg.calibration.forecast import Estimate
 from urbanseg.classes import ClassTable
 from urbanseg.errors import PipelineError
 from urbanseg.paths import MAP_ENDINGS
@@ -21,10 +22,10 @@ from urbanseg.workflows.map_frame import Figures, Frame
 FORMATS = tuple(MAP_ENDINGS)
 """Vector formats."""
 PROJECT_FILE = "map.qgz"
-OUTPUTS = ("classes", "confidence", "report", "item", "project", "preview", *FORMATS)
+OUTPUTS = ("classes", "confidence", "set", "report", "item", "project", "preview", *FORMATS)
 """All that can be asked for."""
-DEFAULT = ("classes", "confidence", "gpkg", "parquet", "report", "item", "project")
-"""What is written if nothing else is asked for."""
+DEFAULT = ("classes", "confidence", "set", "gpkg", "parquet", "report", "item", "project")
+"""What is written if nothing else is asked for; sets if the model has them."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class Mapped:
     familiarity: Familiarity
     found: list[tuple[str, str]]
     """What was found of the image, in sentences: its bands, units, mask."""
+    forecast: Estimate | None = None
+    """The mean IoU that is expected of it; None of a model without a calibration."""
 
     @property
     def road_length(self) -> float:
@@ -113,6 +116,8 @@ class Mapped:
         if self.zones is not None:
             found["zones"] = len(self.zones)
         score = self.familiarity.score
+        if self.forecast is not None:
+            found["expected_miou"] = [round(value, 4) for value in self.forecast]
         return found | {"warnings": list(self.familiarity.warnings), "distance_from_training": score}
 
 

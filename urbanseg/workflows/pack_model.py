@@ -9,7 +9,7 @@ with and without PyTorch. What was packed is compared with the original before i
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from urbanseg.calibration import stored
+from urbanseg.calibration.stored import Calibration
 from urbanseg.config import yaml_text
 from urbanseg.config.predict import PredictParams
 from urbanseg.config.sentences import first_wrong
@@ -63,6 +65,7 @@ def pack(
     *,
     check: Sequence[NDArray[Any]],
     known: Mapping[str, Any] | None = None,
+    calibration: Calibration | None = None,
     windows: PredictParams | None = None,
     most_bytes: int = MOST_BYTES,
 ) -> Path:
@@ -77,6 +80,7 @@ def pack(
         check: images ``(bands, height, width)``, with sides in multiples of 32, on which it must agree
             with the original.
         known: statistics of the training (`urbanseg.model.domain`).
+        calibration: of its probabilities.
         windows: the `predict` section, for the tiles that other programs are told.
         most_bytes: of all files together.
 
@@ -104,6 +108,10 @@ def pack(
         _write_graphs(made, spec, windows)
         _require_same(made, TorchPredictor(network, spec, torch.device("cpu"), 1, "float32"), check)
         _sign(made, spec)
+        if (
+            calibration is not None
+        ):  # of the packed weights, which differ from the trained ones in their digits
+            stored.write(made, replace(calibration, model=digest(made)))
         _write_about(made, head, fields, spec, parameters=sum(p.numel() for p in network.parameters()))
         about = describe(made)
         _require_small(about.total_bytes, most_bytes, model)

@@ -131,6 +131,7 @@ def _pack(asked: Namespace) -> None:
             fields,
             check=[pixels for pixels, _ in tiles],
             known=known,
+            calibration=backends.calibration(asked.model, paths.EXPORT),
             windows=params.predict,
             most_bytes=round(asked.most_mb * 1e6),
         )

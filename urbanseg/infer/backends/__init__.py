@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from urbanseg.calibration import stored
+from urbanseg.calibration.stored import Calibration
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError, missing_package
 from urbanseg.infer import appearance
@@ -124,6 +126,25 @@ def statistics(model: Path, exported: Path, spec: Spec) -> dict[str, Any] | None
     if known is not None:
         appearance.read(known, spec, str(folder / domain.FILE))
     return known
+
+
+def calibration(model: Path, exported: Path) -> Calibration | None:
+    """What makes a model's probabilities agree with how often they are right; None where nothing was kept.
+
+    Args:
+        model: folder of a segmenter, of an exported format, or of a packed model.
+        exported: the folder with the exported formats, whose calibration counts if it is of this segmenter.
+
+    Raises:
+        PipelineError: if it is damaged, or lies beside another model than its own.
+    """
+    beside = stored.read(model)
+    if beside is None:
+        found = stored.read(exported)
+        return found if found and not is_exported(model) and found.model == digest(model) else None
+    if is_exported(model) and files.read_json(model / MANIFEST).get("segmenter_sha256") != beside.model:
+        raise PipelineError(f"{model / stored.FILE} is of another model; remove it, or get the model again")
+    return beside
 
 
 def _origin(exported: Path) -> str | None:
