@@ -47,11 +47,22 @@ def count_sets(files: Files, sets: Path, laid: Sequence[Window], n: int) -> NDAr
                 continue
             actual = labels.read_band(block)
             inside = counted(actual, prediction.read_band(block), of)
-            found = stored.read(block)[:, inside]
-            right = holds(found, actual[inside])
-            key = (actual[inside].astype(np.intp) * 2 + right) * (n + 1) + np.minimum(found[0], n)
-            total += np.bincount(key, minlength=total.size).reshape(total.shape)
+            total += set_counts(actual[inside], stored.read(block)[:, inside], n)
     return total
+
+
+def set_counts(actual: NDArray[np.uint8], stored: NDArray[np.uint8], n: int) -> NDArray[np.int64]:
+    """The counts of some pixels; see `count_sets`.
+
+    Args:
+        actual: ``(pixels,)`` class ids below `n`, uint8.
+        stored: ``(bands, pixels)`` their sets.
+        n: number of classes.
+    """
+    right = holds(stored, actual)
+    key = (actual.astype(np.intp) * 2 + right) * (n + 1) + np.minimum(stored[0], n)
+    counts: NDArray[np.int64] = np.bincount(key, minlength=n * 2 * (n + 1)).reshape(n, 2, n + 1)
+    return counts
 
 
 def set_figures(counts: NDArray[np.int64] | None, n: int) -> tuple[dict[str, Any], list[float | None]]:

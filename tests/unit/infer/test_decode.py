@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from urbanseg.calibration.conformal import holds
+from urbanseg.calibration.forecast import BINS
+from urbanseg.calibration.stored import Calibration, make_forecast
 from urbanseg.classes import CONFIDENCE_SCALE
 from urbanseg.errors import PipelineError
 from urbanseg.infer.decode import Decoder, argmax_and_max, kept_classes, min_confidence_by_class
@@ -94,3 +99,45 @@ def test_names_of_classes_become_numbers():
 def test_a_class_that_the_model_does_not_know_is_refused(call, key):
     with pytest.raises(PipelineError, match=f"{key} names rail, but the model knows other, building"):
         call()
+
+
+def calibration(**changes):
+    table = np.full((4, BINS, 4), 0.25)
+    known = Calibration(
+        tuple(NAMES),
+        (0.5, 1.0, 2.0, 3.0),
+        0.9,
+        0.0,
+        (0.4, 0.5, 0.6, 0.9),
+        make_forecast(table, 0, 1, 0.1),
+        "0" * 64,
+    )
+    return replace(known, **changes)
+
+
+@given(st.integers(0, 1000))
+def test_calibration_changes_the_probabilities_and_no_class(seed):
+    given_scores = scores(seed)
+    plain = Decoder(extras=("probabilities",))(given_scores.copy())
+    found = Decoder(extras=("probabilities", "set"), calibration=calibration())(given_scores.copy())
+    np.testing.assert_array_equal(found["classes"], plain["classes"])
+    sharper = plain["classes"] == 0
+    assert (found["confidence"][sharper] >= plain["confidence"][sharper]).all()
+    softer = plain["classes"] == 3
+    assert (found["confidence"][softer] <= plain["confidence"][softer]).all()
+    np.testing.assert_allclose(found["probabilities"].astype(int).sum(axis=0), CONFIDENCE_SCALE, atol=2)
+    assert holds(found["set"], found["classes"]).all()
+
+
+def test_sets_hold_the_classes_whose_probability_is_high_enough():
+    chances = np.array([0.5, 0.3, 0.15, 0.05], np.float32)[:, None, None]
+    limits = (0.4, 0.75, 0.84, 0.96)  # not the first by its threshold, but it is the likeliest; not the third
+    known = calibration(temperatures=(1.0,) * 4, thresholds=limits)
+    assert Decoder(extras=("set",), calibration=known)(chances)["set"][:, 0, 0].tolist() == [3, 1 + 2 + 8]
+
+
+def test_sets_without_a_calibration_are_refused():
+    with pytest.raises(
+        PipelineError, match=r"the model has no calibration\.json; take set out of predict\.rast"
+    ):
+        Decoder(extras=("set",))

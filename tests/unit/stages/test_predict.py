@@ -13,7 +13,12 @@ from ruamel.yaml import YAML
 from stages import predict
 from tests.conftest import ROOT
 from urbanseg import paths
+from urbanseg.calibration import stored
+from urbanseg.calibration.conformal import holds
+from urbanseg.calibration.forecast import BINS
+from urbanseg.calibration.stored import Calibration
 from urbanseg.grid import Grid
+from urbanseg.infer.backends import digest
 from urbanseg.io import cog, raster
 from urbanseg.learn import architectures
 from urbanseg.model import segmenter
@@ -39,12 +44,12 @@ def project(tmp_path, monkeypatch):
     save(CLASSES)
 
 
-def write_params(classes):
+def write_params(classes, **changes):
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text())
     known = dict(params["classes"])
     params["classes"] = {name: {**known[name], "id": i} for i, name in enumerate(classes)}
-    params["predict"] |= {"threads": 1, "size": 64, "overlap": 32, "device": "cpu"}
+    params["predict"] |= {"threads": 1, "size": 64, "overlap": 32, "device": "cpu"} | changes
     with paths.PARAMS.open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
 
@@ -97,3 +102,51 @@ def test_a_model_of_other_classes_or_a_damaged_one_is_one_sentence(damage, said)
 def reorder(classes):
     spec = json.loads((paths.MODEL / FILE).read_text())
     (paths.MODEL / FILE).write_text(json.dumps(spec | {"classes": classes}))
+
+
+def calibrate(model):
+    """Write a calibration beside the exports that makes everything less certain."""
+    n = len(CLASSES)
+    forecast = stored.make_forecast(np.full((n, BINS, n), 1 / n), 0.1, 1.0, 0.2)
+    known = Calibration(tuple(CLASSES), (3.0,) * n, 0.9, 0.0, (0.9,) * n, forecast, model)
+    paths.EXPORT.mkdir(parents=True, exist_ok=True)
+    stored.write(paths.EXPORT, known)
+
+
+def layers():
+    predict.main()
+    found = {}
+    for path in sorted(paths.prediction_dir("demo").glob("*.tif")):
+        with raster.reading(path) as layer:
+            found[path.stem] = layer.read()
+    return found
+
+
+def test_a_calibration_changes_the_confidence_and_not_the_classes_and_lies_beside_the_map():
+    plain = layers()
+    assert not (paths.prediction_dir("demo") / stored.FILE).exists()
+    calibrate(digest(paths.MODEL))
+    found = layers()
+    np.testing.assert_array_equal(found["classes"], plain["classes"])
+    assert found["confidence"].mean() < plain["confidence"].mean()
+    order = [CLASSES[i] for i in (0, 4, 2, 1, 5, 3)]
+    write_params(order, rasters=["set"])
+    found = layers()
+    assert found["set"].shape == (2, *GRID.shape)
+    assert found["set"][0].min() >= 1
+    assert holds(found["set"], found["classes"][0]).all()
+    beside = stored.read(paths.prediction_dir("demo"))
+    assert beside.classes == tuple(order)
+    assert (paths.prediction_dir("demo") / "set.qml").read_text().count("paletteEntry") == len(CLASSES)
+
+
+def test_the_calibration_of_another_model_or_one_that_is_not_wanted_counts_for_nothing():
+    plain = layers()
+    calibrate("0" * 64)
+    np.testing.assert_array_equal(layers()["confidence"], plain["confidence"])
+    calibrate(digest(paths.MODEL))
+    write_params(CLASSES, calibrate=False)
+    np.testing.assert_array_equal(layers()["confidence"], plain["confidence"])
+    write_params(CLASSES, calibrate=False, rasters=["set"])
+    with pytest.raises(SystemExit, match=r"set predict\.calibrate to true"):
+        predict.main()
