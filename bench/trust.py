@@ -2,11 +2,11 @@
 
 ``python -m bench.trust [CITY …]``
 
-Predicts the cities of the project in this folder (all of them, if none is named) once, and compares on their test
-pixels, which nothing was fitted on; those of a city with the role `holdout` are of a place that the model
-has never seen. Needs what `make repro` makes up to the export. Prints a Markdown table: the mean IoU, its
-forecast with interval and error, the expected calibration error (ECE) without and with the calibration, and
-coverage and mean size of the prediction sets. The last line is one JSON object.
+Predicts the cities of the project in this folder (all of them, if none is named) once, and compares on their
+test pixels, which nothing was fitted on; those of a city with the role `holdout` are of a place that the
+model has never seen. Needs what `make repro` makes up to the export. Prints a Markdown table: the mean IoU,
+its forecast with interval and error, the expected calibration error (ECE) without and with the calibration,
+and coverage and mean size of the prediction sets. The last line is one JSON object.
 """
 
 import argparse
