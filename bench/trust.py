@@ -68,7 +68,7 @@ def score(city: str, params: Params, calibration: Calibration) -> dict[str, Any]
         for strip in predicted(city, params, calibration):
             actual, layers = labels.read_band(strip.window), strip.layers
             inside = segmentation.counted(actual, layers["classes"], split.read_band(strip.window))
-            own, mapped = actual[inside], layers["classes"][inside]
+            own, mapped = params.class_table.position_lut[actual[inside]], layers["classes"][inside]
             matrix += segmentation.confusion(own, mapped, n)
             sets += set_counts(own, layers["set"][:, inside], n)
             for name in counts:

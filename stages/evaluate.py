@@ -59,7 +59,7 @@ def main(city: str, params: Params) -> None:
         delivered=vectors,
     )
     sets = paths.prediction_sets(city)
-    held = count_sets(rasters, sets, laid, wanted.n) if sets.exists() else None
+    held = count_sets(rasters, sets, laid, wanted.ids) if sets.exists() else None
     figures = with_trust(summary(result), result, held, city, params)
 
     files.write_json(paths.metrics(city), figures)

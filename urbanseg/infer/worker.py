@@ -62,7 +62,14 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
         bands = select_bands(scene.info.descriptions, spec, str(job.scene))
         return list(
             predict_scene(
-                scene, bands, predict, spec.classes, job.options, rows, job.rest, job.roads,
+                scene,
+                bands,
+                predict,
+                spec.classes,
+                job.options,
+                rows,
+                job.rest,
+                job.roads,
                 calibration=job.calibration,
             )  # fmt: skip
         )

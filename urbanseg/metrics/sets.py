@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urbanseg.calibration.conformal import bands, holds
+from urbanseg.classes import position_lut
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io.raster import reading, require_same_grid
@@ -16,14 +17,14 @@ from urbanseg.metrics.sections import figure
 from urbanseg.metrics.segmentation import TEST, counted
 
 
-def count_sets(files: Files, sets: Path, laid: Sequence[Window], n: int) -> NDArray[np.int64]:
+def count_sets(files: Files, sets: Path, laid: Sequence[Window], ids: Sequence[int]) -> NDArray[np.int64]:
     """Count the sets of the test pixels that are scored.
 
     Args:
         files: the labels, the map and the split, on one grid.
         sets: raster of the sets, as `urbanseg.calibration.conformal.encode` makes them.
         laid: blocks that partition the scene.
-        n: number of classes.
+        ids: pixel values of the n classes, in order.
 
     Returns:
         ``(n, 2, n + 1)`` int64 pixels by actual class, whether the set holds it, and the set's size.
@@ -31,6 +32,7 @@ def count_sets(files: Files, sets: Path, laid: Sequence[Window], n: int) -> NDAr
     Raises:
         PipelineError: if the sets lie on another grid, or are of another number of classes.
     """
+    n, position = len(ids), position_lut(ids)
     total = np.zeros((n, 2, n + 1), np.int64)
     with (
         reading(files.labels) as labels,
@@ -47,7 +49,7 @@ def count_sets(files: Files, sets: Path, laid: Sequence[Window], n: int) -> NDAr
                 continue
             actual = labels.read_band(block)
             inside = counted(actual, prediction.read_band(block), of)
-            total += set_counts(actual[inside], stored.read(block)[:, inside], n)
+            total += set_counts(position[actual[inside]], stored.read(block)[:, inside], n)
     return total
 
 

@@ -17,6 +17,7 @@ from urbanseg.calibration.stored import Calibration
 from urbanseg.classes import IGNORE, encode_share, iou_per_class
 from urbanseg.config.export import ExportParams
 from urbanseg.dataset.tiles import windows_of
+from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.infer.backends.pixels import as_input
 from urbanseg.infer.stitching import Predictor
@@ -29,6 +30,9 @@ SHIFTED_TILES = 32
 
 FOLDS = 10
 """Parts of the groups: what is fitted on the others is tried on one."""
+
+PIXELS = 1 << 14
+"""Labelled pixels of a tile that count, at most: evenly spread."""
 
 IMAGES = 4
 """Images that the changed tiles are put together to: each a forecast and its truth."""
@@ -124,9 +128,16 @@ def calibrate(
     Returns:
         The calibration, for the model's classes in their order; and figures for the metrics: errors of
         calibration before and after, sets and forecast, each on groups that they were not fitted on.
+
+    Raises:
+        PipelineError: if no tile holds a labelled pixel.
     """
     own = _own_labels(spec.classes, classes)
     plain = _predicted(predict, tiles, own, lambda pixels: pixels)
+    if not plain.labels.size:
+        raise PipelineError(
+            "no validation tile holds a labelled pixel to calibrate the model on; raise tiles.min_valid_share"
+        )
     temperatures = temperature.fit(plain.probabilities, plain.labels, plain.groups)
     believed = plain.softened(temperatures)
     limits = _limits(believed, options)
@@ -169,10 +180,10 @@ def _predicted(
     for tile in tiles:
         answer = predict(change(as_input(tile.pixels))[None])[0]
         labels = own[tile.labels]
-        known = labels != IGNORE
-        parts.append(
-            (answer[:, known], labels[known], np.full(np.count_nonzero(known), tile.group, np.int64))
-        )
+        known = np.flatnonzero(labels != IGNORE)
+        known = known[:: max(1, -(-len(known) // PIXELS))]
+        group = np.full(len(known), tile.group, np.int64)
+        parts.append((answer.reshape(len(answer), -1)[:, known], labels.ravel()[known], group))
     probabilities, labels, groups = zip(*parts, strict=True)
     return _Pixels(np.concatenate(probabilities, axis=1), np.concatenate(labels), np.concatenate(groups))
 
@@ -211,7 +222,8 @@ def _columns(
 ) -> tuple[list[float], list[float], list[int]]:
     """Expected and true mean IoU of the images, and the change of each; shares are of the other images."""
     part = _part(believed.groups, IMAGES)
-    shares = {image: forecast.shares_of(_others(believed, part, image).counts()) for _, image, _ in trials}
+    images = {image for _, image, _ in trials}
+    shares = {image: forecast.shares_of(_others(believed, part, image).counts()) for image in images}
     expected, true, changes = [], [], []
     for change, image, counts in trials:
         ious = forecast.expected_ious(counts.sum(axis=2), shares[image])

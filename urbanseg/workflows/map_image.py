@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer import outputs
 from urbanseg.infer.familiarity import Ground, require_familiar, require_familiar_ground
@@ -176,7 +175,7 @@ def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         judged = require_familiar(
             opened, opened.bands, model.spec, model.known, image.name, force=wishes.force
         )
-        ground, options = Ground(opened.grid.shape), _with_sets(model, wishes)
+        ground, options = Ground(opened.grid.shape), model.options_with_sets(wanted="set" in wishes.outputs)
         rest, roads = model.table.rest, [c.name for c in model.table.of_kind("road")]
         strips = predict_scene(
             opened, opened.bands, model.predict, model.spec.classes, options,
@@ -189,14 +188,6 @@ def _predict(source: Source, folder: Path, model: RunningModel, wishes: Wishes) 
         )
         shown = map_files.picture(opened, model) if "report" in wishes.outputs else None
         return _Predicted(frame, opened.name, opened.report, judged, shown)
-
-
-def _with_sets(model: RunningModel, wishes: Wishes) -> PredictParams:
-    """The `predict` section, with prediction sets if they are wanted and the model has them."""
-    rasters = [name for name in model.options.rasters if name != "set"]
-    if "set" in wishes.outputs and model.calibration is not None:
-        rasters.append("set")
-    return model.options.model_copy(update={"rasters": rasters})
 
 
 def _tell_what_is_unknown(frame: Frame, model: RunningModel) -> None:
@@ -267,6 +258,7 @@ def _loaded(mapped: Mapped, folder: Path, out: Path | None) -> MapResult:
         list(mapped.familiarity.warnings),
         mapped.familiarity.score,
         out,
+        mapped.forecast,
     )
 
 

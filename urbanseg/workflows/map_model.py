@@ -52,6 +52,13 @@ class RunningModel:
     calibration: Calibration | None = None
     """For the classes of the table; None where nothing was kept, or `predict.calibrate` is off."""
 
+    def options_with_sets(self, *, wanted: bool) -> PredictParams:
+        """The `predict` section, with prediction sets if they are wanted and the model has them."""
+        rasters = [name for name in self.options.rasters if name != "set"]
+        if wanted and self.calibration is not None:
+            rasters.append("set")
+        return self.options.model_copy(update={"rasters": rasters})
+
 
 class Models:
     """The models that images are mapped by: the one that is named, else for each image the one that fits."""

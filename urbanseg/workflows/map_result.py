@@ -143,6 +143,8 @@ class MapResult:
         warnings: sentences on what makes the map doubtful.
         distance: from the model's training; None if it was not measured.
         folder: with the files; None if none were asked for.
+        expected_miou: the mean IoU that is expected of it, and its interval; None of a model without a
+            calibration.
     """
 
     classes: NDArray[np.uint8]
@@ -159,3 +161,4 @@ class MapResult:
     warnings: list[str]
     distance: float | None
     folder: Path | None
+    expected_miou: Estimate | None = None

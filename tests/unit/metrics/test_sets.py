@@ -66,4 +66,4 @@ def test_sets_of_another_number_of_classes_are_refused(city, grid):
         paths.labels(city), paths.prediction(city), paths.confidence(city), paths.split(city)
     )
     with pytest.raises(evaluate.PipelineError, match=r"set\.tif holds no sets of 6 classes"):
-        count_sets(files, paths.prediction_sets(city), [], N)
+        count_sets(files, paths.prediction_sets(city), [], range(N))

@@ -39,6 +39,7 @@ def test_the_forecast_stands_in_the_log_the_report_the_item_and_the_summary(cali
     item = json.loads((result.folder / "item.json").read_text())
     expected = item["properties"]["urbanseg:expected_miou"]
     low, high = item["properties"]["urbanseg:expected_miou_interval"]
+    assert result.expected_miou.miou == pytest.approx(expected, abs=1e-4)
     assert 0.2 < expected < 0.6
     assert (low, high) == pytest.approx((expected - 0.07, expected + 0.07), abs=2e-4)
     said = f"expected mean IoU {expected:.2f} ({low:.2f} to {high:.2f}), from how confident the model is"

@@ -138,11 +138,11 @@ def calibration(model: Path, exported: Path) -> Calibration | None:
     Raises:
         PipelineError: if it is damaged, or lies beside another model than its own.
     """
-    beside = stored.read(model)
-    if beside is None:
+    if not is_exported(model):
         found = stored.read(exported)
-        return found if found and not is_exported(model) and found.model == digest(model) else None
-    if is_exported(model) and files.read_json(model / MANIFEST).get("segmenter_sha256") != beside.model:
+        return found if found and found.model == digest(model) else None
+    beside = stored.read(model)
+    if beside and files.read_json(model / MANIFEST).get("segmenter_sha256") != beside.model:
         raise PipelineError(f"{model / stored.FILE} is of another model; remove it, or get the model again")
     return beside
 
