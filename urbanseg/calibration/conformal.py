@@ -107,14 +107,9 @@ def members(probabilities: NDArray[np.float32], limits: Sequence[float], scale: 
 
 def encode(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Sets as bands ``(bands, …)`` uint8: the size, then for each 7 classes the sum of ``2 ** bit``."""
-    sums = [
-        sum(
-            (part.astype(np.uint8) << np.uint8(bit) for bit, part in enumerate(inside[at : at + PER_BAND])),
-            np.zeros(inside.shape[1:], np.uint8),
-        )
-        for at in range(0, len(inside), PER_BAND)
-    ]
-    return np.stack([inside.sum(axis=0, dtype=np.uint8), *sums])
+    parts = (inside[at : at + PER_BAND].astype(np.uint8) for at in range(0, len(inside), PER_BAND))
+    sums = [np.tensordot(1 << np.arange(len(part)), part, axes=1) for part in parts]
+    return np.stack([inside.sum(axis=0), *sums]).astype(np.uint8)
 
 
 def holds(stored: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -77,7 +77,8 @@ def binned(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Counts by stored confidence, ``(…, LEVELS, n)``, by bin: ``(…, BINS, n)``."""
     place = np.minimum(np.arange(LEVELS) * BINS // CONFIDENCE_SCALE, BINS - 1)
     first = np.searchsorted(place, np.arange(BINS))
-    return np.add.reduceat(counts, first, axis=-2)
+    found: NDArray[np.int64] = np.add.reduceat(counts, first, axis=-2)
+    return found
 
 
 def count(
