@@ -60,19 +60,18 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
         options = job.options.model_dump_json()
         predict, spec = _loaded(job.model, job.exported, options, job.classes, str(expected))
         bands = select_bands(scene.info.descriptions, spec, str(job.scene))
-        return list(
-            predict_scene(
-                scene,
-                bands,
-                predict,
-                spec.classes,
-                job.options,
-                rows,
-                job.rest,
-                job.roads,
-                calibration=job.calibration,
-            )  # fmt: skip
+        found = predict_scene(
+            scene,
+            bands,
+            predict,
+            spec.classes,
+            job.options,
+            rows,
+            job.rest,
+            job.roads,
+            calibration=job.calibration,
         )
+        return list(found)
 
 
 @lru_cache(maxsize=1)
