@@ -57,12 +57,12 @@ def run(asked: Namespace) -> None:
 
 def _add(asked: Namespace) -> None:
     from urbanseg.cli.area import area_of
-    from urbanseg.cli.params_file import edit, read
     from urbanseg.config.city_entry import added, require_new
     from urbanseg.config.names import check_name
     from urbanseg.config.params import load
     from urbanseg.errors import PipelineError
     from urbanseg.workflows import new_city
+    from urbanseg.workflows.params_file import edit, read
 
     try:
         check_name(asked.name, "city")
@@ -100,8 +100,8 @@ def _list(asked: Namespace) -> None:
 
 
 def _remove(asked: Namespace) -> None:
-    from urbanseg.cli.params_file import edit
     from urbanseg.config.city_entry import removed
+    from urbanseg.workflows.params_file import edit
 
     edit(asked.params, lambda text: removed(text, asked.name, str(asked.params)))
     project = asked.params.parent

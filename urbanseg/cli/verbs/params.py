@@ -21,9 +21,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(asked: Namespace) -> None:
     """Write params.yaml, and the pipelines of its cities."""
-    from urbanseg.cli.params_file import edit, text_of
     from urbanseg.config.overlay import overlaid
     from urbanseg.errors import PipelineError
+    from urbanseg.workflows.params_file import edit, text_of
 
     if not asked.overlay.is_file():
         raise PipelineError(f"{asked.overlay} does not exist; name an overlay, such as params/dubai.yaml")
