@@ -10,7 +10,7 @@ from stages._cli import city_stage
 from urbanseg import labels, osm, paths
 from urbanseg.calibration import stored
 from urbanseg.config.evaluate import MAX_TOLERANCE_PX
-from urbanseg.config.labels import OsmLabels, VectorLabels, label_sources
+from urbanseg.config.labels import CorrectionLabels, OsmLabels, VectorLabels, label_sources
 from urbanseg.config.params import Params
 from urbanseg.dataset import splits
 from urbanseg.errors import PipelineError
@@ -108,10 +108,11 @@ def reference(city: str, params: Params, grid: Grid) -> Reference:
     """The vectors that the labels were made from: OpenStreetMap's, or those of the only file."""
     if not grid.is_metric:
         return no_reference("the scene's units are not metres, in which vectors are measured")
-    sources, table = list(label_sources(params.city(city).labels).values()), params.class_table
+    named, table = label_sources(params.city(city).labels).values(), params.class_table
+    sources = [source for source in named if not isinstance(source, CorrectionLabels)]
     if any(isinstance(source, OsmLabels) for source in sources):
         return reference_from(osm.load_features(paths.osm(city)), grid.crs, str(paths.osm(city)), table)
-    if isinstance(sources[0], VectorLabels) and len(sources) == 1:
+    if len(sources) == 1 and isinstance(sources[0], VectorLabels):
         features, name = labels.read_vector(sources[0], grid), str(sources[0].path)
         return reference_from(features, grid.crs, name, table)
     kinds = ", ".join(dict.fromkeys(source.source for source in sources))

@@ -10,7 +10,15 @@ from tqdm import tqdm
 from stages._cli import city_stage
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE
-from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLabels, label_sources
+from urbanseg.config.labels import (
+    CorrectionLabels,
+    LabelSource,
+    MaskLabels,
+    OsmLabels,
+    RasterLabels,
+    VectorLabels,
+    label_sources,
+)
 from urbanseg.config.params import Params
 from urbanseg.display.raster_styles import classes_qml
 from urbanseg.errors import PipelineError
@@ -73,7 +81,7 @@ def _labelled(
 
 def _layer(
     city: str,
-    source: OsmLabels | RasterLabels | VectorLabels | MaskLabels,
+    source: LabelSource,
     params: Params,
     scene: raster.Reader,
     inputs: ExitStack,
@@ -91,6 +99,8 @@ def _layer(
         return labels.labeller(
             polygons, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN
         )
+    if isinstance(source, CorrectionLabels):
+        return labels.corrected(paths.corrections(city), grid, classes)
     assert isinstance(source, RasterLabels)  # noqa: S101, masks are no layer
     classified = inputs.enter_context(raster.reading(source.path, trusted=[params.city(city).inputs]))
     if source.same_grid:

@@ -68,6 +68,8 @@ BACKEND = EXPORT / "backend.json"
 EXPORT_PATTERNS = (BACKEND.name, "calibration.json", "domain.json", *(f"{name}/*" for name in EXPORT_FILES))
 EXPORT_METRICS = Path("metrics/export.json")
 CURVES = Path("reports/training")
+REVIEW = Path("data/.review")
+"""What the review desk keeps of its own; git and DVC ignore the folder."""
 REPORT = Path("reports/index.html")
 
 
@@ -186,6 +188,21 @@ def prediction_sets(city: str) -> Path:
     return prediction_dir(city) / "set.tif"
 
 
+def corrections(city: str) -> Path:
+    """Corrections that people drew in the review desk: GeoPackage, only ever added to."""
+    return Path("data/corrections") / f"{city}.gpkg"
+
+
+def kept_split(city: str) -> Path:
+    """The splits of a city's blocks as they were when it was first corrected."""
+    return Path("data/corrections") / f"{city}_split.json"
+
+
+def questions(city: str) -> Path:
+    """Log of the blocks that the review desk asked about, and of what was answered: a JSON object a line."""
+    return Path("data/corrections") / f"{city}_blocks.jsonl"
+
+
 def map_dir(city: str) -> Path:
     """Folder with the vector map."""
     return Path("data/map") / city
@@ -263,6 +280,9 @@ def of_city(city: str) -> list[Path]:
         prediction_dir(city),
         map_dir(city),
         project_dir(city),
+        corrections(city),
+        kept_split(city),
+        questions(city),
         metrics(city),
         evaluation_dir(city),
         previews(city),

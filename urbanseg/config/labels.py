@@ -265,7 +265,15 @@ def _kind(value: Any) -> str:
     return str(value.get("source") if isinstance(value, dict) else getattr(value, "source", None))
 
 
-LayerSource = Annotated[OsmLabels | RasterLabels | VectorLabels, Field(discriminator="source")]
+class CorrectionLabels(Model):
+    """Labels that people drew in the review desk, in the city's file of `paths.corrections`; a layer only."""
+
+    source: Literal["corrections"]
+
+
+LayerSource = Annotated[
+    OsmLabels | RasterLabels | VectorLabels | CorrectionLabels, Field(discriminator="source")
+]
 
 
 class LayeredLabels(Model):
@@ -300,14 +308,22 @@ CityLabels = Annotated[
 ]
 
 
-def label_sources(labels: CityLabels) -> dict[str, OsmLabels | RasterLabels | VectorLabels | MaskLabels]:
+LabelSource = OsmLabels | RasterLabels | VectorLabels | MaskLabels | CorrectionLabels
+
+
+def is_corrected(labels: CityLabels) -> bool:
+    """Whether corrections are among the sources of a city's labels."""
+    return any(isinstance(source, CorrectionLabels) for source in label_sources(labels).values())
+
+
+def label_sources(labels: CityLabels) -> dict[str, LabelSource]:
     """The sources of a city's labels by their key below `labels`, highest priority first."""
     if isinstance(labels, LayeredLabels):
         return {f".sources.{name}": labels.sources[name] for name in labels.layers}
     return {"": labels}
 
 
-def named_classes(source: OsmLabels | RasterLabels | VectorLabels | MaskLabels) -> dict[str, list[ClassName]]:
+def named_classes(source: LabelSource) -> dict[str, list[ClassName]]:
     """The class names that a source of labels uses, by parameter; `ignore` is no class."""
     named: dict[str, list[ClassName]] = {}
     for key in ("remap", "classes", "background"):

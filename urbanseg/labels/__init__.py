@@ -1,6 +1,7 @@
 """Label rasters: classes of a scene's pixels, from polygons, rasters or masks, and what to ignore."""
 
 from urbanseg.labels.cloud_masks import cloud_mask
+from urbanseg.labels.corrections import corrected
 from urbanseg.labels.layers import HIDDEN, LabelArray, Labeller, Mask, Masker, shares, stacked
 from urbanseg.labels.mask_files import masks
 from urbanseg.labels.rasterize import labeller, rasterize_scene, windows
@@ -16,6 +17,7 @@ __all__ = [
     "Tally",
     "classified",
     "cloud_mask",
+    "corrected",
     "labeller",
     "masks",
     "rasterize_scene",

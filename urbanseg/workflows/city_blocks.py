@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from urbanseg import paths
+from urbanseg.config.labels import is_corrected
 from urbanseg.config.params import Params
 from urbanseg.dataset import splits, tiles
+from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Window
-from urbanseg.io import image_sheet
+from urbanseg.io import files, image_sheet
 from urbanseg.io.raster import Reader
 
 
@@ -69,16 +72,41 @@ def city_blocks(
         city: its name.
 
     Raises:
-        PipelineError: if no pixel is labelled.
+        PipelineError: if no pixel is labelled, or the blocks are others than when the city was corrected.
     """
     wanted = params.tiles
     laid = [image.window for image in images] or splits.lay_blocks(labels.grid.shape, wanted.block)
     gap = 0 if images else splits.gap_between(laid, wanted.gap)  # images of a sheet lie apart on Earth
     counts = splits.count_blocks(labels, laid, params.class_table.ids)
-    split_of = image_sheet.split_values(list(images)) or splits.split_blocks(
-        laid, counts, wanted.split.values, params.seed, only_test=params.city(city).role == "holdout"
+    about = params.city(city)
+    kept = kept_splits(paths.kept_split(city), laid) if is_corrected(about.labels) else []
+    split_of = (
+        image_sheet.split_values(list(images))
+        or kept
+        or splits.split_blocks(
+            laid, counts, wanted.split.values, params.seed, only_test=about.role == "holdout"
+        )
     )
     return CityBlocks(laid, split_of, counts, gap, bool(images))
+
+
+def kept_splits(path: Path, laid: Sequence[Window]) -> list[int]:
+    """The splits that the blocks of a city had when it was first corrected, so that no correction moves one.
+
+    Args:
+        path: of the file that keeps them.
+        laid: the blocks.
+
+    Raises:
+        PipelineError: if the blocks are others now.
+    """
+    kept = {tuple(block): split for *block, split in files.read_json(path)["blocks"]}
+    if kept.keys() != set(laid):
+        raise PipelineError(
+            f"{path} keeps the split of other blocks than tiles.block makes; set that back, or move it "
+            "and the corrections away"
+        )
+    return [SPLITS.index(kept[block]) for block in laid]
 
 
 def index_tiles(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from urbanseg.config.labels import is_corrected
 from urbanseg.config.params import CityParams
 from urbanseg.errors import PipelineError
 from urbanseg.io import files
@@ -20,21 +21,24 @@ log = logging.getLogger(__name__)
 TEMPLATE = "template.yaml"
 PIPELINE = "dvc.yaml"
 HEADER = "# Made from cities/template.yaml by `make repro`; edit that. "
+IF_CORRECTED = re.compile(r"(.*?) +# if corrected\n")
 MADE = re.compile(re.escape(HEADER) + r"([0-9a-f]{16})\n(.*)", re.DOTALL)
 
 
-def pipeline(template: str, city: str, inputs: str) -> str:
+def pipeline(template: str, city: str, inputs: str, *, corrected: bool = False) -> str:
     """The text of a city's dvc.yaml.
 
     Args:
         template: a dvc.yaml in which ``{city}`` and ``{inputs}`` stand for what follows.
         city: its name, a word of lower-case letters, digits and underscores.
         inputs: path of the file or folder that the city is made from.
+        corrected: whether corrections are among its labels; lines for those are left out else.
 
     Returns:
         The text, with a digest in its first line by which `is_made` knows it.
     """
     quoted = json.dumps(inputs, ensure_ascii=False).replace("${", r"\\${")  # no variable of DVC's
+    template = IF_CORRECTED.sub(r"\1\n" if corrected else "", template)
     body = template.replace("{city}", city).replace("{inputs}", quoted)
     return f"{HEADER}{_digest(body)}\n{body}"
 
@@ -106,7 +110,10 @@ def _wanted(folder: Path, cities: Mapping[str, CityParams]) -> dict[Path, str]:
     except FileNotFoundError:
         raise PipelineError(f"{folder / TEMPLATE} does not exist; run from the project's folder") from None
     return {
-        folder / name / PIPELINE: pipeline(template, name, str(city.inputs)) for name, city in cities.items()
+        folder / name / PIPELINE: pipeline(
+            template, name, str(city.inputs), corrected=is_corrected(city.labels)
+        )
+        for name, city in cities.items()
     }
 
 

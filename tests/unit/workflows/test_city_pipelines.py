@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from urbanseg.config.labels import OsmLabels
 from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 from urbanseg.workflows.city_pipelines import check, is_made, pipeline, update
@@ -14,7 +15,9 @@ TEMPLATE = (ROOT / "cities/template.yaml").read_text()
 
 
 def cities(**inputs):
-    return {name: SimpleNamespace(inputs=path) for name, path in inputs.items()}
+    return {
+        name: SimpleNamespace(inputs=path, labels=OsmLabels(source="osm")) for name, path in inputs.items()
+    }
 
 
 @pytest.fixture
@@ -29,6 +32,16 @@ def test_inputs_are_a_path_whatever_they_hold(inputs):
     assert stages["scene"]["deps"][0] == inputs
     assert stages["scene"]["outs"] == ["data/scene/town"]
     assert stages["scene"]["cmd"] == "python -m stages.scene town"
+
+
+def test_only_a_city_that_is_corrected_depends_on_corrections():
+    plain, corrected = (
+        yaml.safe_load(pipeline(TEMPLATE, "town", "data/none", corrected=each))["stages"]
+        for each in (False, True)
+    )
+    more = {"labels": "data/corrections/town.gpkg", "tiles": "data/corrections/town_split.json"}
+    for stage, found in corrected.items():
+        assert set(found["deps"]) - set(plain[stage]["deps"]) == ({more[stage]} if stage in more else set())
 
 
 def test_inputs_are_no_variable_of_dvc():
