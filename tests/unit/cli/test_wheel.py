@@ -200,6 +200,7 @@ LACKING = {
     "change a b out": "a/classes.tif does not exist",
     "sample demo points.gpkg": "data/prediction/demo/classes.tif does not exist",
     "assess demo points.gpkg": "points.gpkg does not exist",
+    "review": "needs the package uvicorn; install it with: pip install 'urbanseg[review]'",
     "publish demo": "needs the package sqlalchemy; install it with: pip install 'urbanseg[postgis]'",
     "merge merged a b": "install it with: pip install 'urbanseg[train]'",
     "map photo.png out --model .": "pip install 'urbanseg[train]', or use --backend onnx",

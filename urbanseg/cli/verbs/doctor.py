@@ -53,6 +53,7 @@ EXTRAS = {
     "openvino": "openvino",
     "distributed": "cluster",
     "SQLAlchemy": "postgis",
+    "rio-tiler": "review",
 }
 """Packages that some work needs, and the extra that brings each."""
 

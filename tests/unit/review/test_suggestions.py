@@ -1,0 +1,47 @@
+"""Suggested blocks are unsure, unlike each other, and new."""
+
+import numpy as np
+import pytest
+
+from urbanseg.errors import PipelineError
+from urbanseg.review.suggestions import answered_blocks, note, rank
+
+
+def ranked(uncertainty, features, answered=(), count=10, may=None):
+    n = len(uncertainty)
+    seen = np.isin(np.arange(n), answered)
+    candidates = np.ones(n, bool) if may is None else np.array(may)
+    values = np.array(uncertainty, float), np.array(features, float).reshape(n, -1)
+    return [each.number for each in rank(*values, candidates, seen, count)]
+
+
+def test_the_least_sure_comes_first_and_its_twin_last():
+    assert ranked([0.9, 0.89, 0.5, 0.4], [0, 0, 1, 2]) == [0, 3, 2, 1]
+
+
+def test_blocks_of_the_same_looks_are_ranked_by_uncertainty():
+    assert ranked([0.1, 0.3, 0.2], [1, 1, 1]) == [1, 2, 0]
+
+
+def test_what_was_answered_and_what_resembles_it_is_not_asked_soon():
+    assert ranked([0.9, 0.8, 0.1], [0, 0, 5], answered=[0]) == [2, 1]
+
+
+def test_test_blocks_and_sure_ones_are_never_asked():
+    assert ranked([0.9, 0.0, 0.3], [0, 1, 2], may=[False, True, True]) == [2]
+
+
+def test_no_more_than_wanted():
+    assert len(ranked(np.linspace(0.1, 1, 50), np.arange(50), count=7)) == 7
+    assert ranked([], []) == []
+
+
+def test_a_log_remembers_answers_and_says_when_it_is_damaged(tmp_path):
+    log = tmp_path / "log.jsonl"
+    assert answered_blocks(log) == set()
+    note(log, [{"event": "asked", "block": "r0c0"}, {"event": "done", "block": "r0c0"}])
+    note(log, [{"event": "skipped", "block": "r9c9"}, {"event": "asked", "block": "r5c5"}])
+    assert answered_blocks(log) == {"r0c0", "r9c9"}
+    log.write_text("{")
+    with pytest.raises(PipelineError, match="is damaged"):
+        answered_blocks(log)

@@ -1,0 +1,114 @@
+"""Vector tiles of a map's polygons and roads, cut from its GeoPackage by the spatial index that it has."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import shapely
+from pyproj import Transformer
+
+from urbanseg.io.vector_files import require_plain
+from urbanseg.review import mvt
+from urbanseg.review.frames import HALF, MERCATOR, Bounds, Frame
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "land_cover": {
+        "class_name": "class",
+        "class_id": "class_id",
+        "area_m2": "area_m2",
+        "confidence": "confidence",
+    },
+    "road_edges": {"width_m": "width_m", "length_m": "length_m"},
+}
+"""Columns of each layer that the tiles carry, where the map has them, and their names there."""
+
+KINDS = {"land_cover": "polygons", "road_edges": "lines"}
+
+FEATURES_OF_A_TILE = 1500
+"""From the zoom at which a tile has no more on average, features are drawn; farther away rasters are."""
+
+MARGIN = 64
+"""Steps around a tile that its geometries reach over its edge, so that outlines do not show there."""
+
+
+def layers(path: Path, frame: Frame) -> list[dict[str, Any]]:
+    """Layers of a map that exist, and the zoom from which their tiles are."""
+    if not path.is_file():
+        return []
+    require_plain(path)
+    found = []
+    present = {name for name, _ in pyogrio.list_layers(path)}
+    for name, kind in KINDS.items():
+        if name in present:
+            count = int(pyogrio.read_info(path, layer=name, force_feature_count=True)["features"])
+            if count:
+                found.append({"name": name, "kind": kind, "minzoom": least_zoom(count, frame.mercator)})
+    return found
+
+
+def least_zoom(count: int, mercator: Bounds) -> int:
+    """The zoom at which features that are spread evenly are no more than `FEATURES_OF_A_TILE` in each."""
+    area = (mercator[2] - mercator[0]) * (mercator[3] - mercator[1])
+    side = math.sqrt(area * FEATURES_OF_A_TILE / count)
+    return max(0, math.ceil(math.log2(2 * HALF / side)))
+
+
+def tile(path: Path, name: str, frame: Frame, bounds: Bounds) -> bytes | None:
+    """A vector tile; None where nothing lies.
+
+    Args:
+        path: of the GeoPackage.
+        name: of a layer.
+        frame: of the scene.
+        bounds: of the tile in Web Mercator.
+    """
+    side = bounds[2] - bounds[0]
+    around = side * MARGIN / mvt.EXTENT
+    wider = (bounds[0] - around, bounds[1] - around, bounds[2] + around, bounds[3] + around)
+    info = pyogrio.read_info(path, layer=name)
+    columns = [column for column in COLUMNS[name] if column in info["fields"]]
+    box, places = _between(frame, info["crs"], wider)
+    if not all(map(math.isfinite, box)):
+        return None
+    _, fids, wkb, fields = pyogrio.raw.read(path, layer=name, columns=columns, bbox=box, return_fids=True)
+    if not len(wkb):
+        return None
+    steps = mvt.EXTENT / side
+    shapes = shapely.transform(
+        shapely.from_wkb(wkb),
+        lambda xy: (places(xy) - (bounds[0], bounds[3])) * (steps, -steps),
+    )
+    shapes = shapely.simplify(shapes, 1.0, preserve_topology=False)
+    shapes = shapely.clip_by_rect(shapes, -MARGIN, -MARGIN, mvt.EXTENT + MARGIN, mvt.EXTENT + MARGIN)
+    names, texts = [COLUMNS[name][column] for column in columns], [_plain(column) for column in fields]
+    features = (
+        (int(fid), shape, {"fid": int(fid)} | dict(zip(names, row, strict=True)))
+        for fid, shape, *row in zip(fids, shapes, *texts, strict=True)
+        if shape is not None and not shape.is_empty
+    )
+    return mvt.layer(name, features)
+
+
+def _between(frame: Frame, crs: str, bounds: Bounds) -> tuple[Bounds, Callable[[Any], Any]]:
+    """Bounds of Web Mercator in a map's coordinates, and the way from those to Web Mercator.
+
+    The vectors of a map that is nowhere have their origin at its upper left corner.
+    """
+    if frame.is_placed:
+        to_tiles: Any = Transformer.from_crs(crs, MERCATOR, always_xy=True)
+        box = to_tiles.transform_bounds(*bounds, direction="INVERSE", densify_pts=5)
+        return box, lambda xy: np.column_stack(to_tiles.transform(xy[:, 0], xy[:, 1]))
+    x, y = frame.grid.transform @ (0, 0)
+    return (bounds[0] - x, bounds[1] - y, bounds[2] - x, bounds[3] - y), lambda xy: np.add(xy, (x, y))
+
+
+def _plain(column: Any) -> list[Any]:
+    """Values of a column as texts and numbers of Python, measures with two decimals at most."""
+    if column.dtype.kind == "f":
+        return [round(value, 3) if math.isfinite(value) else 0.0 for value in column.tolist()]
+    if column.dtype.kind in "iu":
+        return [int(value) for value in column.tolist()]
+    return ["" if value is None else str(value) for value in column.tolist()]
