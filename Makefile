@@ -16,7 +16,7 @@ DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$
 
 PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
 
-.PHONY: repro experiments compare metrics models demo docs push retrain test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
+.PHONY: repro experiments compare metrics models demo docs push retrain ui test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	python -m ci.before_dvc dvc repro
@@ -44,6 +44,12 @@ push: setup             ## share results and the run cache on the DVC remote
 
 retrain: setup          ## what CI does: fetch, reproduce, compare, share, judge
 	python -m ci.retrain $(RETRAIN)
+
+ui:                     ## build the review desk's page from ui/ into urbanseg/review/page; needs node and npm
+	npm --prefix ui ci --ignore-scripts --no-audit --no-fund
+	npm --prefix ui run check
+	npm --prefix ui test
+	npm --prefix ui run build
 
 test: lint              ## lint, then types and tests side by side
 	$(MAKE) --no-print-directory --jobs 2 types fast
