@@ -1,7 +1,7 @@
 // Jobs of the server, asked for once a second for as long as one of them is at work.
 
 import type { Api } from "./api";
-import type { Store } from "./state";
+import { can, type Store } from "./state";
 import type { Job } from "./types";
 
 const POLL_MS = 1000;
@@ -34,6 +34,7 @@ export class Jobs {
   /** Ask now, and go on asking while a job is at work. */
   async refresh(): Promise<void> {
     clearTimeout(this.timer);
+    if (!can(this.store.state, "upload") && !can(this.store.state, "retrain")) return;
     const before = new Map(this.store.state.jobs.map((job) => [job.id, job]));
     try {
       const { jobs } = await this.api.call<{ jobs: Job[] }>("/api/jobs");

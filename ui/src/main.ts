@@ -14,7 +14,7 @@ import { groundNote } from "./panels/correct";
 import { Panes } from "./panes";
 import { watchPointer } from "./readout";
 import { active } from "./records";
-import { colorOf, firstView, type State, Store } from "./state";
+import { can, colorOf, firstView, type State, Store } from "./state";
 import { setTool, Tools } from "./tools";
 import type { Project, Scene } from "./types";
 
@@ -63,8 +63,8 @@ function stop(sentence: string): void {
 }
 
 function makeApp(api: Api, store: Store, frame: Frame): App {
-  const panes = new Panes(frame.maps, api, store, (sentence) =>
-    frame.say(`A part of the map could not be loaded. ${sentence}`, "error"),
+  const panes = new Panes(frame.maps, api, store, () =>
+    frame.say("A part of the map could not be loaded.", "error"),
   );
   const app: App = {
     api,
@@ -118,7 +118,10 @@ async function openScene(app: App, frame: Frame, id: string): Promise<void> {
     app.panes.show(scene.bounds, false);
   }
   map.fire("moveend");
-  await Promise.all([app.corrections.open(scene.correctable ? id : null), loadBlocks(app, id)]);
+  await Promise.all([
+    app.corrections.open(scene.correctable && can(app.store.state, "correct") ? id : null),
+    loadBlocks(app, id),
+  ]);
   frame.build(app);
 }
 

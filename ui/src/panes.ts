@@ -76,7 +76,7 @@ export class Panes {
     readonly box: HTMLElement,
     private readonly api: Api,
     private readonly store: Store,
-    private readonly failed: (sentence: string) => void,
+    private readonly failed: () => void,
   ) {
     setWorkerUrl(new URL("map-worker.js", document.baseURI).href);
     this.panes = { left: makePane("left", api), right: makePane("right", api) };
@@ -85,7 +85,7 @@ export class Panes {
     box.append(this.panes.left.box, this.panes.right.box, this.divider);
     for (const pane of this.list()) {
       pane.map.on("load", () => this.loaded(pane.side));
-      pane.map.on("error", ({ error }) => this.failed(error.message));
+      pane.map.on("error", () => this.failed());
       pane.map.on("move", () => this.follow(pane.side));
     }
     store.subscribe((state, before) => this.changed(state, before));

@@ -194,7 +194,7 @@ function make(app: App): HTMLElement {
       progress,
       history(app),
       saving(app),
-      h("h3", {}, `${records.length} ${records.length === 1 ? "correction" : "corrections"}`),
+      h("h2", {}, `${records.length} ${records.length === 1 ? "correction" : "corrections"}`),
       h(
         "ul",
         { class: "plain records" },

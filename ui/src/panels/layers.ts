@@ -174,7 +174,7 @@ function saveRow(app: App): HTMLElement | null {
 function legend(layer: SceneLayer): HTMLElement | null {
   if (!layer.legend?.length) return null;
   const first = layer.legend[0];
-  const title = h("h4", {}, layerTitle(layer));
+  const title = h("h3", {}, layerTitle(layer));
   if (Array.isArray(first)) {
     const stops = (layer.legend as [number, string][]).map(([value, color]) => `${color} ${100 * value}%`);
     const ramp = h("i", {
@@ -207,7 +207,7 @@ function make(app: App): HTMLElement {
     const state = app.store.state;
     replace(
       classes,
-      h("h3", {}, "Classes"),
+      h("h2", {}, "Classes"),
       h("ul", { class: "plain" }, ...editedClasses(state).map((row) => classRow(app, row))),
       saveRow(app),
     );
@@ -247,7 +247,7 @@ function blockRow(app: App): HTMLElement | null {
   return h(
     "div",
     {},
-    h("h3", {}, "Blocks"),
+    h("h2", {}, "Blocks"),
     h(
       "p",
       { class: "layer" },

@@ -86,7 +86,7 @@ function jobView(app: App, job: Job): HTMLElement {
   return h(
     "div",
     { class: `job ${job.state}` },
-    h("h4", {}, job.title),
+    h("h3", {}, job.title),
     h("p", { class: job.state === "failed" ? "warn" : "fine", role: "status" }, progressText(job)),
     atWork(job) && h("progress", { max: 1, value: job.progress, "aria-label": "Progress of the retraining" }),
     atWork(job) && h("p", { class: "row" }, button("Cancel", stop, { id: "cancel-retrain" })),
@@ -117,7 +117,7 @@ function retrainForm(app: App): HTMLElement {
   return h(
     "div",
     {},
-    h("h3", {}, "Retrain"),
+    h("h2", {}, "Retrain"),
     h("p", { class: "fine" }, "Trains with the corrections in a copy of the project; yours stays as it is."),
     reason ? h("p", { class: "warn" }, reason) : null,
     h("div", { class: "fields" }, h("label", { for: "retrain-title" }, "Name"), title),
@@ -201,7 +201,7 @@ function suggestions(app: App): HTMLElement {
   return h(
     "section",
     {},
-    h("h3", {}, "What to look at next"),
+    h("h2", {}, "What to look at next"),
     h("p", { class: "fine", id: "queue-left" }, "The blocks that would teach the model most."),
     h(
       "p",
