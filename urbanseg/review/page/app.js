@@ -465,90 +465,6 @@ async function loadBlocks(app, id) {
   drawBlocks(app);
 }
 
-// src/jobs.ts
-var POLL_MS2 = 1e3;
-function atWork(job) {
-  return job.state === "queued" || job.state === "running";
-}
-function progressText(job) {
-  if (job.state === "queued") return job.place ? `waits, number ${job.place} in the queue` : "waits";
-  if (job.state === "running") {
-    const share = job.progress === null ? "" : ` ${Math.round(100 * job.progress)} %`;
-    return `${job.step ?? "running"}${share}`;
-  }
-  if (job.state === "failed") return job.error ?? "failed";
-  return job.state;
-}
-var Jobs = class {
-  constructor(api, store, finished) {
-    this.api = api;
-    this.store = store;
-    this.finished = finished;
-  }
-  api;
-  store;
-  finished;
-  timer = 0;
-  /** Ask now, and go on asking while a job is at work. */
-  async refresh() {
-    clearTimeout(this.timer);
-    const before = new Map(this.store.state.jobs.map((job) => [job.id, job]));
-    try {
-      const { jobs } = await this.api.call("/api/jobs");
-      if (JSON.stringify(jobs) !== JSON.stringify(this.store.state.jobs)) this.store.set({ jobs });
-      for (const job of jobs) {
-        const known = before.get(job.id);
-        if (known && atWork(known) && !atWork(job)) this.finished(job);
-      }
-    } catch {
-    }
-    if (this.store.state.jobs.some(atWork))
-      this.timer = window.setTimeout(() => void this.refresh(), POLL_MS2);
-  }
-};
-
-// src/app.ts
-function scenePath(app) {
-  return `/api/scenes/${encodeURIComponent(app.store.state.scene?.id ?? "")}`;
-}
-
-// src/measure.ts
-var EARTH_M = 40075016686e-3;
-function metresPerPixel(latitude, zoom) {
-  return EARTH_M * Math.cos(latitude * Math.PI / 180) / (512 * 2 ** zoom);
-}
-function roundLength(longest) {
-  const power = 10 ** Math.floor(Math.log10(longest));
-  return [5, 2, 1].map((factor) => factor * power).find((length) => length <= longest * (1 + 1e-9)) ?? power;
-}
-function scaleBar(metres, most, pixel) {
-  const inPixels = !pixel.placed && pixel.metres === null;
-  const length = roundLength(most * metres);
-  const unit = inPixels ? "px" : length >= 1e3 ? "km" : length >= 1 ? "m" : "cm";
-  const value = unit === "km" ? length / 1e3 : unit === "cm" ? length * 100 : length;
-  return { text: `${Number(value.toPrecision(3))} ${unit}`, pixels: length / metres };
-}
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
-}
-function hectares(value) {
-  return `${value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 })} ha`;
-}
-function signed(value, digits) {
-  const text = Math.abs(value).toFixed(digits);
-  if (Number(text) === 0) return `±${text}`;
-  return value > 0 ? `+${text}` : `−${text}`;
-}
-function fileSize(bytes) {
-  if (bytes < 1e3) return `${bytes} B`;
-  const units = ["kB", "MB", "GB"];
-  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1e3 ** power).toFixed(1)} ${units[power - 1]}`;
-}
-function degrees(lon, lat) {
-  return `${Math.abs(lat).toFixed(5)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(5)}° ${lon < 0 ? "W" : "E"}`;
-}
-
 // src/state.ts
 var SIDES = ["left", "right"];
 var Store = class {
@@ -605,6 +521,91 @@ function colorOf(state, name) {
 }
 function can(state, name) {
   return state.project.can.includes(name);
+}
+
+// src/jobs.ts
+var POLL_MS2 = 1e3;
+function atWork(job) {
+  return job.state === "queued" || job.state === "running";
+}
+function progressText(job) {
+  if (job.state === "queued") return job.place ? `waits, number ${job.place} in the queue` : "waits";
+  if (job.state === "running") {
+    const share = job.progress === null ? "" : ` ${Math.round(100 * job.progress)} %`;
+    return `${job.step ?? "running"}${share}`;
+  }
+  if (job.state === "failed") return job.error ?? "failed";
+  return job.state;
+}
+var Jobs = class {
+  constructor(api, store, finished) {
+    this.api = api;
+    this.store = store;
+    this.finished = finished;
+  }
+  api;
+  store;
+  finished;
+  timer = 0;
+  /** Ask now, and go on asking while a job is at work. */
+  async refresh() {
+    clearTimeout(this.timer);
+    if (!can(this.store.state, "upload") && !can(this.store.state, "retrain")) return;
+    const before = new Map(this.store.state.jobs.map((job) => [job.id, job]));
+    try {
+      const { jobs } = await this.api.call("/api/jobs");
+      if (JSON.stringify(jobs) !== JSON.stringify(this.store.state.jobs)) this.store.set({ jobs });
+      for (const job of jobs) {
+        const known = before.get(job.id);
+        if (known && atWork(known) && !atWork(job)) this.finished(job);
+      }
+    } catch {
+    }
+    if (this.store.state.jobs.some(atWork))
+      this.timer = window.setTimeout(() => void this.refresh(), POLL_MS2);
+  }
+};
+
+// src/app.ts
+function scenePath(app) {
+  return `/api/scenes/${encodeURIComponent(app.store.state.scene?.id ?? "")}`;
+}
+
+// src/measure.ts
+var EARTH_M = 40075016686e-3;
+function metresPerPixel(latitude, zoom) {
+  return EARTH_M * Math.cos(latitude * Math.PI / 180) / (512 * 2 ** zoom);
+}
+function roundLength(longest) {
+  const power = 10 ** Math.floor(Math.log10(longest));
+  return [5, 2, 1].map((factor) => factor * power).find((length) => length <= longest * (1 + 1e-9)) ?? power;
+}
+function scaleBar(metres, most, pixel) {
+  const inPixels = !pixel.placed && pixel.metres === null;
+  const length = roundLength(most * metres);
+  const unit = inPixels ? "px" : length >= 1e3 ? "km" : length >= 1 ? "m" : "cm";
+  const value = unit === "km" ? length / 1e3 : unit === "cm" ? length * 100 : length;
+  return { text: `${Number(value.toPrecision(3))} ${unit}`, pixels: length / metres };
+}
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+function hectares(value) {
+  return `${value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 })} ha`;
+}
+function signed(value, digits) {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return `±${text}`;
+  return value > 0 ? `+${text}` : `−${text}`;
+}
+function fileSize(bytes) {
+  if (bytes < 1e3) return `${bytes} B`;
+  const units = ["kB", "MB", "GB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1e3 ** power).toFixed(1)} ${units[power - 1]}`;
+}
+function degrees(lon, lat) {
+  return `${Math.abs(lat).toFixed(5)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(5)}° ${lon < 0 ? "W" : "E"}`;
 }
 
 // src/brush.ts
@@ -1105,7 +1106,7 @@ function make(app) {
       progress,
       history2(app),
       saving(app),
-      h("h3", {}, `${records.length} ${records.length === 1 ? "correction" : "corrections"}`),
+      h("h2", {}, `${records.length} ${records.length === 1 ? "correction" : "corrections"}`),
       h(
         "ul",
         { class: "plain records" },
@@ -1404,7 +1405,7 @@ function saveRow(app) {
 function legend(layer) {
   if (!layer.legend?.length) return null;
   const first = layer.legend[0];
-  const title = h("h4", {}, layerTitle(layer));
+  const title = h("h3", {}, layerTitle(layer));
   if (Array.isArray(first)) {
     const stops = layer.legend.map(([value, color]) => `${color} ${100 * value}%`);
     const ramp = h("i", {
@@ -1436,7 +1437,7 @@ function make3(app) {
     const state = app.store.state;
     replace(
       classes,
-      h("h3", {}, "Classes"),
+      h("h2", {}, "Classes"),
       h("ul", { class: "plain" }, ...editedClasses(state).map((row2) => classRow(app, row2))),
       saveRow(app)
     );
@@ -1473,7 +1474,7 @@ function blockRow2(app) {
   return h(
     "div",
     {},
-    h("h3", {}, "Blocks"),
+    h("h2", {}, "Blocks"),
     h(
       "p",
       { class: "layer" },
@@ -1586,7 +1587,7 @@ function jobView(app, job) {
   return h(
     "div",
     { class: `job ${job.state}` },
-    h("h4", {}, job.title),
+    h("h3", {}, job.title),
     h("p", { class: job.state === "failed" ? "warn" : "fine", role: "status" }, progressText(job)),
     atWork(job) && h("progress", { max: 1, value: job.progress, "aria-label": "Progress of the retraining" }),
     atWork(job) && h("p", { class: "row" }, button("Cancel", stop2, { id: "cancel-retrain" })),
@@ -1615,7 +1616,7 @@ function retrainForm(app) {
   return h(
     "div",
     {},
-    h("h3", {}, "Retrain"),
+    h("h2", {}, "Retrain"),
     h("p", { class: "fine" }, "Trains with the corrections in a copy of the project; yours stays as it is."),
     reason ? h("p", { class: "warn" }, reason) : null,
     h("div", { class: "fields" }, h("label", { for: "retrain-title" }, "Name"), title),
@@ -1687,7 +1688,7 @@ function suggestions(app) {
   return h(
     "section",
     {},
-    h("h3", {}, "What to look at next"),
+    h("h2", {}, "What to look at next"),
     h("p", { class: "fine", id: "queue-left" }, "The blocks that would teach the model most."),
     h(
       "p",
@@ -2651,7 +2652,7 @@ var Panes = class {
     box.append(this.panes.left.box, this.panes.right.box, this.divider);
     for (const pane of this.list()) {
       pane.map.on("load", () => this.loaded(pane.side));
-      pane.map.on("error", ({ error }) => this.failed(error.message));
+      pane.map.on("error", () => this.failed());
       pane.map.on("move", () => this.follow(pane.side));
     }
     store.subscribe((state, before) => this.changed(state, before));
@@ -2822,7 +2823,7 @@ function makeApp(api, store, frame) {
     frame.maps,
     api,
     store,
-    (sentence2) => frame.say(`A part of the map could not be loaded. ${sentence2}`, "error")
+    () => frame.say("A part of the map could not be loaded.", "error")
   );
   const app = {
     api,
@@ -2875,7 +2876,10 @@ async function openScene(app, frame, id) {
     app.panes.show(scene.bounds, false);
   }
   map.fire("moveend");
-  await Promise.all([app.corrections.open(scene.correctable ? id : null), loadBlocks(app, id)]);
+  await Promise.all([
+    app.corrections.open(scene.correctable && can(app.store.state, "correct") ? id : null),
+    loadBlocks(app, id)
+  ]);
   frame.build(app);
 }
 function drawOverlays(app) {
