@@ -65,3 +65,11 @@ export function debounce<A extends unknown[]>(ms: number, run: (...args: A) => v
     timer = window.setTimeout(() => run(...args), ms);
   };
 }
+
+/** Mark which of a list of elements is the one that is looked at. */
+export function markCurrent(elements: Iterable<Element>, current: number): void {
+  [...elements].forEach((element, i) => {
+    if (i === current) element.setAttribute("aria-current", "true");
+    else element.removeAttribute("aria-current");
+  });
+}

@@ -30,6 +30,7 @@ export function stored(storage: Storage): Operation[] {
 }
 
 export class Outbox {
+  private unstored: Operation[] = []; // what the browser's storage had no room for
   private busy = false;
   private pause = 0;
 
@@ -41,13 +42,17 @@ export class Outbox {
 
   /** What is not confirmed yet, of one scene. */
   waiting(scene: string): Operation[] {
-    return stored(this.storage).filter((operation) => operation.scene === scene);
+    return this.pending().filter((operation) => operation.scene === scene);
   }
 
   /** Keep the operation, and send it as soon as what is before it is sent. */
   add(operation: Operation): void {
-    this.storage.setItem(PREFIX + operation.id, JSON.stringify(operation));
-    this.events.waiting(stored(this.storage).length, null);
+    try {
+      this.storage.setItem(PREFIX + operation.id, JSON.stringify(operation));
+    } catch {
+      this.unstored.push(operation);
+    }
+    this.events.waiting(this.pending().length, null);
     void this.flush();
   }
 
@@ -56,17 +61,26 @@ export class Outbox {
     if (this.busy) return;
     this.busy = true;
     let reason: string | null = null;
-    for (let first = stored(this.storage)[0]; first && !reason; first = stored(this.storage)[0]) {
+    for (let first = this.pending()[0]; first && !reason; first = this.pending()[0]) {
       reason = await this.send(first);
     }
     this.busy = false;
-    this.events.waiting(stored(this.storage).length, reason);
+    this.events.waiting(this.pending().length, reason);
     if (!reason) {
       this.pause = 0;
       return;
     }
     this.pause = Math.min(LONGEST_PAUSE_MS, Math.max(500, 2 * this.pause));
     setTimeout(() => void this.flush(), this.pause);
+  }
+
+  private pending(): Operation[] {
+    return [...stored(this.storage), ...this.unstored].sort((a, b) => a.order - b.order);
+  }
+
+  private forget(id: string): void {
+    this.storage.removeItem(PREFIX + id);
+    this.unstored = this.unstored.filter((operation) => operation.id !== id);
   }
 
   /** Null when the operation is done with, or else why it waits. */
@@ -78,13 +92,13 @@ export class Outbox {
         operation.action === "add"
           ? await this.api.post<CorrectionRecord>(path, { id, geometry, class: operation.class, tool })
           : await this.api.post<CorrectionRecord>(`${path}/${operation.of}/${operation.action}`, { id });
-      this.storage.removeItem(PREFIX + id);
+      this.forget(id);
       this.events.sent(operation, record);
     } catch (error) {
       // The server is away, or asks for a new token: the correction stays here.
       if (!(error instanceof ApiError)) return String(error);
       if (error.status === 0 || error.status === 401 || error.status >= 500) return error.message;
-      this.storage.removeItem(PREFIX + id);
+      this.forget(id);
       this.events.refused(operation, error.message);
     }
     return null;

@@ -97,3 +97,14 @@ test("other keys of the storage are left alone, and what cannot be read is throw
   assert.deepEqual(stored(storage), []);
   assert.equal(storage.length, 1);
 });
+
+test("a correction for which the storage has no room is sent all the same", async () => {
+  const storage = new MemoryStorage();
+  storage.setItem = () => {
+    throw new Error("QuotaExceededError");
+  };
+  const { box, told } = outbox(storage, (_, body) => record(body));
+  box.add(operation("a", 1));
+  await new Promise(setImmediate);
+  assert.deepEqual([told.sent, box.waiting("demo")], [["a"], []]);
+});

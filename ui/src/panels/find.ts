@@ -1,7 +1,7 @@
 // Where to look: the worst blocks, the least certain ones, and those that hold most of a class.
 
 import type { App, Panel } from "../app";
-import { h, replace } from "../dom";
+import { h, markCurrent, replace } from "../dom";
 import { percent } from "../measure";
 import { colorOf, editedClasses, titleOf, type State } from "../state";
 import type { Block } from "../types";
@@ -58,9 +58,7 @@ export function stepBlock(app: App, step: number): void {
   const row = list[at]!;
   app.visit(row.block.bounds);
   app.say(`Block ${row.block.id}, ${at + 1} of ${list.length}: ${percent(row.share)}`);
-  document
-    .querySelectorAll(".blocks button")
-    .forEach((entry, i) => entry.toggleAttribute("aria-current", i === at));
+  markCurrent(document.querySelectorAll(".blocks:not(.queue) button"), at);
 }
 
 function blockRow(app: App, row: Ranked, i: number, what: string): HTMLElement {

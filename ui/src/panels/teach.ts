@@ -2,7 +2,7 @@
 
 import { scenePath, type App, type Panel } from "../app";
 import { curve } from "../curve";
-import { button, h, replace } from "../dom";
+import { button, h, markCurrent, replace } from "../dom";
 import { atWork, progressText } from "../jobs";
 import { signed } from "../measure";
 import { can } from "../state";
@@ -142,9 +142,7 @@ export function visitSuggestion(app: App, step: number): void {
   const block = queue[place]!;
   app.visit(block.bounds);
   app.say(`Suggestion ${block.id}, ${queue.length} in the queue. D: done, X: skip.`);
-  document
-    .querySelectorAll(".queue > li")
-    .forEach((row, i) => row.toggleAttribute("aria-current", i === place));
+  markCurrent(document.querySelectorAll(".queue button"), place);
 }
 
 /** Say of the suggestion that is looked at that it is done, or skipped, and go to the next. */

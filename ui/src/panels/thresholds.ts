@@ -28,6 +28,10 @@ export function withMinimum(thresholds: Thresholds, name: string, value: number)
 function slider(app: App, name: string, title: string, color: string): HTMLElement {
   const value = current(app).min_confidence[name] ?? 0;
   const id = `threshold-${name}`;
+  // A slider that is dragged speaks many times a second, and each time asks for the whole view.
+  const tell = debounce(50, (minimum: number) =>
+    app.store.set({ live: withMinimum(current(app), name, minimum) }),
+  );
   const output = h("output", { for: id, class: "number" }, value.toFixed(2));
   const input = h("input", {
     type: "range",
@@ -38,7 +42,7 @@ function slider(app: App, name: string, title: string, color: string): HTMLEleme
     value,
     oninput: () => {
       output.textContent = Number(input.value).toFixed(2);
-      app.store.set({ live: withMinimum(current(app), name, Number(input.value)) });
+      tell(Number(input.value));
     },
   });
   const swatch = h("i", { class: "swatch", style: { background: color } });

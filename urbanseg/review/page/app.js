@@ -147,16 +147,22 @@ var Outbox = class {
   api;
   storage;
   events;
+  unstored = [];
+  // what the browser's storage had no room for
   busy = false;
   pause = 0;
   /** What is not confirmed yet, of one scene. */
   waiting(scene) {
-    return stored(this.storage).filter((operation) => operation.scene === scene);
+    return this.pending().filter((operation) => operation.scene === scene);
   }
   /** Keep the operation, and send it as soon as what is before it is sent. */
   add(operation) {
-    this.storage.setItem(PREFIX + operation.id, JSON.stringify(operation));
-    this.events.waiting(stored(this.storage).length, null);
+    try {
+      this.storage.setItem(PREFIX + operation.id, JSON.stringify(operation));
+    } catch {
+      this.unstored.push(operation);
+    }
+    this.events.waiting(this.pending().length, null);
     void this.flush();
   }
   /** Send all that waits, one after the other, and try again later where the server does not answer. */
@@ -164,11 +170,11 @@ var Outbox = class {
     if (this.busy) return;
     this.busy = true;
     let reason = null;
-    for (let first = stored(this.storage)[0]; first && !reason; first = stored(this.storage)[0]) {
+    for (let first = this.pending()[0]; first && !reason; first = this.pending()[0]) {
       reason = await this.send(first);
     }
     this.busy = false;
-    this.events.waiting(stored(this.storage).length, reason);
+    this.events.waiting(this.pending().length, reason);
     if (!reason) {
       this.pause = 0;
       return;
@@ -176,18 +182,25 @@ var Outbox = class {
     this.pause = Math.min(LONGEST_PAUSE_MS, Math.max(500, 2 * this.pause));
     setTimeout(() => void this.flush(), this.pause);
   }
+  pending() {
+    return [...stored(this.storage), ...this.unstored].sort((a, b) => a.order - b.order);
+  }
+  forget(id) {
+    this.storage.removeItem(PREFIX + id);
+    this.unstored = this.unstored.filter((operation) => operation.id !== id);
+  }
   /** Null when the operation is done with, or else why it waits. */
   async send(operation) {
     const { id, geometry, tool } = operation;
     const path2 = `/api/scenes/${encodeURIComponent(operation.scene)}/corrections`;
     try {
       const record = operation.action === "add" ? await this.api.post(path2, { id, geometry, class: operation.class, tool }) : await this.api.post(`${path2}/${operation.of}/${operation.action}`, { id });
-      this.storage.removeItem(PREFIX + id);
+      this.forget(id);
       this.events.sent(operation, record);
     } catch (error) {
       if (!(error instanceof ApiError)) return String(error);
       if (error.status === 0 || error.status === 401 || error.status >= 500) return error.message;
-      this.storage.removeItem(PREFIX + id);
+      this.forget(id);
       this.events.refused(operation, error.message);
     }
     return null;
@@ -369,6 +382,12 @@ function debounce(ms, run) {
     clearTimeout(timer);
     timer = window.setTimeout(() => run(...args), ms);
   };
+}
+function markCurrent(elements, current2) {
+  [...elements].forEach((element, i) => {
+    if (i === current2) element.setAttribute("aria-current", "true");
+    else element.removeAttribute("aria-current");
+  });
 }
 
 // src/overlays.ts
@@ -1167,7 +1186,7 @@ function stepBlock(app, step) {
   const row2 = list[at];
   app.visit(row2.block.bounds);
   app.say(`Block ${row2.block.id}, ${at + 1} of ${list.length}: ${percent(row2.share)}`);
-  document.querySelectorAll(".blocks button").forEach((entry, i) => entry.toggleAttribute("aria-current", i === at));
+  markCurrent(document.querySelectorAll(".blocks:not(.queue) button"), at);
 }
 function blockRow(app, row2, i, what) {
   const go = () => {
@@ -1638,7 +1657,7 @@ function visitSuggestion(app, step) {
   const block = queue[place];
   app.visit(block.bounds);
   app.say(`Suggestion ${block.id}, ${queue.length} in the queue. D: done, X: skip.`);
-  document.querySelectorAll(".queue > li").forEach((row2, i) => row2.toggleAttribute("aria-current", i === place));
+  markCurrent(document.querySelectorAll(".queue button"), place);
 }
 async function answerSuggestion(app, answer) {
   const block = queue[place];
@@ -2183,6 +2202,10 @@ function withMinimum(thresholds, name, value) {
 function slider(app, name, title, color) {
   const value = current(app).min_confidence[name] ?? 0;
   const id = `threshold-${name}`;
+  const tell = debounce(
+    50,
+    (minimum) => app.store.set({ live: withMinimum(current(app), name, minimum) })
+  );
   const output = h("output", { for: id, class: "number" }, value.toFixed(2));
   const input = h("input", {
     type: "range",
@@ -2193,7 +2216,7 @@ function slider(app, name, title, color) {
     value,
     oninput: () => {
       output.textContent = Number(input.value).toFixed(2);
-      app.store.set({ live: withMinimum(current(app), name, Number(input.value)) });
+      tell(Number(input.value));
     }
   });
   const swatch = h("i", { class: "swatch", style: { background: color } });
