@@ -194,7 +194,11 @@ function make(app: App): HTMLElement {
       progress,
       history(app),
       saving(app),
-      h("h2", {}, `${records.length} ${records.length === 1 ? "correction" : "corrections"}`),
+      h(
+        "h2",
+        { id: "corrected" },
+        `${records.length} ${records.length === 1 ? "correction" : "corrections"}`,
+      ),
       h(
         "ul",
         { class: "plain records" },

@@ -1125,7 +1125,11 @@ function make(app) {
       progress,
       history2(app),
       saving(app),
-      h("h2", {}, `${records.length} ${records.length === 1 ? "correction" : "corrections"}`),
+      h(
+        "h2",
+        { id: "corrected" },
+        `${records.length} ${records.length === 1 ? "correction" : "corrections"}`
+      ),
       h(
         "ul",
         { class: "plain records" },
