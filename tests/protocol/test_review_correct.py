@@ -245,6 +245,17 @@ def test_a_superpixel_is_the_same_wherever_it_is_clicked(desk):
     assert desk.call("POST", "/api/scenes/demo/region", {"lon": "x", "lat": 0, "of": "axe"})[0] == 422
 
 
+def test_a_polygon_of_the_map_is_found_whole_by_a_place_in_it(desk, town):
+    polygons = gpd.read_file(town / paths.geopackage("demo"), layer="land_cover").to_crs(GRID.crs)
+    row = polygons.iloc[20]
+    lon, lat = TO_DEGREES.transform(*row.geometry.representative_point().coords[0])
+    found = desk.post("/api/scenes/demo/region", {"lon": lon, "lat": lat, "of": "polygon"})
+    shape = gpd.GeoSeries([shapely.geometry.shape(found["geometry"])], crs=4326).to_crs(GRID.crs).iloc[0]
+    assert shape.symmetric_difference(row.geometry).area < 1e-3 * row.geometry.area
+    assert found["class"] == row["class_name"]
+    assert found["area_ha"] == pytest.approx(row.geometry.area / 1e4, rel=1e-3)
+
+
 def test_an_edited_file_of_qgis_comes_back_as_records(desk, town, tmp_path):
     kept, changed, dropped = (
         desk.post(URL, stroke(10 + 20 * i, 10, name)) for i, name in enumerate(("road", "water", "other"))

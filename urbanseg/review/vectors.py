@@ -25,7 +25,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 """Columns of each layer that the tiles carry, where the map has them, and their names there."""
 
-KINDS = {"land_cover": "polygons", "road_edges": "lines"}
+LAND_COVER = "land_cover"
+
+KINDS = {LAND_COVER: "polygons", "road_edges": "lines"}
 
 FEATURES_OF_A_TILE = 1500
 """From the zoom at which a tile has no more on average, features are drawn; farther away rasters are."""
@@ -90,6 +92,38 @@ def tile(path: Path, name: str, frame: Frame, bounds: Bounds) -> bytes | None:
         if shape is not None and not shape.is_empty
     )
     return mvt.layer(name, features)
+
+
+def polygon_at(path: Path, frame: Frame, place: shapely.Point) -> tuple[Any, str] | None:
+    """The whole polygon of land cover that holds a place, and the name of its class; None where none lies.
+
+    Args:
+        path: of the GeoPackage.
+        frame: of the scene.
+        place: in the scene's CRS, as is the polygon that comes back.
+    """
+    info = pyogrio.read_info(path, layer=LAND_COVER)
+    there, back = _to_map(frame, info["crs"])
+    point = shapely.transform(place, there)
+    box = (point.x, point.y, point.x, point.y)
+    _, _, wkb, fields = pyogrio.raw.read(path, layer=LAND_COVER, columns=["class_name"], bbox=box)
+    shapes = shapely.from_wkb(wkb)
+    hits = np.flatnonzero(shapely.intersects(shapes, point))
+    if not hits.size:
+        return None
+    return shapely.transform(shapes[hits[0]], back), str(fields[0][hits[0]])
+
+
+def _to_map(frame: Frame, crs: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The way from the scene's coordinates to those of its map, and the way back."""
+    if frame.is_placed:
+        ways = Transformer.from_crs(frame.grid.crs, crs, always_xy=True)
+        return (
+            lambda xy: np.column_stack(ways.transform(xy[:, 0], xy[:, 1])),
+            lambda xy: np.column_stack(ways.transform(xy[:, 0], xy[:, 1], direction="INVERSE")),
+        )
+    origin = frame.grid.transform @ (0, 0)
+    return lambda xy: np.subtract(xy, origin), lambda xy: np.add(xy, origin)
 
 
 def _between(frame: Frame, crs: str, bounds: Bounds) -> tuple[Bounds, Callable[[Any], Any]]:

@@ -13,10 +13,11 @@ from urbanseg import paths
 from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.io import files
 from urbanseg.review import corrections as store
-from urbanseg.review import exchange, places, scenes
+from urbanseg.review import exchange, places, scenes, vectors
 from urbanseg.review.bodies import receive
 from urbanseg.review.corrections import Corrections, Record, Stroke
 from urbanseg.review.desk import Desk
+from urbanseg.review.frames import Frame
 from urbanseg.review.readers import state
 from urbanseg.review.refusals import RefusedError
 from urbanseg.review.scenes import Scene
@@ -167,19 +168,22 @@ def told(desk: Desk, scene: Scene, record: Record) -> dict[str, Any]:
 
 
 def region_at(desk: Desk, scene: Scene, asked: dict[str, Any]) -> dict[str, Any]:
-    """The region around a place, of the prediction or of pixels that look alike.
+    """The region around a place: of the prediction, of pixels that look alike, or a polygon of the map.
 
     Raises:
         RefusedError: if there is none.
     """
     frame, kind = desk.frame(scene), asked.get("of", "prediction")
-    layer = {"prediction": "prediction", "superpixel": "scene"}.get(str(kind))
+    layer = {"prediction": "prediction", "superpixel": "scene", "polygon": "scene"}.get(str(kind))
     at = asked.get("lon"), asked.get("lat")
     if not all(isinstance(value, int | float) for value in at) or layer is None:
-        raise RefusedError(422, "lon and lat are degrees, and of is prediction or superpixel")
+        raise RefusedError(422, "lon and lat are degrees, and of is prediction, superpixel or polygon")
     pixel = frame.pixel_at(*at)  # type: ignore[arg-type]
     if pixel is None or not scene.has(layer):
         raise RefusedError(422, "the place lies outside of the scene")
+    if kind == "polygon":
+        shape, class_name = polygon_at(desk, scene, frame.shape_from_degrees(shapely.Point(*at)))
+        return told_region(frame, shape, class_name)
     with desk.readers.reading(scene.rasters[layer]) as dataset:
         if layer == "prediction":
             shape, value = places.region(dataset, frame.grid, *pixel)
@@ -189,9 +193,28 @@ def region_at(desk: Desk, scene: Scene, asked: dict[str, Any]) -> dict[str, Any]
     if value is None and scene.has("prediction"):
         with desk.readers.reading(scene.rasters["prediction"]) as dataset:
             value = places.most_frequent(places.seen(dataset, frame.grid, shape))
+    return told_region(frame, shape, scene.name_of(value))
+
+
+def polygon_at(desk: Desk, scene: Scene, place: shapely.Point) -> tuple[Any, str]:
+    """The polygon of the map at a place of the scene's CRS, and its class.
+
+    Raises:
+        RefusedError: if the scene has no polygons, or none there.
+    """
+    frame = desk.frame(scene)
+    named = [layer["name"] for layer in vectors.layers(scene.map_file, frame)]
+    found = vectors.polygon_at(scene.map_file, frame, place) if vectors.LAND_COVER in named else None
+    if found is None:
+        raise RefusedError(404, "the map has no polygon there")
+    return found
+
+
+def told_region(frame: Frame, shape: Any, class_name: str | None) -> dict[str, Any]:
+    """A region for the page."""
     return {
         "geometry": shapely.geometry.mapping(frame.shape_in_degrees(shape)),
-        "class": scene.name_of(value),
+        "class": class_name,
         "area_ha": round(places.hectares(frame, shape), 4),
     }
 
