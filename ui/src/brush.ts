@@ -74,48 +74,50 @@ const STEPS: Record<number, [number, number][]> = {
   14: [[0, 3]],
 };
 
-function trace(field: Field): Point[][] {
-  const { values, columns, rows, left, top, step } = field;
+/** An edge of a cell by number; horizontal ones are even, vertical ones odd, and neighbours number theirs alike. */
+function edgeOf(field: Field, at: number, side: number): number {
+  if (side === 0) return 2 * at;
+  if (side === 2) return 2 * (at + field.columns);
+  return side === 3 ? 2 * at + 1 : 2 * (at + 1) + 1;
+}
+
+/** Where the outline crosses an edge. */
+function crossing({ values, columns, left, top, step }: Field, edge: number): Point {
+  const at = edge >> 1;
+  const [row, column] = [Math.floor(at / columns), at % columns];
+  const a = values[at]!;
+  const t = a / (a - values[edge & 1 ? at + columns : at + 1]!);
+  return edge & 1
+    ? [left + column * step, top + (row + t) * step]
+    : [left + (column + t) * step, top + row * step];
+}
+
+/** From each edge that the outline crosses, the edge that it crosses next. */
+function linked(field: Field): Map<number, number> {
+  const { values, columns, rows } = field;
   const next = new Map<number, number>();
-  const points = new Map<number, Point>();
-  const edge = (row: number, column: number, side: number): number => {
-    // Horizontal edges have even keys, vertical ones odd: neighbours name a common edge alike.
-    if (side === 0) return 2 * (row * columns + column);
-    if (side === 2) return 2 * ((row + 1) * columns + column);
-    if (side === 3) return 2 * (row * columns + column) + 1;
-    return 2 * (row * columns + column + 1) + 1;
-  };
-  const place = (key: number): Point => {
-    const at = key >> 1;
-    const [row, column] = [Math.floor(at / columns), at % columns];
-    const a = values[at]!;
-    const b = values[key & 1 ? at + columns : at + 1]!;
-    const t = a / (a - b);
-    return key & 1
-      ? [left + column * step, top + (row + t) * step]
-      : [left + (column + t) * step, top + row * step];
-  };
   for (let row = 0; row < rows - 1; row++) {
     for (let column = 0; column < columns - 1; column++) {
       const at = row * columns + column;
-      const inside = [values[at]!, values[at + 1]!, values[at + columns + 1]!, values[at + columns]!];
-      const kind = inside.reduce((sum, value, bit) => sum + (value < 0 ? 1 << bit : 0), 0);
-      for (const [from, to] of STEPS[kind] ?? []) {
-        const key = edge(row, column, from);
-        next.set(key, edge(row, column, to));
-        points.set(key, place(key));
-      }
+      const corners = [at, at + 1, at + columns + 1, at + columns];
+      const kind = corners.reduce((sum, corner, bit) => sum + (values[corner]! < 0 ? 1 << bit : 0), 0);
+      for (const [from, to] of STEPS[kind] ?? []) next.set(edgeOf(field, at, from), edgeOf(field, at, to));
     }
   }
+  return next;
+}
+
+function trace(field: Field): Point[][] {
+  const next = linked(field);
   const rings: Point[][] = [];
   while (next.size) {
     const ring: Point[] = [];
-    let key: number | undefined = next.keys().next().value;
-    while (key !== undefined && next.has(key)) {
-      ring.push(points.get(key)!);
-      const following: number = next.get(key)!;
-      next.delete(key);
-      key = following;
+    let edge: number | undefined = next.keys().next().value;
+    while (edge !== undefined && next.has(edge)) {
+      ring.push(crossing(field, edge));
+      const following: number = next.get(edge)!;
+      next.delete(edge);
+      edge = following;
     }
     rings.push(ring);
   }

@@ -102,6 +102,11 @@ function mapKeys(): Shortcut[] {
       does: "the bare scene, and back",
       run: (app) => app.store.set({ peek: !app.store.state.peek }),
     },
+  ];
+}
+
+function layerKeys(): Shortcut[] {
+  return [
     {
       keys: DIGITS.map((digit) => `shift+${digit}`),
       shown: "Shift+1 … 9",
@@ -189,6 +194,7 @@ export function shortcuts(desk: Desk): Record<string, Shortcut[]> {
   }));
   return {
     Map: mapKeys(),
+    "Layers and blocks": layerKeys(),
     Correct: correctionKeys(desk),
     Suggestions: teachingKeys(desk),
     Panels: panels,

@@ -87,43 +87,46 @@ function ranking(state: State, by: string, text: string): { ranking: Ranking; wh
   return name ? { ranking: { by: "class", name }, what: titleOf(state, name) } : null;
 }
 
-function make(app: App): HTMLElement {
+function orderPicker(app: App): HTMLSelectElement {
   const labelled = app.blocks.some((block) => block.wrong !== null);
-  const order = h(
+  return h(
     "select",
     { id: "order" },
     labelled && h("option", { value: "wrong" }, "most wrong first"),
     h("option", { value: "confidence" }, "least certain first"),
     h("option", { value: "class" }, "most of a class first"),
   );
-  const names = h("datalist", { id: "class-names" });
-  for (const row of editedClasses(app.store.state))
-    names.append(h("option", { value: row.title || row.name }));
-  const search = h("input", {
-    type: "search",
-    id: "search",
-    list: "class-names",
-    placeholder: "a class, as water",
-    autocomplete: "off",
-  });
+}
+
+function classNames(app: App): HTMLElement {
+  const rows = editedClasses(app.store.state).map((row) => h("option", { value: row.title || row.name }));
+  return h("datalist", { id: "class-names" }, ...rows);
+}
+
+function drawList(app: App, results: HTMLElement, by: string, text: string): void {
+  const chosen = ranking(app.store.state, by, text);
+  list = chosen ? rank(app.blocks, chosen.ranking).slice(0, MOST) : [];
+  at = -1;
+  const color = chosen?.ranking.by === "class" ? colorOf(app.store.state, chosen.ranking.name) : null;
+  const none = chosen ? "No block matches." : "Type the name of a class.";
+  replace(
+    results,
+    h(
+      "p",
+      { class: "fine", role: "status" },
+      color ? h("i", { class: "swatch", style: { background: color } }) : null,
+      list.length ? `${list.length} blocks; comma and full stop step through them.` : none,
+    ),
+    h("ol", { class: "plain blocks" }, ...list.map((row, i) => blockRow(app, row, i, chosen?.what ?? ""))),
+  );
+}
+
+function make(app: App): HTMLElement {
+  const order = orderPicker(app);
+  const names = { list: "class-names", placeholder: "a class, as water", autocomplete: "off" };
+  const search = h("input", { type: "search", id: "search", ...names });
   const results = h("div");
-  const draw = () => {
-    const chosen = ranking(app.store.state, order.value, search.value);
-    list = chosen ? rank(app.blocks, chosen.ranking).slice(0, MOST) : [];
-    at = -1;
-    const swatch = chosen?.ranking.by === "class" && colorOf(app.store.state, chosen.ranking.name);
-    const none = order.value === "class" && !chosen ? "Type the name of a class." : "No block matches.";
-    replace(
-      results,
-      h(
-        "p",
-        { class: "fine", role: "status" },
-        swatch ? h("i", { class: "swatch", style: { background: swatch } }) : null,
-        list.length ? `${list.length} blocks; comma and full stop step through them.` : none,
-      ),
-      h("ol", { class: "plain blocks" }, ...list.map((row, i) => blockRow(app, row, i, chosen?.what ?? ""))),
-    );
-  };
+  const draw = () => drawList(app, results, order.value, search.value);
   order.addEventListener("change", draw);
   search.addEventListener("input", () => {
     if (search.value.trim()) order.value = "class";
@@ -133,7 +136,7 @@ function make(app: App): HTMLElement {
   return h(
     "div",
     {},
-    h("div", { class: "fields" }, h("label", { for: "search" }, "Search"), search, names),
+    h("div", { class: "fields" }, h("label", { for: "search" }, "Search"), search, classNames(app)),
     h("div", { class: "fields" }, h("label", { for: "order" }, "Order"), order),
     results,
   );

@@ -4,7 +4,7 @@ import type { App, Panel } from "../app";
 import { button, h, replace } from "../dom";
 import { atWork, progressText } from "../jobs";
 import { fileSize, percent } from "../measure";
-import { can } from "../state";
+import { can, type Sending } from "../state";
 import type { Job } from "../types";
 
 const LARGEST_BYTES = 2 * 1024 ** 3;
@@ -17,7 +17,10 @@ export function fileProblem(name: string, bytes: number): string | null {
   return null;
 }
 
-async function send(app: App, file: File): Promise<void> {
+/** Files that were sent, by the ids of their jobs, so that one that the model does not know can be sent again. */
+const sent = new Map<string, File>();
+
+async function send(app: App, file: File, force = false): Promise<void> {
   const problem = fileProblem(file.name, file.size);
   if (problem) {
     app.say(problem, "error");
@@ -26,6 +29,7 @@ async function send(app: App, file: File): Promise<void> {
   const query = new URLSearchParams({ name: file.name });
   const pixel = document.querySelector<HTMLInputElement>("#pixel")?.value;
   if (pixel) query.set("pixel_m", pixel);
+  if (force) query.set("force", "true");
   const show = (share: number | null) => {
     const others = app.store.state.sending.filter((entry) => entry.cancel !== upload.cancel);
     const entry = { name: file.name, share: share ?? 0, cancel: upload.cancel };
@@ -33,7 +37,8 @@ async function send(app: App, file: File): Promise<void> {
   };
   const upload = app.api.upload(`/api/uploads?${query}`, file, show);
   show(0);
-  await app.attempt(() => upload.done);
+  const job = await app.attempt(() => upload.done);
+  if (job) sent.set(job.id, file);
   show(null);
   await app.jobs.refresh();
 }
@@ -47,57 +52,51 @@ function bar(label: string, share: number | null): HTMLElement {
   return h("progress", { max: 1, value: share, "aria-label": label });
 }
 
-function jobRow(app: App, job: Job): HTMLElement {
-  const ask = (work: () => Promise<unknown>) => void app.attempt(work).then(() => app.jobs.refresh());
+function jobActions(app: App, job: Job): HTMLElement {
   const path = `/api/jobs/${encodeURIComponent(job.id)}`;
-  const scene = job.scene;
-  const files = job.files.map((file) =>
-    button(
-      `${file.name} (${fileSize(file.bytes)})`,
-      () =>
-        void app.attempt(() => app.api.download(`${path}/files/${encodeURIComponent(file.name)}`, file.name)),
-      { class: "link", id: `file-${job.id}-${file.name}` },
-    ),
+  const ask = (work: () => Promise<unknown>) => void app.attempt(work).then(() => app.jobs.refresh());
+  const remove = () => app.api.remove(path).then(() => app.refresh());
+  const { scene } = job;
+  const file = job.state === "failed" ? sent.get(job.id) : undefined;
+  const anyway = async (again: File) => {
+    await app.attempt(remove);
+    await send(app, again, true);
+  };
+  return h(
+    "p",
+    { class: "row" },
+    scene && button("Open", () => void app.open(scene), { id: `open-${job.id}`, class: "primary" }),
+    file && button("Map it anyway", () => void anyway(file), { id: `anyway-${job.id}` }),
+    atWork(job)
+      ? button("Cancel", () => ask(() => app.api.post(`${path}/cancel`)), { id: `cancel-${job.id}` })
+      : button("Remove", () => ask(remove), { id: `remove-${job.id}` }),
   );
+}
+
+function jobFiles(app: App, job: Job): HTMLElement | null {
+  if (!job.files.length) return null;
+  const folder = `/api/jobs/${encodeURIComponent(job.id)}/files`;
+  const links = job.files.map(({ name, bytes }) => {
+    const fetch = () =>
+      void app.attempt(() => app.api.download(`${folder}/${encodeURIComponent(name)}`, name));
+    return button(`${name} (${fileSize(bytes)})`, fetch, { class: "link", id: `file-${job.id}-${name}` });
+  });
+  return h("p", { class: "files" }, "Download: ", ...links);
+}
+
+function jobRow(app: App, job: Job): HTMLElement {
   return h(
     "li",
     { class: `job ${job.state}` },
     h("strong", {}, job.title),
     h("span", { class: job.state === "failed" ? "warn" : "fine" }, progressText(job)),
     atWork(job) && bar(`Progress of ${job.title}`, job.progress),
-    h(
-      "p",
-      { class: "row" },
-      scene && button("Open", () => void app.open(scene), { id: `open-${job.id}`, class: "primary" }),
-      atWork(job)
-        ? button("Cancel", () => ask(() => app.api.post(`${path}/cancel`)), { id: `cancel-${job.id}` })
-        : button("Remove", () => ask(() => app.api.remove(path).then(() => app.refresh())), {
-            id: `remove-${job.id}`,
-          }),
-    ),
-    files.length > 0 && h("p", { class: "files" }, "Download: ", ...files),
+    jobActions(app, job),
+    jobFiles(app, job),
   );
 }
 
-function make(app: App): HTMLElement {
-  const list = h("ul", { class: "plain" });
-  const draw = () => {
-    const jobs = app.store.state.jobs.filter((job) => job.kind === "map");
-    replace(
-      list,
-      ...app.store.state.sending.map((entry) =>
-        h(
-          "li",
-          { class: "job" },
-          h("strong", {}, entry.name),
-          h("span", { class: "fine" }, `sending ${percent(entry.share)}`),
-          bar(`Sending ${entry.name}`, entry.share),
-          button("Cancel", entry.cancel, { id: `cancel-sending-${entry.name}` }),
-        ),
-      ),
-      ...[...jobs].reverse().map((job) => jobRow(app, job)),
-    );
-  };
+function chooser(app: App): HTMLElement {
   const input = h("input", {
     type: "file",
     id: "files",
@@ -109,10 +108,14 @@ function make(app: App): HTMLElement {
       void sendFiles(app, files);
     },
   });
-  draw();
-  app.watch((state, before) => {
-    if (state.jobs !== before.jobs || state.sending !== before.sending) draw();
-  });
+  const pixel = {
+    type: "number",
+    id: "pixel",
+    min: 0.01,
+    max: 1000,
+    step: "any",
+    placeholder: "if the file does not say",
+  };
   return h(
     "div",
     {},
@@ -123,21 +126,33 @@ function make(app: App): HTMLElement {
       input,
       h("p", { class: "fine" }, "GeoTIFF, JPEG or PNG, up to 2 GB. It stays on this machine."),
     ),
-    h(
-      "div",
-      { class: "fields" },
-      h("label", { for: "pixel" }, "Pixel in metres"),
-      h("input", {
-        type: "number",
-        id: "pixel",
-        min: 0.01,
-        max: 1000,
-        step: "any",
-        placeholder: "if the file does not say",
-      }),
-    ),
-    list,
+    h("div", { class: "fields" }, h("label", { for: "pixel" }, "Pixel in metres"), h("input", pixel)),
   );
+}
+
+function sendingRow(entry: Sending): HTMLElement {
+  return h(
+    "li",
+    { class: "job" },
+    h("strong", {}, entry.name),
+    h("span", { class: "fine" }, `sending ${percent(entry.share)}`),
+    bar(`Sending ${entry.name}`, entry.share),
+    button("Cancel", entry.cancel, { id: `cancel-sending-${entry.name}` }),
+  );
+}
+
+function make(app: App): HTMLElement {
+  const list = h("ul", { class: "plain" });
+  const draw = () => {
+    const { jobs, sending } = app.store.state;
+    const maps = jobs.filter((job) => job.kind === "map").reverse();
+    replace(list, ...sending.map(sendingRow), ...maps.map((job) => jobRow(app, job)));
+  };
+  draw();
+  app.watch((state, before) => {
+    if (state.jobs !== before.jobs || state.sending !== before.sending) draw();
+  });
+  return h("div", {}, chooser(app), list);
 }
 
 export const imagesPanel: Panel = {

@@ -107,7 +107,6 @@ function newestTraining(app: App): Job | undefined {
 }
 
 function retrainForm(app: App): HTMLElement {
-  const reason = app.store.state.project.retrain;
   const title = h("input", { id: "retrain-title", maxlength: 60, placeholder: "after the harbour" });
   const start = async () => {
     const named = title.value.trim() || "corrections";
@@ -119,7 +118,7 @@ function retrainForm(app: App): HTMLElement {
     {},
     h("h2", {}, "Retrain"),
     h("p", { class: "fine" }, "Trains with the corrections in a copy of the project; yours stays as it is."),
-    reason ? h("p", { class: "warn" }, reason) : null,
+    h("p", { class: "warn", id: "no-retrain" }),
     h("div", { class: "fields" }, h("label", { for: "retrain-title" }, "Name"), title),
     h(
       "p",
@@ -216,16 +215,25 @@ function suggestions(app: App): HTMLElement {
 function retraining(app: App): HTMLElement {
   const view = h("div");
   const form = retrainForm(app);
+  const allow = () => {
+    const newest = newestTraining(app);
+    const reason = app.store.state.project.retrain;
+    form.querySelector("#no-retrain")!.textContent = reason;
+    form.querySelector<HTMLButtonElement>("#retrain")!.disabled =
+      reason !== null || (newest !== undefined && atWork(newest));
+  };
   const draw = () => {
     const newest = newestTraining(app);
     replace(view, newest ? jobView(app, newest) : null);
-    const start = form.querySelector<HTMLButtonElement>("#retrain")!;
-    start.disabled = app.store.state.project.retrain !== null || (newest !== undefined && atWork(newest));
     if (newest) void readLog(app, newest).catch(() => undefined);
+    allow();
   };
   draw();
   app.watch((state, before) => {
     if (state.jobs !== before.jobs) draw();
+    if (state.project !== before.project) allow();
+    // The first correction makes a training possible.
+    if (state.panel === "teach" && before.panel !== "teach") void app.attempt(() => app.refresh());
   });
   return h("section", {}, form, view);
 }

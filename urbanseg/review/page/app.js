@@ -684,45 +684,42 @@ var STEPS = {
   13: [[1, 0]],
   14: [[0, 3]]
 };
-function trace(field) {
-  const { values, columns, rows, left, top, step } = field;
+function edgeOf(field, at2, side) {
+  if (side === 0) return 2 * at2;
+  if (side === 2) return 2 * (at2 + field.columns);
+  return side === 3 ? 2 * at2 + 1 : 2 * (at2 + 1) + 1;
+}
+function crossing({ values, columns, left, top, step }, edge) {
+  const at2 = edge >> 1;
+  const [row2, column] = [Math.floor(at2 / columns), at2 % columns];
+  const a = values[at2];
+  const t = a / (a - values[edge & 1 ? at2 + columns : at2 + 1]);
+  return edge & 1 ? [left + column * step, top + (row2 + t) * step] : [left + (column + t) * step, top + row2 * step];
+}
+function linked(field) {
+  const { values, columns, rows } = field;
   const next = /* @__PURE__ */ new Map();
-  const points = /* @__PURE__ */ new Map();
-  const edge = (row2, column, side) => {
-    if (side === 0) return 2 * (row2 * columns + column);
-    if (side === 2) return 2 * ((row2 + 1) * columns + column);
-    if (side === 3) return 2 * (row2 * columns + column) + 1;
-    return 2 * (row2 * columns + column + 1) + 1;
-  };
-  const place2 = (key) => {
-    const at2 = key >> 1;
-    const [row2, column] = [Math.floor(at2 / columns), at2 % columns];
-    const a = values[at2];
-    const b = values[key & 1 ? at2 + columns : at2 + 1];
-    const t = a / (a - b);
-    return key & 1 ? [left + column * step, top + (row2 + t) * step] : [left + (column + t) * step, top + row2 * step];
-  };
   for (let row2 = 0; row2 < rows - 1; row2++) {
     for (let column = 0; column < columns - 1; column++) {
       const at2 = row2 * columns + column;
-      const inside = [values[at2], values[at2 + 1], values[at2 + columns + 1], values[at2 + columns]];
-      const kind = inside.reduce((sum, value, bit) => sum + (value < 0 ? 1 << bit : 0), 0);
-      for (const [from, to] of STEPS[kind] ?? []) {
-        const key = edge(row2, column, from);
-        next.set(key, edge(row2, column, to));
-        points.set(key, place2(key));
-      }
+      const corners = [at2, at2 + 1, at2 + columns + 1, at2 + columns];
+      const kind = corners.reduce((sum, corner, bit) => sum + (values[corner] < 0 ? 1 << bit : 0), 0);
+      for (const [from, to] of STEPS[kind] ?? []) next.set(edgeOf(field, at2, from), edgeOf(field, at2, to));
     }
   }
+  return next;
+}
+function trace(field) {
+  const next = linked(field);
   const rings = [];
   while (next.size) {
     const ring = [];
-    let key = next.keys().next().value;
-    while (key !== void 0 && next.has(key)) {
-      ring.push(points.get(key));
-      const following = next.get(key);
-      next.delete(key);
-      key = following;
+    let edge = next.keys().next().value;
+    while (edge !== void 0 && next.has(edge)) {
+      ring.push(crossing(field, edge));
+      const following = next.get(edge);
+      next.delete(edge);
+      edge = following;
     }
     rings.push(ring);
   }
@@ -1216,43 +1213,43 @@ function ranking(state, by, text) {
   const name = findClass(state, text);
   return name ? { ranking: { by: "class", name }, what: titleOf(state, name) } : null;
 }
-function make2(app) {
+function orderPicker(app) {
   const labelled = app.blocks.some((block) => block.wrong !== null);
-  const order = h(
+  return h(
     "select",
     { id: "order" },
     labelled && h("option", { value: "wrong" }, "most wrong first"),
     h("option", { value: "confidence" }, "least certain first"),
     h("option", { value: "class" }, "most of a class first")
   );
-  const names = h("datalist", { id: "class-names" });
-  for (const row2 of editedClasses(app.store.state))
-    names.append(h("option", { value: row2.title || row2.name }));
-  const search = h("input", {
-    type: "search",
-    id: "search",
-    list: "class-names",
-    placeholder: "a class, as water",
-    autocomplete: "off"
-  });
+}
+function classNames(app) {
+  const rows = editedClasses(app.store.state).map((row2) => h("option", { value: row2.title || row2.name }));
+  return h("datalist", { id: "class-names" }, ...rows);
+}
+function drawList(app, results, by, text) {
+  const chosen = ranking(app.store.state, by, text);
+  list = chosen ? rank(app.blocks, chosen.ranking).slice(0, MOST) : [];
+  at = -1;
+  const color = chosen?.ranking.by === "class" ? colorOf(app.store.state, chosen.ranking.name) : null;
+  const none = chosen ? "No block matches." : "Type the name of a class.";
+  replace(
+    results,
+    h(
+      "p",
+      { class: "fine", role: "status" },
+      color ? h("i", { class: "swatch", style: { background: color } }) : null,
+      list.length ? `${list.length} blocks; comma and full stop step through them.` : none
+    ),
+    h("ol", { class: "plain blocks" }, ...list.map((row2, i) => blockRow(app, row2, i, chosen?.what ?? "")))
+  );
+}
+function make2(app) {
+  const order = orderPicker(app);
+  const names = { list: "class-names", placeholder: "a class, as water", autocomplete: "off" };
+  const search = h("input", { type: "search", id: "search", ...names });
   const results = h("div");
-  const draw = () => {
-    const chosen = ranking(app.store.state, order.value, search.value);
-    list = chosen ? rank(app.blocks, chosen.ranking).slice(0, MOST) : [];
-    at = -1;
-    const swatch = chosen?.ranking.by === "class" && colorOf(app.store.state, chosen.ranking.name);
-    const none = order.value === "class" && !chosen ? "Type the name of a class." : "No block matches.";
-    replace(
-      results,
-      h(
-        "p",
-        { class: "fine", role: "status" },
-        swatch ? h("i", { class: "swatch", style: { background: swatch } }) : null,
-        list.length ? `${list.length} blocks; comma and full stop step through them.` : none
-      ),
-      h("ol", { class: "plain blocks" }, ...list.map((row2, i) => blockRow(app, row2, i, chosen?.what ?? "")))
-    );
-  };
+  const draw = () => drawList(app, results, order.value, search.value);
   order.addEventListener("change", draw);
   search.addEventListener("input", () => {
     if (search.value.trim()) order.value = "class";
@@ -1262,7 +1259,7 @@ function make2(app) {
   return h(
     "div",
     {},
-    h("div", { class: "fields" }, h("label", { for: "search" }, "Search"), search, names),
+    h("div", { class: "fields" }, h("label", { for: "search" }, "Search"), search, classNames(app)),
     h("div", { class: "fields" }, h("label", { for: "order" }, "Order"), order),
     results
   );
@@ -1629,7 +1626,6 @@ function newestTraining(app) {
   return app.store.state.jobs.filter((job) => job.kind === "retrain").at(-1);
 }
 function retrainForm(app) {
-  const reason = app.store.state.project.retrain;
   const title = h("input", { id: "retrain-title", maxlength: 60, placeholder: "after the harbour" });
   const start2 = async () => {
     const named = title.value.trim() || "corrections";
@@ -1641,7 +1637,7 @@ function retrainForm(app) {
     {},
     h("h2", {}, "Retrain"),
     h("p", { class: "fine" }, "Trains with the corrections in a copy of the project; yours stays as it is."),
-    reason ? h("p", { class: "warn" }, reason) : null,
+    h("p", { class: "warn", id: "no-retrain" }),
     h("div", { class: "fields" }, h("label", { for: "retrain-title" }, "Name"), title),
     h(
       "p",
@@ -1727,16 +1723,23 @@ function suggestions(app) {
 function retraining(app) {
   const view = h("div");
   const form = retrainForm(app);
+  const allow = () => {
+    const newest = newestTraining(app);
+    const reason = app.store.state.project.retrain;
+    form.querySelector("#no-retrain").textContent = reason;
+    form.querySelector("#retrain").disabled = reason !== null || newest !== void 0 && atWork(newest);
+  };
   const draw = () => {
     const newest = newestTraining(app);
     replace(view, newest ? jobView(app, newest) : null);
-    const start2 = form.querySelector("#retrain");
-    start2.disabled = app.store.state.project.retrain !== null || newest !== void 0 && atWork(newest);
     if (newest) void readLog(app, newest).catch(() => void 0);
+    allow();
   };
   draw();
   app.watch((state, before) => {
     if (state.jobs !== before.jobs) draw();
+    if (state.project !== before.project) allow();
+    if (state.panel === "teach" && before.panel !== "teach") void app.attempt(() => app.refresh());
   });
   return h("section", {}, form, view);
 }
@@ -1824,7 +1827,11 @@ function mapKeys() {
       shown: "H",
       does: "the bare scene, and back",
       run: (app) => app.store.set({ peek: !app.store.state.peek })
-    },
+    }
+  ];
+}
+function layerKeys() {
+  return [
     {
       keys: DIGITS.map((digit) => `shift+${digit}`),
       shown: "Shift+1 … 9",
@@ -1907,6 +1914,7 @@ function shortcuts(desk) {
   }));
   return {
     Map: mapKeys(),
+    "Layers and blocks": layerKeys(),
     Correct: correctionKeys(desk),
     Suggestions: teachingKeys(desk),
     Panels: panels,
@@ -1964,7 +1972,8 @@ function fileProblem(name, bytes) {
   if (!bytes) return `${name} is empty.`;
   return null;
 }
-async function send(app, file) {
+var sent = /* @__PURE__ */ new Map();
+async function send(app, file, force = false) {
   const problem = fileProblem(file.name, file.size);
   if (problem) {
     app.say(problem, "error");
@@ -1973,6 +1982,7 @@ async function send(app, file) {
   const query = new URLSearchParams({ name: file.name });
   const pixel = document.querySelector("#pixel")?.value;
   if (pixel) query.set("pixel_m", pixel);
+  if (force) query.set("force", "true");
   const show = (share) => {
     const others = app.store.state.sending.filter((entry2) => entry2.cancel !== upload.cancel);
     const entry = { name: file.name, share: share ?? 0, cancel: upload.cancel };
@@ -1980,7 +1990,8 @@ async function send(app, file) {
   };
   const upload = app.api.upload(`/api/uploads?${query}`, file, show);
   show(0);
-  await app.attempt(() => upload.done);
+  const job = await app.attempt(() => upload.done);
+  if (job) sent.set(job.id, file);
   show(null);
   await app.jobs.refresh();
 }
@@ -1990,53 +2001,45 @@ async function sendFiles(app, files) {
 function bar(label, share) {
   return h("progress", { max: 1, value: share, "aria-label": label });
 }
-function jobRow(app, job) {
-  const ask = (work) => void app.attempt(work).then(() => app.jobs.refresh());
+function jobActions(app, job) {
   const path2 = `/api/jobs/${encodeURIComponent(job.id)}`;
-  const scene = job.scene;
-  const files = job.files.map(
-    (file) => button(
-      `${file.name} (${fileSize(file.bytes)})`,
-      () => void app.attempt(() => app.api.download(`${path2}/files/${encodeURIComponent(file.name)}`, file.name)),
-      { class: "link", id: `file-${job.id}-${file.name}` }
-    )
+  const ask = (work) => void app.attempt(work).then(() => app.jobs.refresh());
+  const remove = () => app.api.remove(path2).then(() => app.refresh());
+  const { scene } = job;
+  const file = job.state === "failed" ? sent.get(job.id) : void 0;
+  const anyway = async (again) => {
+    await app.attempt(remove);
+    await send(app, again, true);
+  };
+  return h(
+    "p",
+    { class: "row" },
+    scene && button("Open", () => void app.open(scene), { id: `open-${job.id}`, class: "primary" }),
+    file && button("Map it anyway", () => void anyway(file), { id: `anyway-${job.id}` }),
+    atWork(job) ? button("Cancel", () => ask(() => app.api.post(`${path2}/cancel`)), { id: `cancel-${job.id}` }) : button("Remove", () => ask(remove), { id: `remove-${job.id}` })
   );
+}
+function jobFiles(app, job) {
+  if (!job.files.length) return null;
+  const folder = `/api/jobs/${encodeURIComponent(job.id)}/files`;
+  const links = job.files.map(({ name, bytes }) => {
+    const fetch2 = () => void app.attempt(() => app.api.download(`${folder}/${encodeURIComponent(name)}`, name));
+    return button(`${name} (${fileSize(bytes)})`, fetch2, { class: "link", id: `file-${job.id}-${name}` });
+  });
+  return h("p", { class: "files" }, "Download: ", ...links);
+}
+function jobRow(app, job) {
   return h(
     "li",
     { class: `job ${job.state}` },
     h("strong", {}, job.title),
     h("span", { class: job.state === "failed" ? "warn" : "fine" }, progressText(job)),
     atWork(job) && bar(`Progress of ${job.title}`, job.progress),
-    h(
-      "p",
-      { class: "row" },
-      scene && button("Open", () => void app.open(scene), { id: `open-${job.id}`, class: "primary" }),
-      atWork(job) ? button("Cancel", () => ask(() => app.api.post(`${path2}/cancel`)), { id: `cancel-${job.id}` }) : button("Remove", () => ask(() => app.api.remove(path2).then(() => app.refresh())), {
-        id: `remove-${job.id}`
-      })
-    ),
-    files.length > 0 && h("p", { class: "files" }, "Download: ", ...files)
+    jobActions(app, job),
+    jobFiles(app, job)
   );
 }
-function make5(app) {
-  const list2 = h("ul", { class: "plain" });
-  const draw = () => {
-    const jobs = app.store.state.jobs.filter((job) => job.kind === "map");
-    replace(
-      list2,
-      ...app.store.state.sending.map(
-        (entry) => h(
-          "li",
-          { class: "job" },
-          h("strong", {}, entry.name),
-          h("span", { class: "fine" }, `sending ${percent(entry.share)}`),
-          bar(`Sending ${entry.name}`, entry.share),
-          button("Cancel", entry.cancel, { id: `cancel-sending-${entry.name}` })
-        )
-      ),
-      ...[...jobs].reverse().map((job) => jobRow(app, job))
-    );
-  };
+function chooser(app) {
   const input = h("input", {
     type: "file",
     id: "files",
@@ -2048,10 +2051,14 @@ function make5(app) {
       void sendFiles(app, files);
     }
   });
-  draw();
-  app.watch((state, before) => {
-    if (state.jobs !== before.jobs || state.sending !== before.sending) draw();
-  });
+  const pixel = {
+    type: "number",
+    id: "pixel",
+    min: 0.01,
+    max: 1e3,
+    step: "any",
+    placeholder: "if the file does not say"
+  };
   return h(
     "div",
     {},
@@ -2062,21 +2069,31 @@ function make5(app) {
       input,
       h("p", { class: "fine" }, "GeoTIFF, JPEG or PNG, up to 2 GB. It stays on this machine.")
     ),
-    h(
-      "div",
-      { class: "fields" },
-      h("label", { for: "pixel" }, "Pixel in metres"),
-      h("input", {
-        type: "number",
-        id: "pixel",
-        min: 0.01,
-        max: 1e3,
-        step: "any",
-        placeholder: "if the file does not say"
-      })
-    ),
-    list2
+    h("div", { class: "fields" }, h("label", { for: "pixel" }, "Pixel in metres"), h("input", pixel))
   );
+}
+function sendingRow(entry) {
+  return h(
+    "li",
+    { class: "job" },
+    h("strong", {}, entry.name),
+    h("span", { class: "fine" }, `sending ${percent(entry.share)}`),
+    bar(`Sending ${entry.name}`, entry.share),
+    button("Cancel", entry.cancel, { id: `cancel-sending-${entry.name}` })
+  );
+}
+function make5(app) {
+  const list2 = h("ul", { class: "plain" });
+  const draw = () => {
+    const { jobs, sending } = app.store.state;
+    const maps = jobs.filter((job) => job.kind === "map").reverse();
+    replace(list2, ...sending.map(sendingRow), ...maps.map((job) => jobRow(app, job)));
+  };
+  draw();
+  app.watch((state, before) => {
+    if (state.jobs !== before.jobs || state.sending !== before.sending) draw();
+  });
+  return h("div", {}, chooser(app), list2);
 }
 var imagesPanel = {
   id: "images",
