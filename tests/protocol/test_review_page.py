@@ -16,6 +16,7 @@ axe = pytest.importorskip(
 )
 
 from tests.protocol.desk import Client, running  # noqa: E402
+from tests.protocol.test_review_uploads import photo  # noqa: E402
 from tests.unit.review.town import write_town  # noqa: E402
 
 pytestmark = chromium
@@ -422,3 +423,45 @@ def test_the_queue_of_suggestions_shows_a_block_and_asks_no_more_when_it_is_done
         here.page.wait_for_function(f"!document.getElementById('suggestion-{name}')")
         left = desk.get("/api/scenes/demo/suggestions?n=50")["blocks"]
         assert name not in {block["id"] for block in left}
+
+
+DROP = """([bytes, name]) => {
+    const moved = new DataTransfer();
+    moved.items.add(new File([new Uint8Array(bytes)], name));
+    document.dispatchEvent(new DragEvent("drop", {dataTransfer: moved, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_an_image_that_is_dropped_is_mapped_opened_and_downloaded(browser, own_desk):
+    desk, _ = own_desk
+    with window(browser, desk, NARROW) as here:
+        here.page.set_default_timeout(300_000)
+        here.open()
+        here.press("i")
+        here.page.locator("#pixel").fill("0.5")
+        here.page.evaluate(DROP, [list(photo()), HOSTILE + ".jpg"])
+        job = here.page.locator(".job").first
+        job.get_by_role("button", name="Map it anyway").click()  # no model knows such colours
+        job.get_by_role("button", name="Open").click()
+        here.page.wait_for_function("document.querySelector('#scene').value !== 'demo'")
+        here.settle()
+        assert here.page.locator("#scene option:checked").inner_text().startswith("<img src=x")
+        assert here.page.locator("#tab-correct").count() == 0, "corrections are of cities"
+        with here.page.expect_download() as download:
+            job.get_by_role("button", name="map.gpkg").click()
+        assert Path(download.value.path()).read_bytes().startswith(b"SQLite format 3\0")
+
+
+def test_a_job_is_cancelled_and_removed(browser, own_desk):
+    desk, _ = own_desk
+    with window(browser, desk, WIDE) as here:
+        here.open()
+        here.press("i")
+        here.page.locator("#pixel").fill("0.5")
+        here.page.evaluate(DROP, [list(photo()), "second.jpg"])
+        job = here.page.locator(".job", has_text="second.jpg")
+        job.get_by_role("button", name="Cancel").click()
+        job.get_by_role("button", name="Remove").click()
+        job.wait_for(state="detached")
+        here.page.evaluate(DROP, [[1, 2, 3], "notes.txt"])
+        assert "no GeoTIFF" in here.page.locator(".told").inner_text()
