@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import pytest
 import yaml
 from affine import Affine
@@ -24,7 +22,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params, parse
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Grid
-from urbanseg.io import cog, files, raster
+from urbanseg.io import cog, raster
 from urbanseg.workflows import repair_labels
 from urbanseg.workflows.city_blocks import CityBlocks, Labelled, Verdict, city_blocks
 from urbanseg.workflows.label_folds import assign, judge, recipe, without
@@ -220,29 +218,3 @@ def test_labels_beside_their_place_are_brought_back_and_what_the_map_lacks_is_ig
     assert set(found.doubts["kind"]) == {"missing"}
     assert found.to_json(city.blocks.laid)["doubts"][0]["objects"] == len(found.doubts)
     assert [path.name for path in Path("out").iterdir() if path.is_dir()] == []
-
-
-@pytest.mark.slow
-def test_a_town_that_is_mapped_beside_its_place_is_brought_back_and_what_the_map_lacks_is_listed() -> None:
-    folds = {"count": 2, "epochs": 4, "steps_per_epoch": 12}
-    put(town(align={"max_px": 4}, doubt={"classes": ["building"], "min_px": 30}, folds=folds))
-    clean, beside = ground(), ground()
-    numbers, _ = ndimage.label(clean == 1)
-    largest = np.argsort(-np.bincount(numbers.ravel())[1:])[2:8:2] + 1
-    beside[np.isin(numbers, largest)] = 0
-    write(Path("raw_labels.tif"), np.roll(beside, (2, -3), (0, 1))[None], 255)
-    run("scene", "labels", "repair", "tiles")
-
-    told = files.read_json(paths.repaired_dir("town") / "repair.json")
-    found = np.array([[each["down_px"], each["right_px"]] for each in told["shifts"]])
-    assert np.sqrt(np.square(found - (-2, 3)).sum(axis=1).mean()) < 0.5
-    split, before = read(paths.split("town")), read(paths.labels("town"))
-    after = read(paths.repaired_labels("town"))
-    assert after[split != 0].tobytes() == before[split != 0].tobytes()
-    known = (split == 0) & (after != IGNORE)
-    assert (after[known] == clean[known]).mean() > 0.9 > (before[known] == clean[known]).mean()
-    review = paths.repaired_dir("town") / "doubts.gpkg"
-    assert [name for name, _ in pyogrio.list_layers(review)] == ["doubts"]
-    assert set(gpd.read_file(review)["kind"]) <= {"missing", "gone"}
-    assert (paths.repaired_dir("town") / "shifts.png").stat().st_size > 1000
-    assert not paths.repair_state("town").exists()
