@@ -36,8 +36,11 @@ def main(city: str, params: Params) -> None:
     grid = raster.describe(paths.labels(city)).grid
     chances = paths.road_probability(city)
     rasters = Files(
-        *(path(city) for path in (paths.labels, paths.prediction, paths.confidence, paths.split)),
-        road_probability=chances if chances.exists() else None,
+        paths.labels(city),
+        paths.prediction(city),
+        paths.confidence(city),
+        paths.split(city),
+        chances if chances.exists() else None,
     )
     wanted = plan(params, grid)
     laid = splits.lay_blocks(grid.shape, params.tiles.block)

@@ -55,10 +55,9 @@ class Calibration:
         n = len(names)
         table = np.zeros((n, BINS, n))
         known = [i for i, at in enumerate(own) if at is not None]
+        theirs = [at for at in own if at is not None]
         found = np.array(self.forecast.table)
-        table[np.ix_(known, range(BINS), known)] = found[[own[i] for i in known]][
-            :, :, [own[i] for i in known]
-        ]
+        table[np.ix_(known, range(BINS), known)] = found[np.ix_(theirs, range(BINS), theirs)]
         for i in set(range(n)) - set(known):
             table[i, :, i] = 1
         line = self.forecast

@@ -60,7 +60,7 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
         options = job.options.model_dump_json()
         predict, spec = _loaded(job.model, job.exported, options, job.classes, str(expected))
         bands = select_bands(scene.info.descriptions, spec, str(job.scene))
-        found = predict_scene(
+        strips = predict_scene(
             scene,
             bands,
             predict,
@@ -71,7 +71,7 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
             job.roads,
             calibration=job.calibration,
         )
-        return list(found)
+        return list(strips)
 
 
 @lru_cache(maxsize=1)

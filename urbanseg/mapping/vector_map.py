@@ -20,6 +20,8 @@ from urbanseg.roads.surface import Surface, probability_of, with_weak_roads
 
 ReadBand = Callable[[Window], NDArray[np.uint8]]
 """Pixels of a window of a band, ``(height, width)`` uint8."""
+ReadMask = Callable[[Window], NDArray[np.bool_]]
+"""A mask of a window, ``(height, width)`` bool."""
 
 
 def vector_layers(
@@ -80,10 +82,10 @@ def _roads(
     limit = tidy.min_hole_m2
     limits = [limit.get(c.name, 0.0) for c in table.of_kind("road")] if isinstance(limit, dict) else [limit]
     hole_px = max(limits, default=0.0) / grid.resolution**2
-    if road_probability is None:
-        traced, probability = is_road, probability_of(is_road, confidence)
-    else:
-        traced, probability = with_weak_roads(is_road, road_probability), road_probability
+    traced: ReadMask = is_road
+    probability = probability_of(is_road, confidence) if road_probability is None else road_probability
+    if road_probability is not None:
+        traced = with_weak_roads(is_road, road_probability)
     filled, widths = (without_holes(mask, is_known, grid.shape, hole_px) for mask in (traced, is_road))
     skeleton = centre_line_graph(filled, grid.shape, grid.transform)
     surface = replace(Surface.of(is_road, probability, grid.shape, grid.transform), is_road=traced)

@@ -101,7 +101,11 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
 
 
 def _readers(files: Files, stack: ExitStack) -> Readers:
-    return Readers(*(path and stack.enter_context(reading(path)) for path in files))
+    needed, more = files[:4], files.road_probability
+    return Readers(
+        *(stack.enter_context(reading(path)) for path in needed),
+        road_probability=stack.enter_context(reading(more)) if more else None,
+    )
 
 
 def merge(

@@ -184,8 +184,10 @@ def _predicted(
         known = known[:: max(1, -(-len(known) // PIXELS))]
         group = np.full(len(known), tile.group, np.int64)
         parts.append((answer.reshape(len(answer), -1)[:, known], labels.ravel()[known], group))
-    probabilities, labels, groups = zip(*parts, strict=True)
-    return _Pixels(np.concatenate(probabilities, axis=1), np.concatenate(labels), np.concatenate(groups))
+    probabilities, known_labels, groups = zip(*parts, strict=True)
+    return _Pixels(
+        np.concatenate(probabilities, axis=1), np.concatenate(known_labels), np.concatenate(groups)
+    )
 
 
 def _limits(believed: _Pixels, options: ExportParams) -> tuple[float, ...]:

@@ -19,6 +19,7 @@ from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
 from urbanseg.infer import backends, images
+from urbanseg.infer.decode import Extra
 from urbanseg.infer.images import parse_bands
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files, gdal_access, georeference, raster
@@ -54,7 +55,7 @@ class RunningModel:
 
     def options_with_sets(self, *, wanted: bool) -> PredictParams:
         """The `predict` section, with prediction sets if they are wanted and the model has them."""
-        rasters = [name for name in self.options.rasters if name != "set"]
+        rasters: list[Extra] = [name for name in self.options.rasters if name != "set"]
         if wanted and self.calibration is not None:
             rasters.append("set")
         return self.options.model_copy(update={"rasters": rasters})

@@ -182,7 +182,8 @@ def region_at(desk: Desk, scene: Scene, asked: dict[str, Any]) -> dict[str, Any]
     if pixel is None or not scene.has(layer):
         raise RefusedError(422, "the place lies outside of the scene")
     if kind == "polygon":
-        shape, class_name = polygon_at(desk, scene, frame.shape_from_degrees(shapely.Point(*at)))
+        place = frame.shape_from_degrees(shapely.Point(*at))  # type: ignore[arg-type]
+        shape, class_name = polygon_at(desk, scene, place)
         return told_region(frame, shape, class_name)
     with desk.readers.reading(scene.rasters[layer]) as dataset:
         if layer == "prediction":
