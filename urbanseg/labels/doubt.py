@@ -180,5 +180,5 @@ def _polygon(doubt: Doubt, block: Window, transform: Affine) -> shapely.MultiPol
     """The outline of an object along the sides of its pixels."""
     corner = transform @ Affine.translation(block.col + doubt.window.col, block.row + doubt.window.row)
     parts = features.shapes(doubt.mask.astype(np.uint8), mask=doubt.mask, transform=corner)
-    found: shapely.MultiPolygon = shapely.multipolygons([shapely.geometry.shape(part) for part, _ in parts])
-    return found
+    polygons = [shapely.geometry.shape(part) for part, _ in parts]
+    return shapely.MultiPolygon([polygon for polygon in polygons if isinstance(polygon, shapely.Polygon)])

@@ -101,11 +101,9 @@ def accumulate(files: Files, laid: Sequence[Window], plan: Plan, workers: int = 
 
 
 def _readers(files: Files, stack: ExitStack) -> Readers:
-    needed, more = files[:4], files.road_probability
-    return Readers(
-        *(stack.enter_context(reading(path)) for path in needed),
-        road_probability=stack.enter_context(reading(more)) if more else None,
-    )
+    labels, prediction, confidence, split = (stack.enter_context(reading(path)) for path in files[:4])
+    more = stack.enter_context(reading(files.road_probability)) if files.road_probability else None
+    return Readers(labels, prediction, confidence, split, more)
 
 
 def merge(

@@ -184,10 +184,8 @@ def _predicted(
         known = known[:: max(1, -(-len(known) // PIXELS))]
         group = np.full(len(known), tile.group, np.int64)
         parts.append((answer.reshape(len(answer), -1)[:, known], labels.ravel()[known], group))
-    probabilities, known_labels, groups = zip(*parts, strict=True)
-    return _Pixels(
-        np.concatenate(probabilities, axis=1), np.concatenate(known_labels), np.concatenate(groups)
-    )
+    probabilities, truth, groups = zip(*parts, strict=True)
+    return _Pixels(np.concatenate(probabilities, axis=1), np.concatenate(truth), np.concatenate(groups))
 
 
 def _limits(believed: _Pixels, options: ExportParams) -> tuple[float, ...]:
