@@ -11,7 +11,7 @@ def ranked(uncertainty, features, answered=(), count=10, may=None):
     n = len(uncertainty)
     seen = np.isin(np.arange(n), answered)
     candidates = np.ones(n, bool) if may is None else np.array(may)
-    values = np.array(uncertainty, float), np.array(features, float).reshape(n, -1)
+    values = np.array(uncertainty, float), np.array(features, float).reshape(n, 1)
     return [each.number for each in rank(*values, candidates, seen, count)]
 
 

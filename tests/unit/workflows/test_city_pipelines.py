@@ -39,7 +39,8 @@ def test_only_a_city_that_is_corrected_depends_on_corrections():
         yaml.safe_load(pipeline(TEMPLATE, "town", "data/none", corrected=each))["stages"]
         for each in (False, True)
     )
-    more = {"labels": "data/corrections/town.gpkg", "tiles": "data/corrections/town_split.json"}
+    split = "data/corrections/town_split.json"
+    more = {"labels": "data/corrections/town.gpkg", "repair": split, "tiles": split}
     for stage, found in corrected.items():
         assert set(found["deps"]) - set(plain[stage]["deps"]) == ({more[stage]} if stage in more else set())
 
