@@ -1,10 +1,11 @@
 """Collect the training set: tiles of all train cities, band statistics, class shares."""
 
 import logging
+from typing import Any
 
 from stages._cli import stage
 from urbanseg import paths
-from urbanseg.config.params import Params
+from urbanseg.config.params import Divide, Params, Percentiles
 from urbanseg.dataset import statistics
 from urbanseg.errors import PipelineError
 from urbanseg.io import files, raster, tables
@@ -25,7 +26,7 @@ def main(params: Params) -> None:
     )
     statistics.require_splits(tiles)
 
-    moments, digests = statistics.BandMoments(), {}
+    moments, digests = scale(params.tiles.normalize, scenes[cities[0]]), {}
     for city in cities:
         with (
             raster.reading(paths.scene(city)) as scene,
@@ -61,6 +62,33 @@ def main(params: Params) -> None:
         log.info("%s: %s", name, ", ".join(f"{c} {share:.1%}" for c, share in shares.items()))
     for name, absent in statistics.absent_classes(summary["class_shares"]):
         log.warning("%s: the class %s has no pixel here; it will not be learnt or checked", name, absent)
+
+
+def scale(normalize: Any, info: raster.RasterInfo) -> statistics.BandMoments:
+    """What the pixels of the bands are normalised by.
+
+    Raises:
+        PipelineError: if the parameter names other bands than the scenes have, or cannot take their type.
+    """
+    if isinstance(normalize, Divide):
+        divisors, bands = normalize.divide, info.descriptions
+        if not isinstance(divisors, dict):
+            return statistics.Divisors(divisors=(divisors,) * len(bands))
+        if set(divisors) != set(bands):
+            raise PipelineError(
+                f"params.yaml: tiles.normalize.divide has {', '.join(divisors)}, but the bands are "
+                f"{', '.join(bands)}; give each a number, or one number for all"
+            )
+        return statistics.Divisors(divisors=tuple(divisors[band] for band in bands))
+    if isinstance(normalize, Percentiles):
+        if info.dtype not in {"uint8", "uint16", "int16", "float32", "float64"}:
+            raise PipelineError(
+                f"params.yaml: tiles.normalize takes no percentiles of {info.dtype}, which the scenes hold; "
+                "set it to statistics or divide"
+            )
+        low, high = normalize.percentiles
+        return statistics.Percentiles(low=low, high=high)
+    return statistics.BandMoments()
 
 
 if __name__ == "__main__":

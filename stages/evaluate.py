@@ -1,6 +1,7 @@
 """Score a city's predicted map against its labels, and its vectors against theirs, on its test blocks."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from urbanseg.config.labels import CorrectionLabels, OsmLabels, VectorLabels, la
 from urbanseg.config.params import Params
 from urbanseg.dataset import splits
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Grid
-from urbanseg.io import files, raster
+from urbanseg.grid import Grid, Window
+from urbanseg.io import files, image_sheet, raster, tables
 from urbanseg.mapping.tidiness import chosen_for
 from urbanseg.metrics import block_tables, plots
 from urbanseg.metrics.accumulate import accumulate
+from urbanseg.metrics.batches import batch_scores
 from urbanseg.metrics.counting import Files, Plan
 from urbanseg.metrics.delivered import score_delivered
 from urbanseg.metrics.delivered_reference import PARTS, Reference, no_reference, reference_from
@@ -64,6 +66,8 @@ def main(city: str, params: Params) -> None:
     sets = paths.prediction_sets(city)
     held = count_sets(rasters, sets, laid, wanted.ids) if sets.exists() else None
     figures = with_trust(summary(result), result, held, city, params)
+    if settings.batch_size is not None:
+        figures["by_batch"] = by_batch(city, rasters, counts.blocks, settings.batch_size, wanted.ids)
 
     files.write_json(paths.metrics(city), figures)
     with files.atomic_files(paths.evaluation_dir(city)) as folder:
@@ -105,6 +109,19 @@ def with_trust(
         "sets": of_all,
         "forecast": forecast_figures(forecast, result.counts.confidence, result.figures["miou"]),
     }
+
+
+def by_batch(
+    city: str, rasters: Files, blocks: Sequence[Window], size: int, ids: Sequence[int]
+) -> dict[str, Any]:
+    """Scores averaged over batches of the test images, or of the test blocks of any other scene."""
+    sheet = paths.image_sheet(city)
+    images = image_sheet.from_table(tables.read(sheet)) if sheet.exists() else []
+    windows = [image.window for image in images if image.split == "test"] or list(blocks)
+    with raster.reading(rasters.labels) as own, raster.reading(rasters.prediction) as mapped:
+        found = batch_scores(own, mapped, windows, size, ids)
+    log.info("%s: averaged over %d batches, IoU %s and F1 %s", city, *list(found.values())[1:])
+    return found
 
 
 def reference(city: str, params: Params, grid: Grid) -> Reference:

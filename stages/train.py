@@ -6,6 +6,7 @@ from stages._cli import stage
 from urbanseg import paths
 from urbanseg.classes import REST
 from urbanseg.config.params import Params
+from urbanseg.config.train import PLAIN
 from urbanseg.errors import PipelineError
 from urbanseg.io import files, tables
 from urbanseg.learn import assembly, fabric, resume, training, validation
@@ -13,6 +14,7 @@ from urbanseg.learn.curves import curve_files
 from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
+from urbanseg.model.plain_unet import ENCODER
 from urbanseg.model.spec import Spec, pixel_sizes
 from urbanseg.redact import excerpt
 
@@ -74,7 +76,7 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
                 summary["classes"], params.train.only_class, summary.get("rest", REST)
             ),
             arch=params.train.arch,
-            encoder=params.train.encoder,
+            encoder=ENCODER if params.train.arch.lower() == PLAIN else params.train.encoder,
             upsample=params.train.upsample,
             made_with=segmenter.made_with(),
             units="uint8" if summary["dtype"] == "uint8" else None,

@@ -55,6 +55,7 @@ Number = Annotated[float, BeforeValidator(_no_boolean)]
 """A finite number; a field adds its bounds."""
 
 Share = Annotated[Number, Field(ge=0, le=1)]
+Percent = Annotated[Number, Field(ge=0, le=100)]
 Metres = Annotated[Number, Field(ge=0, le=10_000)]
 """A distance on the ground, in metres."""
 Tolerance = Annotated[Number, Field(gt=0, le=1000)]

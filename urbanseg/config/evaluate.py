@@ -41,4 +41,5 @@ class EvaluateParams(Model):
     roads: RoadScoreParams
     bootstrap: BootstrapParams
     workers: Processes
+    batch_size: Whole | None = Field(default=None, ge=1, le=100_000, exclude_if=lambda size: size is None)
     targets: dict[str, Target]

@@ -18,6 +18,8 @@ from urbanseg.config.base import (
     NO_SECRET,
     FilePath,
     Model,
+    Number,
+    Percent,
     Pixels,
     Seed,
     Share,
@@ -37,7 +39,7 @@ from urbanseg.config.labels import (
     label_sources,
     named_classes,
 )
-from urbanseg.config.names import LONGEST, CityName, ClassName, Title
+from urbanseg.config.names import LONGEST, BandName, CityName, ClassName, Title
 from urbanseg.config.predict import PredictParams
 from urbanseg.config.repair import RepairParams
 from urbanseg.config.sampling import SamplingParams
@@ -67,6 +69,24 @@ class SplitShares(Model):
         return self.train, self.val, self.test
 
 
+class Divide(Model):
+    """Pixels are divided by a number, the same for all bands or one for each."""
+
+    divide: Annotated[Number, Field(gt=0, le=1e9)] | dict[BandName, Annotated[Number, Field(gt=0, le=1e9)]]
+
+
+class Percentiles(Model):
+    """Of each band, these percentiles of the training pixels become 0 and 1."""
+
+    percentiles: tuple[Percent, Percent]
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.percentiles[0] >= self.percentiles[1]:
+            raise ValueError("the first of percentiles must be below the second")
+        return self
+
+
 class TileParams(Model):
     size: Whole = Field(ge=ENCODER_STRIDE, le=2048)
     overlap: Pixels
@@ -74,6 +94,7 @@ class TileParams(Model):
     gap: Pixels = 0
     split: SplitShares
     min_valid_share: Share
+    normalize: Literal["statistics"] | Divide | Percentiles = "statistics"
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:

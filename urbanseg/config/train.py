@@ -9,6 +9,10 @@ from urbanseg.config.base import ENCODER_STRIDE, FilePath, Model, Number, Proces
 
 NO_MODEL = Path("data/none")
 """What `init_from` says where training starts anew: a path that DVC can watch."""
+PLAIN = "plainunet"
+"""`arch` of the network without a learnt encoder, in lower case."""
+PLAIN_WIDTH = 64
+"""Its usual width."""
 Weight = Annotated[Number, Field(ge=0, le=1000)]
 Epochs = Annotated[Whole, Field(ge=1, le=100_000)]
 Factor = Annotated[Number, Field(gt=0, le=1000)]
@@ -62,6 +66,7 @@ class TrainParams(Model):
     init_from: FilePath
     fraction: Annotated[Number, Field(gt=0, le=1)]
     decoder_channels: list[Annotated[Whole, Field(gt=0, le=4096)]] = Field(min_length=5, max_length=5)
+    width: Whole = Field(default=PLAIN_WIDTH, ge=1, le=256, exclude_if=lambda width: width == PLAIN_WIDTH)
     upsample: Whole = Field(ge=1, le=8)
     only_class: str | None
     crop: Whole = Field(ge=ENCODER_STRIDE, le=2048, multiple_of=ENCODER_STRIDE)
@@ -104,6 +109,15 @@ class TrainParams(Model):
             raise ValueError(
                 f"crop {self.crop} × upsample {self.upsample} must be {MAX_NETWORK_PX} pixels at most"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        is_plain = self.arch.lower() == PLAIN
+        if is_plain and self.encoder_weights is not None:
+            raise ValueError("arch PlainUNet has no learnt encoder; set encoder_weights to null")
+        if not is_plain and self.width != PLAIN_WIDTH:
+            raise ValueError(f"width is of arch PlainUNet alone; leave it at {PLAIN_WIDTH}")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ depends on exactly the pixels it reads and on nothing of a holdout city.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,89 @@ class BandMoments:
         variance = self.squares / self.count - (self.total / self.count) ** 2
         std = np.sqrt(np.maximum(variance, 0))
         return [float(s) if s > 1e-6 * max(1, abs(m)) else 1.0 for s, m in zip(std, self.mean, strict=True)]
+
+
+@dataclass
+class Divisors(BandMoments):
+    """A fixed divisor of each band in place of statistics; pixels are only counted."""
+
+    divisors: tuple[float, ...] = ()
+
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Count ``(bands, n)`` pixels."""
+        self.count += pixels.shape[1]
+
+    @property
+    def mean(self) -> list[float]:
+        """0 for each band."""
+        return [0.0] * len(self.divisors)
+
+    @property
+    def std(self) -> list[float]:
+        """The divisors."""
+        return list(self.divisors)
+
+
+@dataclass
+class Percentiles(BandMoments):
+    """Two percentiles of each band, which become 0 and 1; of floating-point pixels to 0.4 %.
+
+    Pixels are counted by their values, floating-point ones by the upper 16 bits of those, whose order as
+    numbers is theirs.
+    """
+
+    low: float = 2.0
+    high: float = 98.0
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 1 << 16), np.int64))
+    kind: str = "u"
+
+    def add(self, pixels: NDArray[Any]) -> None:
+        """Add ``(bands, n)`` pixels of 8 or 16 bits, or of floating point."""
+        if not self.count:
+            self.counts, self.kind = np.zeros((len(pixels), 1 << 16), np.int64), pixels.dtype.kind
+        self.count += pixels.shape[1]
+        for place, band in enumerate(pixels):
+            self.counts[place] += np.bincount(_codes(band), minlength=1 << 16)
+
+    @property
+    def mean(self) -> list[float]:
+        """The lower percentile of each band."""
+        return [float(low) for low in self._values(self.low)]
+
+    @property
+    def std(self) -> list[float]:
+        """The distance of both percentiles of each band; 1 where they are the same."""
+        spread = self._values(self.high) - self._values(self.low)
+        return [float(each) if each > 0 else 1.0 for each in spread]
+
+    def _values(self, percent: float) -> NDArray[np.float64]:
+        """The least value that so many per cent of the pixels don't exceed, of each band."""
+        wanted = max(1, math.ceil(self.count * percent / 100))
+        codes = [int(np.searchsorted(each.cumsum(), wanted)) for each in self.counts]
+        return _decoded(np.array(codes, np.uint16), self.kind)
+
+
+def _codes(band: NDArray[Any]) -> NDArray[np.uint16]:
+    """Values as 16 bits in the same order."""
+    if band.dtype.kind == "u":
+        return band.astype(np.uint16)
+    if band.dtype.kind == "i":
+        return (band.astype(np.int32) + (1 << 15)).astype(np.uint16)
+    bits = np.ascontiguousarray(band, np.float32).view(np.uint32)
+    return (np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)) >> 16).astype(np.uint16)
+
+
+def _decoded(codes: NDArray[np.uint16], kind: str) -> NDArray[np.float64]:
+    """The values of codes; of floating point the least that has the code, nearest to 0 of negative ones."""
+    if kind in "ui":
+        return codes.astype(np.float64) - (1 << 15) * (kind == "i")
+    bits = codes.astype(np.uint32) << 16
+    return (
+        np.where(bits >> 31, bits ^ np.uint32(1 << 31), ~bits)
+        .astype(np.uint32)
+        .view(np.float32)
+        .astype(float)
+    )
 
 
 def add_train_pixels(moments: BandMoments, scene: Reader, labels: Reader, split: Reader, name: str) -> None:

@@ -130,6 +130,11 @@ def kept_classes(
 ) -> NDArray[np.bool_] | None:
     """Which classes of the model may be predicted, from `predict.classes`, and the rest; None: all.
 
+    Args:
+        chosen: names of classes, or None.
+        classes: names of the model's classes.
+        rest: position of the class of what is none of the others, if there is one.
+
     Raises:
         PipelineError: for a class that the model doesn't know.
     """

@@ -48,6 +48,11 @@ def restricted(predict: Predictor, kept: NDArray[np.bool_] | None, rest: int = 0
     A softmax over some logits is the softmax over all, divided by the sum over those: it
     needs no logits, and so any back end can do it. Where the classes kept have no
     probability at all in float32, the answer is the class at the position `rest`.
+
+    Args:
+        predict: the network.
+        kept: ``(classes,)`` bool; None for all.
+        rest: position of a class that is kept.
     """
     if kept is None or kept.all():
         return predict

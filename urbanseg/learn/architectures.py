@@ -1,6 +1,6 @@
 """Networks and encoders by name, with random weights: what names there are, and what they build.
 
-The decoders are those of segmentation-models-pytorch and our own `DualBranch`. Encoders
+The decoders are those of segmentation-models-pytorch, our own `DualBranch`, and `PlainUNet`. Encoders
 are smp's by their name, and timm's by ``tu-`` and theirs. Learnt weights are loaded by
 `urbanseg.learn.pretrained`.
 """
@@ -15,12 +15,15 @@ from segmentation_models_pytorch.encoders import is_equivalent_to_timm_universal
 from segmentation_models_pytorch.encoders.timm_vit import TimmViTEncoder
 from torch import nn
 
+from urbanseg.config.train import PLAIN_WIDTH
 from urbanseg.errors import PipelineError, is_out_of_memory
 from urbanseg.model.dual_branch import DualBranch
+from urbanseg.model.plain_unet import PlainUNet
 
 DECODERS: dict[str, type[nn.Module]] = {
     **{decoder.__name__: decoder for decoder in smp.MODEL_ARCHITECTURES_MAPPING.values()},
     "DualBranch": DualBranch,
+    "PlainUNet": PlainUNet,
 }
 """What `train.arch` may be."""
 
@@ -33,20 +36,30 @@ _WITH_CHANNELS = {"Unet", "UnetPlusPlus", "MAnet", "DualBranch"}
 """Decoders whose width is `train.decoder_channels`; the others have smp's own."""
 
 
-def build(arch: str, encoder: str, bands: int, classes: int, decoder_channels: Sequence[int]) -> nn.Module:
+def build(
+    arch: str,
+    encoder: str,
+    bands: int,
+    classes: int,
+    decoder_channels: Sequence[int],
+    width: int = PLAIN_WIDTH,
+) -> nn.Module:
     """A network with random weights.
 
     Args:
         arch: a name of `DECODERS`, in any case.
-        encoder: name of an encoder of smp, or of timm after ``tu-``.
+        encoder: name of an encoder of smp, or of timm after ``tu-``; `PlainUNet` has its own.
         bands: number of bands.
         classes: number of classes.
         decoder_channels: width of the decoder's stages, for decoders that take it.
+        width: of a `PlainUNet`.
 
     Raises:
         PipelineError: for an unknown name, or an encoder that this decoder cannot use.
     """
     name = decoder_name(arch)
+    if name == "PlainUNet":
+        return PlainUNet(bands, classes, width)
     require_encoder(encoder)
     options: dict[str, Any] = {"encoder_name": encoder, "in_channels": bands, "classes": classes}
     if name in _WITH_CHANNELS:
@@ -142,6 +155,8 @@ def image_layers(network: nn.Module, arch: str, encoder: str, bands: int) -> set
         encoder: name of its encoder.
         bands: that it takes.
     """
+    if isinstance(network, PlainUNet):
+        return {"levels.0.0.weight"}
     more = build_encoder(arch, encoder, bands + 1).state_dict()
     own = next(iter(encoders_of(network).values())).state_dict()
     return {name for name, tensor in own.items() if tensor.shape != more[name].shape}

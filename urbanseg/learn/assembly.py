@@ -23,7 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def learnt_classes(classes: Sequence[str], only: str | None, rest: str = REST) -> list[str]:
-    """Names of the classes that the network tells apart; `rest` is what it calls all but the only one."""
+    """Names of the classes that the network tells apart.
+
+    Args:
+        classes: names of the classes of the labels.
+        only: the only one that is learnt, or None.
+        rest: what all others are called then.
+    """
     return list(classes) if only is None else [rest, only]
 
 

@@ -77,7 +77,8 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.tiles, self.data, self.size, self.seed = tiles, data, size, seed
         self.scale = augment.scale if augment else 0.0
-        self.augment = augmentation(augment) if augment else None
+        steps = augmentation(augment) if augment else None
+        self.augment = steps if steps and steps.transforms else None
         self._readers: dict[Path, Reader] = {}
         self._open = ExitStack()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from urbanseg.config.train import PLAIN_WIDTH
 from urbanseg.errors import PipelineError
 from urbanseg.learn.architectures import build, encoders_of, image_layers
 from urbanseg.learn.pretrained import adapt_first_layer, load_encoder
@@ -25,8 +26,9 @@ def create(
     *,
     decoder_channels: Sequence[int],
     weights: str | None,
+    width: int = PLAIN_WIDTH,
 ) -> nn.Module:
-    """A network by name: any decoder and encoder of segmentation-models-pytorch, or `DualBranch`.
+    """A network by name: any decoder of segmentation-models-pytorch, `DualBranch`, or `PlainUNet`.
 
     Args:
         arch: decoder, for example ``Unet``, ``UnetPlusPlus``, ``FPN``, ``DeepLabV3Plus``.
@@ -36,12 +38,13 @@ def create(
         decoder_channels: width of the decoder's stages, for decoders that take it.
         weights: ``imagenet``, a file, the folder of an earlier model (see
             `pretrained.load_encoder`), or None for a random start.
+        width: of a `PlainUNet`.
 
     Raises:
         PipelineError: for an unknown name (listing the known ones), or if the weights
             cannot be had or do not fit.
     """
-    network = build(arch, encoder, len(bands), classes, decoder_channels)
+    network = build(arch, encoder, len(bands), classes, decoder_channels, width)
     if weights is not None:
         load_encoder(network, weights, arch, encoder, bands)
     return network

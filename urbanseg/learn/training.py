@@ -56,6 +56,7 @@ def create(params: TrainParams, spec: Spec) -> Segmenter:
         len(spec.classes),
         decoder_channels=params.decoder_channels,
         weights=None if params.start else params.encoder_weights,
+        width=params.width,
     )
     if params.start:
         model.start_from(network, params.start, spec)

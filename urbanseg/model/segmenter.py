@@ -1,7 +1,7 @@
 """The segmenter: a trained network with its input and output specification, and its folder on disk.
 
 A saved model is a folder of safetensors and JSON, no pickle: smp's own `config.json` and
-`model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch`), a model
+`model.safetensors` (so `smp.from_pretrained` opens it, but for our `DualBranch` and `PlainUNet`), a model
 card, and `segmenter.json` with the bands it expects, their normalisation, the classes it
 tells apart, and the digests of all files. A merged model is a folder of such folders.
 Importing this module imports torch: only training and inference do.
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
@@ -27,11 +28,15 @@ from urbanseg.model.card import Card, markdown
 from urbanseg.model.dual_branch import DualBranch
 from urbanseg.model.limits import naming
 from urbanseg.model.one_vs_rest import Member, OneVsRest
+from urbanseg.model.plain_unet import PlainUNet
 from urbanseg.model.spec import FILE, Spec, read_spec, unreadable
 from urbanseg.paths import MODEL_FILES
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 """smp's files."""
+
+OWN: dict[str, Any] = {"DualBranch": DualBranch, "PlainUNet": PlainUNet}
+"""Networks that smp does not know, by their class in its files."""
 
 MERGED = "Merged"
 """What files call a `OneVsRest`."""
@@ -173,7 +178,7 @@ def _network(folder: Path, spec: Spec) -> nn.Module:
         if config.get(name, expected) != expected:
             raise ValueError(f"{CONFIG} says {name} {config[name]}, where {FILE} has {expected}")
     (folder / WEIGHTS).open("rb").close()  # an error of the system names the file, a library's doesn't
-    source, options = (DualBranch, {}) if make == DualBranch.__name__ else (smp, {"encoder_weights": None})
+    source, options = (OWN[make], {}) if make in OWN else (smp, {"encoder_weights": None})
     network: nn.Module = source.from_pretrained(str(folder), local_files_only=True, strict=True, **options)
     for name, tensor in network.state_dict().items():
         if not tensor.isfinite().all() or (name.endswith("running_var") and (tensor < 0).any()):

@@ -100,3 +100,24 @@ def test_colours_and_names_of_classes_are_no_part_of_what_training_depends_on(tm
         with raster.reading(path) as labels:
             digests[name] = statistics.code_digest(labels)
     assert digests["first"] == digests["recoloured"] != digests["other"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_percentiles_of_each_band_become_0_and_1(dtype):
+    rng = np.random.default_rng(1)
+    spread = {"uint8": (0, 255), "uint16": (0, 9000), "int16": (-3000, 3000), "float32": (-25, 3)}[dtype]
+    pixels = rng.uniform(*spread, (2, 40_000)).astype(dtype)
+    pixels[1] = 7
+    found = statistics.Percentiles(low=2, high=98)
+    for part in np.split(pixels, 4, axis=1):
+        found.add(part)
+    low, high = np.percentile(pixels[0].astype(float), [2, 98], method="inverted_cdf")
+    near = 0.01 * (spread[1] - spread[0]) if dtype == "float32" else 0
+    assert found.mean == pytest.approx([low, 7], abs=near or 1e-9, rel=0.004)
+    assert found.std == pytest.approx([high - low, 1.0], abs=near or 1e-9)
+
+
+def test_a_divisor_is_taken_as_it_is_and_pixels_are_counted():
+    found = statistics.Divisors(divisors=(3000.0, 6000.0))
+    found.add(np.ones((2, 5), np.uint16))
+    assert (found.count, found.mean, found.std) == (5, [0.0, 0.0], [3000.0, 6000.0])
