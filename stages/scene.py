@@ -6,12 +6,12 @@ from typing import Any
 
 from stages._cli import city_stage
 from urbanseg import paths
-from urbanseg.config.labels import FolderScene
+from urbanseg.config.folder import FolderScene
 from urbanseg.config.params import Params
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
 from urbanseg.display.thumbnails import present_scene
 from urbanseg.imagery import item
-from urbanseg.imagery.local import image_folder, raster_copy
+from urbanseg.imagery.local import image_files, image_folder, raster_copy
 from urbanseg.imagery.sentinel2 import delivery
 from urbanseg.imagery.simulated import landscape, materials, rendering, surfaces, world
 from urbanseg.io import files, image_sheet, tables
@@ -60,11 +60,13 @@ def _copy(city: str, scene: LocalScene, folder: Path, trusted: list[Path]) -> di
 
 def _lay_out(city: str, scene: FolderScene, folder: Path, trusted: list[Path]) -> dict[str, Any]:
     images, sources = image_folder.plan(scene, trusted)
-    bands = folder / paths.scene(city).name
-    grid = image_folder.copy(images, sources, scene, bands, trusted)
+    bands, scl = folder / paths.scene(city).name, folder / paths.scl(city).name
+    grid = image_folder.copy(images, sources, scene, bands, scl, trusted)
+    names = image_files.band_names(scene, len(sources[images[0].name]))
     tables.write(folder / paths.image_sheet(city).name, image_sheet.to_table(images))
     properties, rights = image_folder.provenance(sources), item.Rights(scene.license, scene.attribution)
-    return item.describe(city, grid, list(scene.bands), None, properties, [bands], rights)
+    assets = [bands, scl] if scl.exists() else [bands]
+    return item.describe(city, grid, names, None, properties, assets, rights)
 
 
 def _download(city: str, scene: SentinelHubScene | StacScene, folder: Path, _: list[Path]) -> dict[str, Any]:

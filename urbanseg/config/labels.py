@@ -18,12 +18,10 @@ from pydantic import (
 )
 
 from urbanseg.config.base import (
-    BandNumber,
     FilePath,
     Metres,
     Model,
     Number,
-    Resolution,
     Share,
     Unique,
     Url,
@@ -31,7 +29,7 @@ from urbanseg.config.base import (
     parse_time,
     to_utc_text,
 )
-from urbanseg.config.names import BandName, LayerName, Title
+from urbanseg.config.names import LayerName
 from urbanseg.config.remaps import TABLES
 
 IGNORE_NAME = "ignore"
@@ -214,34 +212,6 @@ class VectorLabels(Model):
         return self
 
 
-class SplitLists(Model):
-    """The split of a data set: names of images or of their folders, or a file with one per line.
-
-    Without `train`, all images that `val` and `test` don't name are for training. An empty
-    list is an empty split, as a holdout city has for `train` and `val`.
-    """
-
-    train: Unique[str] | FilePath | None = None
-    val: Unique[str] | FilePath
-    test: Unique[str] | FilePath
-
-
-class FolderScene(Model):
-    """A data set of image files, arranged on one sheet, which is the scene.
-
-    `images` is a pattern such as ``data/{area}/images/{part}.jpg``; an image is named by
-    its fields, joined with ``/``. The sheet has no georeference.
-    """
-
-    provider: Literal["folder"]
-    images: str = Field(pattern=r"\{\w+\}")
-    bands: dict[BandName, BandNumber] = Field(min_length=1)
-    resolution_m: Resolution
-    splits: SplitLists
-    license: str = Field("other", pattern=SPDX, exclude_if=lambda name: name == "other")
-    attribution: Title | None = Field(default=None, exclude_if=lambda name: name is None)
-
-
 class MaskLabels(Model):
     """Labels of a city whose scene is an image folder: a mask for each image.
 
@@ -249,7 +219,8 @@ class MaskLabels(Model):
     values or colours (``"#3c1098"``) as keys, or is the name of a table. Colours that it lacks
     become the nearest one of it if none of red, green and blue differs by more than
     `color_tolerance`. What is still without a class is ignored; more than `max_unknown_share`
-    of it is an error.
+    of it is an error. With `one_hot`, the value of a pixel is the number of the band that is set, 0
+    without any.
     """
 
     source: Literal["masks"]
@@ -257,6 +228,8 @@ class MaskLabels(Model):
     remap: MaskTable
     color_tolerance: Whole = Field(default=0, ge=0, le=255)
     max_unknown_share: Share = 0.1
+    one_hot: bool = False
+    skip_damaged: bool = False
 
 
 def _kind(value: Any) -> str:

@@ -30,9 +30,9 @@ from urbanseg.config.change import ChangeParams
 from urbanseg.config.class_table import MOST, ClassParams, by_id, fitted
 from urbanseg.config.evaluate import EvaluateParams
 from urbanseg.config.export import ExportParams
+from urbanseg.config.folder import FolderScene, SplitLists
 from urbanseg.config.labels import (
     CityLabels,
-    FolderScene,
     LabelParams,
     Osm,
     OsmParams,
@@ -136,7 +136,7 @@ class CityParams(Model):
             raise ValueError("scene.provider folder and labels.source masks go together: one needs the other")
         if self.role == "holdout" and isinstance(self.scene, FolderScene):
             splits = self.scene.splits
-            if (splits.train, splits.val) != ([], []):
+            if not isinstance(splits, SplitLists) or (splits.train, splits.val) != ([], []):
                 raise ValueError("a holdout city is for testing alone: set splits.train and splits.val to []")
         return self
 

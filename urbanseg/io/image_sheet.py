@@ -32,13 +32,49 @@ PLACEHOLDER_CRS = CRS.from_epsg(32631)
 FIELD = re.compile(r"\{(\w+)\}")
 
 
+DATE = "date"
+"""The field of a pattern that tells several images of one place apart."""
+
+
 @dataclass(frozen=True)
 class SheetImage:
-    """An image of a data set: its name, its split, and its window on the sheet."""
+    """An image of a data set: its name, its split, its window on the sheet, and the names of its fields."""
 
     name: str
     split: str
     window: Window
+    fields: tuple[str, ...] = ()
+
+    def key(self, pattern: str) -> str:
+        """The name of what belongs to this image by a pattern of fewer fields, as its mask does."""
+        return key(self.name, self.fields, pattern)
+
+
+def fields(pattern: str) -> tuple[str, ...]:
+    """The fields of a pattern in their order, each once."""
+    return tuple(dict.fromkeys(FIELD.findall(pattern)))
+
+
+def key(name: str, own: Sequence[str], pattern: str) -> str:
+    """The name by the fields of a pattern of an image that has these and perhaps more.
+
+    Args:
+        name: of the image: the values of its fields, joined with slashes.
+        own: its fields; empty if they are those of the pattern.
+        pattern: of other files.
+
+    Raises:
+        PipelineError: if the pattern has a field that the image hasn't.
+    """
+    values = dict(zip(own, name.split("/"), strict=False))
+    foreign = [field for field in fields(pattern) if field not in values]
+    if not own or (foreign and len(fields(pattern)) == len(own)):  # the same fields under other names
+        return name
+    if foreign:
+        raise PipelineError(
+            f"{pattern} has the field {{{foreign[0]}}}, but the images have {', '.join(own)}; correct it"
+        )
+    return "/".join(values[field] for field in fields(pattern))
 
 
 def find(pattern: str) -> dict[str, Path]:
@@ -106,12 +142,15 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
     return chosen
 
 
-def lay_out(sizes: Mapping[str, tuple[int, int]], splits: Mapping[str, str]) -> list[SheetImage]:
+def lay_out(
+    sizes: Mapping[str, tuple[int, int]], splits: Mapping[str, str], fields: tuple[str, ...] = ()
+) -> list[SheetImage]:
     """Arrange images in rows on a sheet that is about square, in order of their names.
 
     Args:
         sizes: height and width of each image in pixels.
         splits: split of each image.
+        fields: of which the names are made.
 
     Returns:
         The images with their windows.
@@ -124,7 +163,7 @@ def lay_out(sizes: Mapping[str, tuple[int, int]], splits: Mapping[str, str]) -> 
         height, width = sizes[name]
         if col and col + width > sheet_width:
             row, col, row_height = row + row_height + GUTTER, 0, 0
-        images.append(SheetImage(name, splits[name], Window(row, col, height, width)))
+        images.append(SheetImage(name, splits[name], Window(row, col, height, width), fields))
         col, row_height = col + width + GUTTER, max(row_height, height)
     return images
 
@@ -138,14 +177,20 @@ def sheet(images: Sequence[SheetImage], resolution_m: float) -> Grid:
 
 
 def to_table(images: Sequence[SheetImage]) -> pd.DataFrame:
-    """Pictures as a table: name, split, row, col, height, width."""
-    return pd.DataFrame([{"name": p.name, "split": p.split, **p.window._asdict()} for p in images])
+    """Pictures as a table: name, split, row, col, height, width, fields."""
+    rows = [{"name": p.name, "split": p.split, **p.window._asdict()} for p in images]
+    return pd.DataFrame(rows).assign(fields=["/".join(image.fields) for image in images])
 
 
 def from_table(table: pd.DataFrame) -> list[SheetImage]:
     """What `to_table` made a table of."""
     return [
-        SheetImage(row["name"], row["split"], Window(*(row[side] for side in Window._fields)))
+        SheetImage(
+            row["name"],
+            row["split"],
+            Window(*(row[side] for side in Window._fields)),
+            tuple(field for field in str(row.get("fields", "")).split("/") if field),
+        )
         for row in table.to_dict("records")
     ]
 
@@ -167,15 +212,6 @@ def opened(path: Path, trusted: Sequence[Path] = ()) -> Iterator[DatasetReader]:
             yield dataset
     except (UnreadableError, RasterioIOError) as error:
         raise PipelineError(f"{path} is missing, damaged or no image; fetch or copy it again") from error
-
-
-def sizes(files: Mapping[str, Path], trusted: Sequence[Path] = ()) -> dict[str, tuple[int, int]]:
-    """Height and width of each image in pixels."""
-    found = {}
-    for name, path in files.items():
-        with opened(path, trusted) as image:
-            found[name] = (image.height, image.width)
-    return found
 
 
 def colors(pixels: np.ndarray) -> np.ndarray:

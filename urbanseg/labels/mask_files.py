@@ -1,5 +1,6 @@
 """Labels from mask files, one for each image: pixel values or colours become classes."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
-from urbanseg.classes import ClassTable
+from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.labels import MaskLabels
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
@@ -17,6 +19,11 @@ from urbanseg.io import image_sheet
 from urbanseg.io.image_sheet import SheetImage
 from urbanseg.labels.layers import LabelArray
 from urbanseg.labels.rasters import Tally, remap
+
+log = logging.getLogger(__name__)
+
+PROPORTIONS = 0.02
+"""Largest difference of the proportions of a mask and its image, which a size that is rounded makes."""
 
 FAR = 1 << 24
 """A squared distance above that of any two colours."""
@@ -33,7 +40,7 @@ def masks(
 
     Args:
         images: the images.
-        files: the mask of each, by its name.
+        files: the masks, by the names of the images or those of fewer fields, as without the date.
         params: class name, or ``ignore``, of each pixel value or colour (``#rrggbb``); what
             differs from a colour by no more than a tolerance is that; others are ignored.
         classes: the class table.
@@ -43,7 +50,7 @@ def masks(
         The window of each image, and its labels.
 
     Raises:
-        PipelineError: if a mask is missing, damaged, of another size than its image, or
+        PipelineError: if a mask is missing, damaged, of other proportions than its image, or
             has one band where the table has colours, or colours where it has values; in the
             end, if more than `params.max_unknown_share` of all pixels have no class.
     """
@@ -51,21 +58,59 @@ def masks(
     table = by_color or {key: name for key, name in params.remap.items() if isinstance(key, int)}
     tally = Tally(table, "#{:06x}".format) if by_color else Tally(table)
     for image in images:
-        if image.name not in files:
+        path = files.get(image.key(params.masks))
+        if path is None:
             raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
-        path = files[image.name]
-        with image_sheet.opened(path, trusted) as mask:
-            if (mask.height, mask.width) != image.window[2:]:
-                raise PipelineError(
-                    f"{path} has {mask.width} × {mask.height} pixels, but its image has "
-                    f"{image.window.width} × {image.window.height}"
-                )
-            values = _colors(mask, path) if by_color else _values(mask, path)
+        try:
+            with image_sheet.opened(path, trusted) as mask:
+                values = _read(mask, path, params, by_color=bool(by_color))
+        except PipelineError as error:
+            if not params.skip_damaged:
+                raise
+            log.warning("%s: the image %s has no labels", error, image.name)
+            yield image.window, np.full(image.window[2:], IGNORE, np.uint8)
+            continue
+        values = fitted(values, image.window, path)
         if by_color and params.color_tolerance:
             values = nearest(values, list(by_color), params.color_tolerance)
         tally.add(values, path)
         yield image.window, remap(values, table, classes)
     tally.check(params.max_unknown_share, ", or raise color_tolerance" if by_color else "")
+
+
+def fitted(values: NDArray[Any], window: Window, path: Path) -> NDArray[Any]:
+    """A mask in the size of its image, each pixel from the nearest, where both have the same proportions.
+
+    Args:
+        values: ``(height, width)``.
+        window: of the image.
+        path: of the mask, for the error.
+
+    Raises:
+        PipelineError: if they have not: it would show another place.
+    """
+    height, width = values.shape
+    if (height, width) == window[2:]:
+        return values
+    if abs(height * window.width - width * window.height) > max(height * window.width, 1) * PROPORTIONS:
+        raise PipelineError(
+            f"{path} has {width} × {height} pixels, but its image has {window.width} × {window.height}"
+        )
+    rows, cols = (
+        (np.arange(wanted) * 2 + 1) * given // (2 * wanted)
+        for wanted, given in zip(window[2:], (height, width), strict=True)
+    )
+    return values[np.ix_(rows, cols)]
+
+
+def _read(mask: DatasetReader, path: Path, params: MaskLabels, *, by_color: bool) -> NDArray[Any]:
+    try:
+        if params.one_hot:
+            bands = mask.read()
+            return np.where(bands.any(axis=0), bands.argmax(axis=0) + 1, 0)
+        return _colors(mask, path) if by_color else _values(mask, path)
+    except RasterioIOError as error:
+        raise PipelineError(f"{path} cannot be read to its end; fetch or copy it again") from error
 
 
 def nearest(colors: NDArray[np.uint32], known: Sequence[int], tolerance: int) -> NDArray[np.uint32]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from urbanseg.classes import IGNORE, ClassTable, LandClass
-from urbanseg.config.labels import FolderScene, MaskLabels, SplitLists
+from urbanseg.config.folder import FolderScene, SplitLists
+from urbanseg.config.labels import MaskLabels
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS
 from urbanseg.imagery.local import image_folder
@@ -21,6 +22,14 @@ from urbanseg.labels import masks
 CLASSES = ClassTable(
     tuple(LandClass(i, name, "#808080") for i, name in enumerate(["other", "building", "water"]))
 )
+
+
+def sizes_of(files: dict[str, Path]) -> dict[str, tuple[int, int]]:
+    found = {}
+    for name, path in files.items():
+        with Image.open(path) as image:
+            found[name] = image.size[::-1]
+    return found
 
 
 def touch(root: Path, *names: str) -> None:
@@ -122,7 +131,7 @@ def test_masks_are_read_by_colour_by_palette_and_by_value(tmp_path: Path) -> Non
     save(tmp_path / "b.png", np.array([[1, 2, 3], [0, 1, 1]], np.uint8), [0, 0, 0, *RED, *BLUE, *PINK])
     save(tmp_path / "c.png", np.array([[1, 2, 3], [0, 1, 1]], np.uint8))
     files = image_sheet.find(f"{tmp_path}/{{name}}.png")
-    laid = image_sheet.lay_out(image_sheet.sizes(files), dict.fromkeys(files, "train"))
+    laid = image_sheet.lay_out(sizes_of(files), dict.fromkeys(files, "train"))
     made = {window: values.tolist() for window, values in masks(laid[:2], files, source(TABLE), CLASSES)}
     assert made == {laid[0].window: WANTED, laid[1].window: WANTED}
     by_value = {1: "building", 2: "water"}
@@ -152,7 +161,7 @@ def test_colours_under_values_as_keys_are_named_and_grey_is_none(tmp_path: Path,
     pixels[0, 0, 1] = 9
     save(tmp_path / "b.png", pixels)
     files = image_sheet.find(f"{tmp_path}/{{name}}.png")
-    laid = image_sheet.lay_out(image_sheet.sizes(files), dict.fromkeys(files, "train"))
+    laid = image_sheet.lay_out(sizes_of(files), dict.fromkeys(files, "train"))
     ((_, values),) = masks(laid[:1], files, source({1: "building"}), CLASSES)
     assert (values == 1).all()
     with pytest.raises(
@@ -171,12 +180,14 @@ def scene_of(root: Path, **about: object) -> FolderScene:
 def test_images_that_do_not_fit_each_other_are_one_sentence(tmp_path: Path) -> None:
     for name in "abc":
         save(tmp_path / f"{name}.png", np.full((4, 5), 7, np.uint8))
-    laid, files = image_folder.plan(scene_of(tmp_path))
+    other = scene_of(tmp_path, bands={"red": 3})
+    laid, files = image_folder.plan(other)
     with pytest.raises(PipelineError, match=r"a.png has 1 bands, but bands asks for band 3"):
-        image_folder.copy(laid, files, scene_of(tmp_path, bands={"red": 3}), tmp_path / "out.tif")
+        image_folder.copy(laid, files, other, tmp_path / "out.tif", tmp_path / "scl.tif")
+    laid, files = image_folder.plan(scene_of(tmp_path))
     save(tmp_path / "c.png", np.full((4, 5), 7, np.uint16))
     with pytest.raises(PipelineError, match=r"c.png holds uint16 values, but .*a.png uint8"):
-        image_folder.copy(laid, files, scene_of(tmp_path), tmp_path / "out.tif")
+        image_folder.copy(laid, files, scene_of(tmp_path), tmp_path / "out.tif", tmp_path / "scl.tif")
     assert not list(tmp_path.glob("*.tif"))
 
 
