@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,11 @@ from tests.pipeline.project import small_params
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 
-STAGES = {
-    "of a city": ("scene", "osm", "labels", "tiles"),
-    "of all": ("dataset", "train", "export"),
-    "of its map": ("predict", "vectorize", "evaluate", "project"),
-    "in the end": ("overall", "report"),
-}
+STAGES = (
+    "scene", "osm", "labels", "tiles", "dataset", "train", "export", "predict", "vectorize", "evaluate",
+    "project", "overall", "report",
+)  # fmt: skip
+OF_ALL = {"dataset", "train", "export", "overall", "report"}
 SIDE = 64
 WORLD = {
     "water": {"id": 80, "color": "#0064c8"},
@@ -74,12 +74,16 @@ def parameters(classes: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def run_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+def run_stages(monkeypatch: pytest.MonkeyPatch, city: str, names: Iterable[str]) -> None:
+    """Run some stages in this process."""
+    for name in names:
+        monkeypatch.setattr("sys.argv", ["stage", *([] if name in OF_ALL else [city])])
+        importlib.import_module(f"stages.{name}").main()
+
+
+def run_pipeline(monkeypatch: pytest.MonkeyPatch, city: str = "town") -> None:
     """Run all stages in this process."""
-    monkeypatch.setattr("sys.argv", ["stage", "town"])
-    for names in STAGES.values():
-        for name in names:
-            importlib.import_module(f"stages.{name}").main()
+    run_stages(monkeypatch, city, STAGES)
 
 
 def values_in(path: Path) -> set[int]:

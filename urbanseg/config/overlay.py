@@ -1,7 +1,8 @@
 """Overlays: files that hold only what they change in params.yaml.
 
 An overlay has the form of params.yaml. It is merged into it key by key, a list as a whole;
-but the cities of an overlay, if it has any, are all the cities.
+but the cities of an overlay, if it has any, are all the cities, and its classes, if one is new, all the
+classes.
 """
 
 import re
@@ -12,7 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node
 from urbanseg.config import yaml_text
 from urbanseg.errors import PipelineError
 
-WHOLE = "cities"
+WHOLE, WHOLE_IF_NEW = "cities", "classes"
 
 Edit = tuple[int, int, str]
 """First and last character of a text that are replaced, and by what."""
@@ -46,7 +47,7 @@ def _edits(
         if key.value not in known:
             raise PipelineError(f"{name}: {place} is no parameter of params.yaml; correct its spelling")
         value = known[key.value]
-        if _is_block(value) and _is_block(change) and place != WHOLE:
+        if _is_block(value) and _is_block(change) and not _is_whole(place, value, change):
             yield from _edits(value, change, overlay, name, f"{place}.")
         else:
             if _is_block(value) != _is_block(change):
@@ -55,6 +56,12 @@ def _edits(
                 )
             end = "\n\n" if _is_block(value) else ""
             yield value.start_mark.index, value.end_mark.index, _written(change, overlay) + end
+
+
+def _is_whole(place: str, value: MappingNode, change: MappingNode) -> bool:
+    """Whether a section of the overlay takes the place of the one that there is."""
+    known, wanted = ({key.value for key, _ in node.value} for node in (value, change))
+    return place == WHOLE or (place == WHOLE_IF_NEW and not wanted <= known)
 
 
 def _written(node: Node, text: str) -> str:

@@ -9,7 +9,9 @@ from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 
 BASE = (ROOT / "params.yaml").read_text()
-OVERLAYS = sorted([*(ROOT / "params").glob("*.yaml"), *(ROOT / "params/models").glob("*.yaml")])
+OVERLAYS = sorted(
+    path for folder in ("", "models", "datasets") for path in (ROOT / "params" / folder).glob("*.yaml")
+)
 IN_LINE = {"augment", "classes", "split"}
 """Sections that an overlay replaces as a whole, as params.yaml has them in one line."""
 
@@ -31,6 +33,14 @@ def test_the_overlays_hold_what_differs_and_no_more(path, tmp_path):
     for section in (base, new):
         section.pop("cities")
     assert leaves(changes) == leaves(new) - leaves(base)
+
+
+def test_classes_are_merged_unless_one_is_new():
+    merged = YAML(typ="safe").load(overlaid(BASE, 'classes:\n  road: {id: 2, color: "#000000"}\n'))["classes"]
+    assert list(merged) == list(YAML(typ="safe").load(BASE)["classes"])
+    assert merged["road"]["color"] == "#000000"
+    new = 'classes:\n  tree: {id: 10, color: "#000000"}\n  road: {id: 2, color: "#111111"}\n'
+    assert list(YAML(typ="safe").load(overlaid(BASE, new))["classes"]) == ["tree", "road"]
 
 
 def test_all_that_is_not_named_keeps_its_characters():
