@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 IGNORE = 255
 """Pixel value of labels that are unknown: cloud, nodata, unmapped."""
 
-HIGHEST_ID = 253
-"""Highest pixel value of a class; the one above stands for other things while rasters are worked on."""
+HIGHEST_ID = 252
+"""Highest pixel value of a class; the two above stand for other things while rasters are worked on."""
 
 Kind = Literal["other", "building", "road", "vegetation", "water", "bare_soil", "none"]
 """What a class is to the pipeline: the rest, footprints, a network, curved outlines; or nothing special."""
@@ -163,7 +163,7 @@ def id_lut(ids: Sequence[int]) -> NDArray[np.uint8]:
 
 
 def position_lut(ids: Sequence[int]) -> NDArray[np.uint8]:
-    """Position of each pixel value, ``(256,)`` uint8; `IGNORE` stays, and what is no class is 254."""
+    """Position of each pixel value, ``(256,)`` uint8; `IGNORE` stays, and what is no class is 253."""
     lut = np.full(256, HIGHEST_ID + 1, np.uint8)
     lut[list(ids)] = np.arange(len(ids))
     lut[IGNORE] = IGNORE

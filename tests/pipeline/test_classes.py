@@ -28,7 +28,7 @@ WORLD = {
     "tree_cover": {"id": 10, "color": "#006400", "kind": "vegetation"},
     "street": {"id": 51, "color": "#505050", "kind": "road"},
     "built_up": {"id": 50, "color": "#fa0000", "title": "Built-up", "kind": "building"},
-    "snow": {"id": 253, "color": "#f0f0f0"},
+    "snow": {"id": 252, "color": "#f0f0f0"},
 }
 
 
@@ -110,7 +110,7 @@ def test_ids_with_gaps_are_the_pixel_values_and_ids_of_all_outputs(tmp_path, mon
     assert scores["buildings"]["reference"] > 0
     assert "evaluate.targets: road" not in caplog.text
     style = paths.labels("town").with_suffix(".qml").read_text()
-    assert 'value="253"' in style
+    assert 'value="252"' in style
     assert "Built-up" in paths.REPORT.read_text()
 
 

@@ -18,7 +18,7 @@ def test_pixel_values_and_positions_are_translated_both_ways():
     assert TABLE.id_lut[positions].tolist() == TABLE.ids
     assert TABLE.position_lut[TABLE.id_lut[positions]].tolist() == positions.tolist()
     assert TABLE.id_lut[IGNORE] == TABLE.position_lut[IGNORE] == IGNORE
-    assert TABLE.position_lut[11] == 254
+    assert TABLE.position_lut[11] == 253
 
 
 def test_a_class_is_of_the_kind_it_says_or_else_of_its_name():
@@ -28,9 +28,9 @@ def test_a_class_is_of_the_kind_it_says_or_else_of_its_name():
     assert TABLE.rest is None
 
 
-@pytest.mark.parametrize("rows", [ROWS[::-1], (*ROWS, ROWS[0]), (LandClass(254, "a", "#000000"),)])
+@pytest.mark.parametrize("rows", [ROWS[::-1], (*ROWS, ROWS[0]), (LandClass(253, "a", "#000000"),)])
 def test_ids_rise_and_leave_room_for_what_is_no_class(rows):
-    with pytest.raises(ValueError, match=r"0 … 253, each once and in order"):
+    with pytest.raises(ValueError, match=r"0 … 252, each once and in order"):
         ClassTable(rows)
 
 

@@ -67,7 +67,7 @@ def fitted(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if isinstance(values, dict) and key in values:
             fitting[section] = {**fitting[section], key: _renamed(values[key], stands_for)}
             if gone := [name for name in values[key] or () if stands_for.get(name, name) is None]:
-                said.append(f"{section}.{key}: {', '.join(gone)} left out, as no class is of that kind")
+                said.append(f"{section}.{key}: {', '.join(gone)} left out, as not one class is of that kind")
     if isinstance(cities := raw.get("cities"), dict):
         fitting["cities"] = {name: _city(city, stands_for) for name, city in cities.items()}
     return fitting, said

@@ -39,7 +39,7 @@ def test_rules_priorities_shares_and_targets_are_bound_by_the_kind_of_a_class(ra
     assert params.labels.priority == ["built_up", "water", "tree_cover"]
     assert set(params.evaluate.targets) == names | {"overall"}
     assert params.evaluate.targets["built_up"].good == raw["evaluate"]["targets"]["building"]["good"]
-    assert "evaluate.targets: road, bare_soil left out, as no class is of that kind" in caplog.text
+    assert "evaluate.targets: road, bare_soil left out, as not one class is of that kind" in caplog.text
 
 
 def test_what_no_feature_covers_is_unknown_where_no_class_is_the_rest(raw):

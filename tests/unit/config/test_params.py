@@ -49,7 +49,7 @@ def test_the_parameters_of_the_project_are_valid():
         ("train.accumulate", 3, "train: batch_size 8 must be a multiple of accumulate × devices, 3 × 1"),
         ("classes.road", {"color": "#7f8c8d"}, "classes.road.id: is missing"),
         ("classes.road.id", 4, "classes: road and water both have the id 4; give one of them another"),
-        ("classes.road.id", 254, "classes.road.id: input should be less than or equal to 253, got 254"),
+        ("classes.road.id", 253, "classes.road.id: input should be less than or equal to 252, got 253"),
         ("classes.road.kind", "rail", "classes.road.kind: input should be 'other'"),
         ("train.only_class", "other", "train.only_class: other is what the rest is called"),
         ("classes.road.color", "grey", "classes.road.color: .*got 'grey'"),
