@@ -62,7 +62,7 @@ def gather(params: FolderScene) -> tuple[dict[str, Takes], dict[str, str]]:
     """The images of a folder by their names, and those that lack a file with what they lack.
 
     Raises:
-        PipelineError: if no file fits a pattern, or the patterns of bands have other fields than the first.
+        PipelineError: if no file fits a pattern, or one has fields that the first has not.
     """
     wanted = list(params.files.values())
     found = {pattern: image_sheet.find(pattern) for pattern, _ in wanted}
@@ -112,7 +112,7 @@ def shape_of(takes: Takes, trusted: Sequence[Path], resample_px: int | None) -> 
         resample_px: of the longest side; None for that of the file.
     """
     shapes = []
-    for path in takes[0].files:
+    for path in dict.fromkeys(path for path, _ in takes[0].bands):
         with image_sheet.opened(path, trusted) as file:
             shapes.append((file.height, file.width))
     height, width = max(shapes)
