@@ -256,6 +256,8 @@ def properties(mapped: Mapped, model: RunningModel, source: Source) -> dict[str,
         "urbanseg:expected_miou": mapped.forecast and round(mapped.forecast.miou, 4),
         "urbanseg:expected_miou_interval": mapped.forecast
         and [round(mapped.forecast.low, 4), round(mapped.forecast.high, 4)],
+        "urbanseg:distance_from_training": mapped.familiarity.score,
+        "urbanseg:warnings": list(mapped.familiarity.warnings) or None,
     }
     return {name: value for name, value in known.items() if value is not None}
 
