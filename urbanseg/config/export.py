@@ -14,5 +14,5 @@ class ExportParams(Model):
     min_equal: Share
     max_miou_loss: Share
     confidence_tiles: Whole = Field(default=64, ge=1, le=1_000_000)
-    coverage: float = Field(default=0.9, ge=0.5, le=0.99)
-    difficulty: float = Field(default=0.0, ge=0, le=100)
+    coverage: Number = Field(default=0.9, ge=0.5, le=0.99)
+    difficulty: Number = Field(default=0.0, ge=0, le=100)

@@ -19,10 +19,10 @@ RESERVED = frozenset(
     """
     all ignore workspace test val
     false nan none null true
-    dataset evaluate export labels osm overall predict project report scene tiles train vectorize
-    assess change city completion doctor merge publish sample
-    bench ci data docs metrics models params reports stages tests urbanseg
-    backend evaluation index map prediction previews retraining seeds segmenter training
+    dataset evaluate export labels osm overall predict project repair report scene tiles train vectorize
+    assess change city completion doctor merge publish review sample suggest
+    bench ci data docs metrics models params reports stages tests ui urbanseg
+    backend corrections evaluation index map prediction previews repaired retraining seeds segmenter training
     cities classes parameters reading sampling seed
     """.split()  # noqa: SIM905, a line for each kind
 )

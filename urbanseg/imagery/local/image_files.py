@@ -167,14 +167,16 @@ def read(takes: Takes, shape: Shape, params: FolderScene, trusted: Sequence[Path
 
 def _median(parts: Sequence[Pixels]) -> Pixels:
     """The median of the clear dates of each pixel; cloud where all dates with data are."""
-    clear = np.stack([part.valid & ~part.clouded for part in parts])
-    valid = np.stack([part.valid for part in parts]).any(axis=0)
-    shown = np.where(clear.any(axis=0), clear, np.stack([part.valid for part in parts]))
+    valid = np.stack([part.valid for part in parts])
+    clear = valid & ~np.stack([part.clouded for part in parts])
+    any_valid, any_clear = np.logical_or.reduce(valid), np.logical_or.reduce(clear)
+    shown = np.where(any_clear, clear, valid)
     bands = np.stack([part.bands for part in parts])
-    middle = np.ma.median(np.ma.masked_array(bands, np.broadcast_to(~shown[:, None], bands.shape)), axis=0)
+    hidden = np.broadcast_to(~shown[:, None], bands.shape)
+    middle = np.ma.median(np.ma.masked_array(bands, hidden), axis=0)  # type: ignore[no-untyped-call]
     values = middle.filled(0)
     whole = np.rint(values) if bands.dtype.kind in "ui" else values
-    return Pixels(whole.astype(bands.dtype), valid, valid & ~clear.any(axis=0))
+    return Pixels(whole.astype(bands.dtype), any_valid, any_valid & ~any_clear)
 
 
 def _read_take(take: Take, shape: Shape, params: FolderScene, trusted: Sequence[Path]) -> Pixels:
