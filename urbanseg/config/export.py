@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from urbanseg.config.base import Model, Share, Unique, Whole
+from urbanseg.config.base import Model, Number, Share, Unique, Whole
 
 
 class ExportParams(Model):
