@@ -1,5 +1,6 @@
 """The page of the review desk in a real browser, before the real server, at both widths."""
 
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,9 +76,10 @@ class Window:
         box = self.page.locator(".maps").bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    def brush(self, length: int = 60, below: int = 0) -> None:
-        """A stroke of the brush to the right through the middle, or below it."""
+    def brush(self, length: int = 60, below: int = 0, right: int = 0) -> None:
+        """A stroke of the brush to the right through the middle, or so far from it."""
         x, y = self.middle()
+        x += right
         self.page.mouse.move(x - length / 2, y + below)
         self.page.mouse.down()
         self.page.mouse.move(x, y + below, steps=4)
@@ -240,7 +242,8 @@ def test_blocks_are_listed_by_error_and_found_by_class(browser, desk):
         wrong = desk.get("/api/scenes/demo/blocks")["features"]
         known = [row["properties"] for row in wrong if row["properties"]["wrong"] is not None]
         worst = max(known, key=lambda row: row["wrong"])
-        assert f"{round(100 * worst['wrong'])} % wrong" in here.page.locator(".blocks li").first.inner_text()
+        percent = math.floor(100 * worst["wrong"] + 0.5)
+        assert f"{percent} % wrong" in here.page.locator(".blocks li").first.inner_text()
         here.page.locator("#search").fill("wat")
         assert "water" in here.page.locator(".blocks li").first.inner_text()
         here.page.locator(".blocks button").first.click()
@@ -308,9 +311,8 @@ def test_two_windows_see_the_corrections_of_each_other(browser, desk):
 def test_a_correction_on_a_test_block_says_that_it_teaches_nothing(browser, desk):
     with window(browser, desk, WIDE) as here:
         here.open()
-        here.press("c", "r", "2")
-        x, y = here.middle()
-        here.page.mouse.click(x + 250, y)
+        here.press("c", "b")
+        here.brush(right=250)  # the right half of the scene is for testing
         here.page.wait_for_function("document.querySelector('.told').textContent.includes('not to training')")
         assert records(desk)[-1]["split"] == "test"
 

@@ -219,7 +219,8 @@ export class Tools {
 
   /** Take the region, or the polygon, that the server finds at a place. */
   private async take([lon, lat]: Position): Promise<void> {
-    const { tool, of } = this.state;
+    // The class is that of the click, whatever is chosen before the answer comes.
+    const { tool, of, class: name } = this.state;
     const source = tool === "reassign" ? "polygon" : of;
     await this.app.attempt(async () => {
       const region = await this.app.api.post<Region>(`${scenePath(this.app)}/region`, {
@@ -227,12 +228,11 @@ export class Tools {
         lat,
         of: source,
       });
-      this.keep(region.geometry, tool === "reassign" ? "reassign" : "region");
+      this.keep(region.geometry, tool === "reassign" ? "reassign" : "region", name);
     });
   }
 
-  private keep(geometry: Geometry, tool: Tool): void {
-    const name = this.state.class;
+  private keep(geometry: Geometry, tool: Tool, name = this.state.class): void {
     this.app.corrections.add(geometry, name, name === "ignore" ? "unknown" : tool);
   }
 }

@@ -935,7 +935,7 @@ var Tools = class {
   }
   /** Take the region, or the polygon, that the server finds at a place. */
   async take([lon, lat]) {
-    const { tool, of } = this.state;
+    const { tool, of, class: name } = this.state;
     const source2 = tool === "reassign" ? "polygon" : of;
     await this.app.attempt(async () => {
       const region = await this.app.api.post(`${scenePath(this.app)}/region`, {
@@ -943,11 +943,10 @@ var Tools = class {
         lat,
         of: source2
       });
-      this.keep(region.geometry, tool === "reassign" ? "reassign" : "region");
+      this.keep(region.geometry, tool === "reassign" ? "reassign" : "region", name);
     });
   }
-  keep(geometry, tool) {
-    const name = this.state.class;
+  keep(geometry, tool, name = this.state.class) {
     this.app.corrections.add(geometry, name, name === "ignore" ? "unknown" : tool);
   }
 };
