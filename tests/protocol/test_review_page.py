@@ -313,7 +313,9 @@ def test_a_correction_on_a_test_block_says_that_it_teaches_nothing(browser, desk
         here.open()
         here.press("c", "b")
         here.brush(right=250)  # the right half of the scene is for testing
-        here.page.wait_for_function("document.querySelector('.told').textContent.includes('not to training')")
+        here.page.wait_for_function(
+            "() => document.querySelector('.told').textContent.includes('not to training')"
+        )
         assert records(desk)[-1]["split"] == "test"
 
 
@@ -347,7 +349,9 @@ def test_a_stroke_that_a_killed_server_did_not_take_is_sent_to_the_next_one(brow
         desk.process.kill()
         desk.process.wait()
         here.brush(below=60)
-        here.page.wait_for_function("document.querySelector('#saving').textContent.startsWith('1 not saved')")
+        here.page.wait_for_function(
+            "() => document.querySelector('#saving').textContent.startsWith('1 not saved')"
+        )
         assert here.count() == 2
         page.close()
     with running(town, "demo", "--user", "anna", "--port", port) as desk:
@@ -381,7 +385,9 @@ def test_thresholds_redraw_the_map_with_areas_and_are_written_on_apply(browser, 
         assert here.picture() != before[0]
         assert "building: 0.9" not in (town / "params.yaml").read_text()
         here.page.locator("#apply").click()
-        here.page.wait_for_function("document.querySelector('.told').textContent.includes('params.yaml')")
+        here.page.wait_for_function(
+            "() => document.querySelector('.told').textContent.includes('params.yaml')"
+        )
         assert "building: 0.9" in (town / "params.yaml").read_text()
         here.page.locator("#reset").click()
         assert here.page.locator("#threshold-building").input_value() != "0.9"
@@ -397,12 +403,12 @@ def test_a_name_of_a_class_is_text_and_is_written_only_on_save(browser, own_desk
         before = (town / "params.yaml").read_text()
         here.page.locator("#class-water-title").fill(HOSTILE)
         here.page.locator("#class-water-color").fill("#00ffee")
-        here.press("Tab", "c")
+        here.page.locator("#tab-correct").click()
         assert HOSTILE in here.page.locator("#draw-water").inner_text()
         assert (town / "params.yaml").read_text() == before
         here.press("l")
         here.page.locator("#save-classes").click()
-        here.page.wait_for_function("document.querySelector('.told').textContent.includes('saved')")
+        here.page.wait_for_function("() => document.querySelector('.told').textContent.includes('saved')")
         written = desk.get("/api/project")["classes"]
         assert {row["title"]: row["color"] for row in written}[HOSTILE] == "#00ffee"
         here.page.reload()
@@ -422,7 +428,7 @@ def test_the_queue_of_suggestions_shows_a_block_and_asks_no_more_when_it_is_done
         first.click()
         assert here.page.locator(".told").inner_text().startswith(f"Suggestion {name}")
         here.page.locator("#done").click()
-        here.page.wait_for_function(f"!document.getElementById('suggestion-{name}')")
+        here.page.wait_for_function(f"() => !document.getElementById('suggestion-{name}')")
         left = desk.get("/api/scenes/demo/suggestions?n=50")["blocks"]
         assert name not in {block["id"] for block in left}
 
@@ -445,7 +451,7 @@ def test_an_image_that_is_dropped_is_mapped_opened_and_downloaded(browser, own_d
         job = here.page.locator(".job").first
         job.get_by_role("button", name="Map it anyway").click()  # no model knows such colours
         job.get_by_role("button", name="Open").click()
-        here.page.wait_for_function("document.querySelector('#scene').value !== 'demo'")
+        here.page.wait_for_function("() => document.querySelector('#scene').value !== 'demo'")
         here.settle()
         assert here.page.locator("#scene option:checked").inner_text().startswith("<img src=x")
         assert here.page.locator("#tab-correct").count() == 0, "corrections are of cities"
