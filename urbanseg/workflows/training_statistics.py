@@ -12,8 +12,12 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pandas as pd
+import shapely
 import torch
 from numpy.typing import NDArray
+from rasterio.warp import transform_bounds
+from scipy import sparse
+from scipy.sparse import csgraph
 
 from urbanseg.classes import IGNORE
 from urbanseg.dataset.samples import PathOf, read_spread
@@ -55,7 +59,7 @@ class Tile(NamedTuple):
     """The ground of one class, or all, in a tile."""
 
     group: str
-    """The city, or the image, that it is of."""
+    """The place that it is of; see `places`."""
     window: int
     """Number of the window that it is a part of: a small image."""
     numbers: NDArray[np.float64]
@@ -104,11 +108,37 @@ def appearance_of(
         scene_of: path of a city's scene.
         labels_of: path of a city's labels.
     """
+    place_of = places(sorted(set(table["city"])), scene_of)
     splits = {
-        split: _tiles(_crops(table[table["split"] == split], most, spec, scene_of, labels_of), predict, spec)
+        split: _tiles(
+            _crops(table[table["split"] == split], most, spec, scene_of, labels_of), predict, spec, place_of
+        )
         for split, most in CROPS.items()
     }
     return edges(splits["train"], splits["val"], spec)
+
+
+def places(cities: Sequence[str], scene_of: PathOf) -> dict[str, str]:
+    """The place of each city, called by its first city: scenes that overlap on the ground are of one place.
+
+    So the same streets at another date, or rendered otherwise, are no other place to judge by.
+
+    Args:
+        cities: their names.
+        scene_of: path of a city's scene.
+    """
+    if not cities:
+        return {}
+    boxes = []
+    for city in cities:
+        with raster.reading(scene_of(city)) as scene:
+            grid = scene.grid
+        boxes.append(shapely.box(*transform_bounds(grid.crs, 4326, *grid.bounds)))
+    one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
+    links = sparse.coo_array((np.ones(len(one), np.int8), (one, other)), shape=(len(boxes), len(boxes)))
+    _, group = csgraph.connected_components(links, directed=False)
+    first = np.unique(group, return_index=True)[1]
+    return {city: cities[first[number]] for city, number in zip(cities, group, strict=True)}
 
 
 Crop = tuple[str, NDArray[np.float32], NDArray[np.bool_]]
@@ -151,7 +181,9 @@ def _resampled(
     return np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32), mask.astype(bool)
 
 
-def _tiles(crops: Iterator[Crop], predict: Predictor, spec: Spec) -> dict[str, list[Tile]]:
+def _tiles(
+    crops: Iterator[Crop], predict: Predictor, spec: Spec, place_of: Mapping[str, str]
+) -> dict[str, list[Tile]]:
     """The numbers of each class, and of all, in the tiles of crops."""
     found: dict[str, list[Tile]] = {}
     for number, (city, pixels, known) in enumerate(crops):
@@ -164,7 +196,7 @@ def _tiles(crops: Iterator[Crop], predict: Predictor, spec: Spec) -> dict[str, l
                     continue
                 tile = pixels[:, *area].astype(np.float64)
                 for name, numbers in appearance.parts(tile, classes[area], spec).items():
-                    found.setdefault(name, []).append(Tile(city, number, numbers))
+                    found.setdefault(name, []).append(Tile(place_of[city], number, numbers))
     return found
 
 
@@ -203,9 +235,9 @@ def edges(
 def _held_out(
     kept: Sequence[Tile], vectors: NDArray[np.float64], held_out: Sequence[Tile], spec: Spec
 ) -> list[tuple[Tile, float]]:
-    """Tiles of the validation with their distances from the training tiles of other cities.
+    """Tiles of the validation with their distances from the training tiles of other places.
 
-    Where the validation has too few, tiles of the training stand for it; of a single city, from those of
+    Where the validation has too few, tiles of the training stand for it; of one place or two, from those of
     other windows.
     """
     tested = held_out if len(held_out) >= LEAST_TILES else kept

@@ -41,7 +41,7 @@ def places(tmp_path):
         pixels[:, :, SIDE // 2 :] = rng.normal(40 + k, 3, (2, SIDE, SIDE // 2))
         labels = np.zeros((1, SIDE, SIDE), np.uint8)
         labels[:, 448:] = 255
-        grid = Grid(CRS.from_epsg(32640), Affine(1, 0, 320_000, 0, -1, 2_780_000), SIDE, SIDE)
+        grid = Grid(CRS.from_epsg(32640), Affine(1, 0, 320_000 + k * SIDE * 2, 0, -1, 2_780_000), SIDE, SIDE)
         for name, array in (("scene", pixels.clip(1, 255).astype(np.uint8)), ("labels", labels)):
             with cog.writing(tmp_path / f"{city}_{name}.tif", grid, dtype="uint8", count=len(array)) as out:
                 out.write(array)
@@ -80,3 +80,12 @@ def test_crops_are_of_all_pixel_sizes_and_without_labels_they_count_for_nothing(
 
 def test_without_tiles_nothing_is_kept(places):
     assert training_statistics.appearance_of(dark_is_water, SPEC, TABLE[:0], **places) == {}
+
+
+def test_scenes_that_overlap_are_of_one_place_through_others_too(tmp_path):
+    for city, east in (("a", 0), ("b", 100), ("c", 200), ("d", 9_000)):
+        grid = Grid(CRS.from_epsg(32640), Affine(1, 0, 320_000 + east, 0, -1, 2_780_000), 128, 128)
+        with cog.writing(tmp_path / f"{city}.tif", grid, dtype="uint8", count=1) as out:
+            out.write(np.ones((1, 128, 128), np.uint8))
+    found = training_statistics.places(["a", "b", "c", "d"], lambda city: tmp_path / f"{city}.tif")
+    assert found == {"a": "a", "b": "a", "c": "a", "d": "d"}
