@@ -46,8 +46,11 @@ REACH = 0.8
 LEAST_FACTOR = 32
 """Sides of what a network sees are multiples of it."""
 
-LEAST_TILES, MOST_TILES = 12, 256
-"""Tiles of a class: so few are not compared with, and so many are kept."""
+LEAST_TILES, MOST_TILES = 100, 256
+"""Tiles of a class: fewer do not show how varied it is, and are not compared with; so many are kept."""
+
+LEAST_HELD_OUT = 12
+"""Tiles of the validation by which a class is judged; with fewer, those of the training stand for them."""
 
 SURE, SINGLE = 0.95, 0.99
 """Shares of the windows, and of the single tiles, of the validation that are within the edge."""
@@ -240,7 +243,7 @@ def _held_out(
     Where the validation has too few, tiles of the training stand for it; of one place or two, from those of
     other windows.
     """
-    tested = held_out if len(held_out) >= LEAST_TILES else kept
+    tested = held_out if len(held_out) >= LEAST_HELD_OUT else kept
     several = len({tile.group for tile in kept}) >= 3
     white = appearance.whitening(vectors, spec)
     plain = vectors @ white
