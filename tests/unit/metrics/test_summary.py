@@ -17,7 +17,7 @@ def test_headline_figures_stand_at_the_top_level_under_stable_names(scored):
         "miou", "grade", "pixel_accuracy", "mean_f1", "mean_boundary_f1", "building_f1", "road_connectivity",
         "road_apls", "delivered_building_f1", "delivered_road_apls", "test_pixels", "absent", "agreement",
         "boundary", "calibration", "classes", "buildings", "roads", "delivered", "intervals",
-        "interval_basis",
+        "interval_basis", "sets", "forecast",
     ]  # fmt: skip
     assert list(scored["classes"]) == ["other", "building", "road", "vegetation", "water", "bare_soil"]
 
