@@ -44,7 +44,13 @@ class Latest(Generic[T]):
         self._lock, self._making = threading.Lock(), dict[Hashable, threading.Lock]()
 
     def get(self, thing: Hashable, state: Hashable, make: Callable[[], T]) -> T:
-        """The result for a thing in a state, made if its state is another than before."""
+        """The result for a thing in a state, made if its state is another than before.
+
+        Args:
+            thing: what the result is of.
+            state: of the thing now; an equal one is the same state.
+            make: makes the result; it is called by one thread at a time for each thing.
+        """
         with self._lock:
             making = self._making.setdefault(thing, threading.Lock())
         with making:

@@ -101,14 +101,27 @@ class Desk:
     def stretch(
         self, scene: Scene, bands: tuple[int, ...], wanted: str, make: Callable[[], Stretch]
     ) -> Stretch:
-        """The range of values that bands of a scene are shown in."""
+        """The range of values that bands of a scene are shown in.
+
+        Args:
+            scene: with an image.
+            bands: numbers, from 1.
+            wanted: percentiles such as ``2-98``, or ``min-max``.
+            make: reads the range, where it is not known.
+        """
         found: Stretch = self._latest.get(
             ("stretch", scene.id, bands, wanted), state(scene.rasters["scene"]), make
         )
         return found
 
     def latest(self, thing: Any, of: Any, make: Callable[[], Any]) -> Any:
-        """What `make` gave for a thing in its latest state."""
+        """What `make` gave for a thing in its latest state.
+
+        Args:
+            thing: what the result is of; hashable.
+            of: its state now, such as `readers.state` of a file.
+            make: makes the result, if the state is another than before.
+        """
         return self._latest.get(thing, of, make)
 
 

@@ -52,7 +52,14 @@ def style(classes: ClassTable) -> str:
 
 
 def write(path: Path, strokes: list[Record], frame: Frame, qml: str) -> None:
-    """Write strokes as a GeoPackage in the scene's CRS; later ones lie on top, and come later."""
+    """Write strokes as a GeoPackage in the scene's CRS; later ones lie on top, and come later.
+
+    Args:
+        path: of the file.
+        strokes: in effect, the lowest first.
+        frame: of the scene.
+        qml: style of the layer, as `style` makes it.
+    """
     columns = {name: [stroke.values[name] or "" for stroke in strokes] for name in EXPORTED}
     shapes = gpd.GeoSeries([stroke.shape for stroke in strokes], crs=frame.grid.crs)
     table = gpd.GeoDataFrame(columns, geometry=shapes).astype(dict.fromkeys(EXPORTED, "str"))
@@ -66,6 +73,12 @@ def changes(path: Path, strokes: list[Record], frame: Frame, classes: ClassTable
 
     Strokes that it lacks are undone, those of another class or shape are replaced, and features without
     the id of a stroke are added. A feature's class is in the column ``class``.
+
+    Args:
+        path: of a GeoPackage or GeoJSON with a CRS.
+        strokes: in effect, as they are stored.
+        frame: of the scene.
+        classes: of the scene; ``ignore`` may be named besides them.
 
     Raises:
         RefusedError: if it is no vector file, or a class is none.

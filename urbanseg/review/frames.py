@@ -153,7 +153,16 @@ def window_within(grid: Grid, box: Bounds) -> Window | None:
 
 
 def tile_bounds(zoom: int, column: int, row: int) -> Bounds:
-    """Bounds of a tile in Web Mercator; rows count from the north."""
+    """Bounds of a tile in Web Mercator; rows count from the north.
+
+    Args:
+        zoom: 0 is one tile for the whole world.
+        column: 0 is the westernmost.
+        row: 0 is the northernmost.
+
+    Returns:
+        Left, bottom, right and top in metres.
+    """
     side = 2 * HALF / (1 << zoom)
     left, top = column * side - HALF, HALF - row * side
     return left, top - side, left + side, top

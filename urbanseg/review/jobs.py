@@ -110,7 +110,15 @@ class Jobs:
     def submit(
         self, name: str, kind: str, title: str, commands: Sequence[Sequence[str]], **about: Any
     ) -> Job:
-        """Queue a job whose folder exists."""
+        """Queue a job whose folder exists.
+
+        Args:
+            name: id of the job, from `new_folder`.
+            kind: ``map`` or ``retrain``.
+            title: for people.
+            commands: run one after the other.
+            **about: what else is known, in values of JSON.
+        """
         with self._changed:
             number = max((job.number for job in self._jobs.values()), default=0) + 1
             job = Job(name, kind, title, [list(c) for c in commands], number, about)

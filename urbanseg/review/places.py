@@ -29,7 +29,13 @@ SUPERPIXEL_PX, SUPERPIXEL_WINDOW = 12, 192
 
 
 def seen(dataset: DatasetReader, grid: Grid, shape: Any) -> NDArray[np.uint8]:
-    """Values of the first band of a raster within a shape of its CRS, ``(pixels,)``."""
+    """Values of the first band of a raster within a shape of its CRS, ``(pixels,)``.
+
+    Args:
+        dataset: an open raster of uint8.
+        grid: where its pixels lie.
+        shape: in the CRS of the grid.
+    """
     window = window_within(grid, shape.bounds)
     if window is None:
         return np.zeros(0, np.uint8)
@@ -69,6 +75,15 @@ def hectares(frame: Frame, shape: Any) -> float:
 def region(dataset: DatasetReader, grid: Grid, row: int, col: int) -> tuple[Any, int]:
     """The pixels of one class around a pixel, with its polygon in the scene's CRS; they touch by their sides.
 
+    Args:
+        dataset: an open raster of classes.
+        grid: where its pixels lie.
+        row: of the pixel, within the grid.
+        col: likewise.
+
+    Returns:
+        A MultiPolygon, and the value of its pixels.
+
     Raises:
         RefusedError: if the class is unknown there, or the region is too large.
     """
@@ -94,6 +109,13 @@ def superpixel(dataset: DatasetReader, grid: Grid, bands: list[int], row: int, c
 
     They are SLIC superpixels of Achanta et al. 2012, of squares on a fixed grid: the same place is always
     in the same one.
+
+    Args:
+        dataset: an open scene.
+        grid: where its pixels lie.
+        bands: numbers, from 1, by which pixels are compared.
+        row: of the pixel, within the grid.
+        col: likewise.
     """
     side = SUPERPIXEL_WINDOW // 2
     middle = Window(row // side * side, col // side * side, side, side)

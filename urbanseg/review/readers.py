@@ -89,6 +89,12 @@ def read_decimated(
 ) -> tuple[NDArray[Any], float]:
     """Pixels of a window, or of every n-th row and column of it, so that there are at most `most`.
 
+    Args:
+        dataset: an open raster.
+        window: of pixels, within the raster.
+        most: pixels that are read of each band.
+        bands: numbers, from 1.
+
     Returns:
         ``(bands, height, width)`` and how many pixels of the window one of them stands for.
     """

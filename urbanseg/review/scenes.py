@@ -84,7 +84,16 @@ class Scene:
 
 
 def city_scene(city: str, params: Params, root: Path = Path()) -> Scene:
-    """The scene of a city of params.yaml; of its files those count that exist."""
+    """The scene of a city of params.yaml; of its files those count that exist.
+
+    Args:
+        city: its name in params.yaml.
+        params: of the project.
+        root: folder of the project.
+
+    Raises:
+        PipelineError: if there is no such city.
+    """
     predicted = root / paths.prediction_dir(city)
     rasters = {
         "scene": root / paths.scene(city),
@@ -108,7 +117,20 @@ def map_scene(
     table: ClassTable,
     pixel_m: float | None,
 ) -> Scene:
-    """The scene of a map that ``urbanseg map`` wrote into a folder, and of the image that it is of."""
+    """The scene of a map that ``urbanseg map`` wrote into a folder, and of the image that it is of.
+
+    Args:
+        name: id of the scene.
+        title: for people.
+        kind: ``image`` or ``upload``.
+        folder: that holds the map.
+        image: that was mapped; None without.
+        table: the classes, where the map names none.
+        pixel_m: side of a pixel in metres, of an image that is nowhere; None if unknown.
+
+    Raises:
+        PipelineError: if the STAC Item of the map names something else than classes.
+    """
     rasters = {"prediction": folder / "classes.tif", "confidence": folder / "confidence.tif"}
     if image is not None:
         rasters["scene"] = image

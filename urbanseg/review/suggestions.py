@@ -110,7 +110,17 @@ def suggest(
 
 
 def looks(scene: Scene, readers: Readers, frame: Frame, figures: BlockFigures) -> NDArray[np.float64]:
-    """Mean and spread of each band in each block, over all blocks of mean 0 and spread 1 / √columns."""
+    """Mean and spread of each band in each block, over all blocks of mean 0 and spread 1 / √columns.
+
+    Args:
+        scene: with an image or without.
+        readers: of its rasters.
+        frame: of the scene.
+        figures: of its blocks.
+
+    Returns:
+        ``(blocks, 2 · bands)`` float64; ``(blocks, 0)`` without an image.
+    """
     if not scene.has("scene"):
         return np.zeros((len(figures.windows), 0))
     with readers.reading(scene.rasters["scene"]) as dataset:

@@ -103,6 +103,11 @@ def corrections_of(desk: Desk, scene: Scene) -> Corrections:
 def stroke_of(desk: Desk, scene: Scene, asked: dict[str, Any]) -> Stroke:
     """The stroke that the page sends.
 
+    Args:
+        desk: of the server.
+        scene: in which it is drawn.
+        asked: ``id``, ``tool``, ``class``, and ``geometry``, GeoJSON in degrees.
+
     Raises:
         RefusedError: if it is none.
     """
@@ -115,6 +120,14 @@ def stroke_of(desk: Desk, scene: Scene, asked: dict[str, Any]) -> Stroke:
 
 def stroke_at(desk: Desk, scene: Scene, name: str, drawn: Any, class_name: Any, tool: str) -> Stroke:
     """A stroke with what the rasters say of its place.
+
+    Args:
+        desk: of the server.
+        scene: in which it lies.
+        name: id of the stroke.
+        drawn: its shape in the scene's CRS, which may reach over the edge of the scene.
+        class_name: what is there, or ``ignore``.
+        tool: of `corrections.TOOLS`.
 
     Raises:
         RefusedError: if its class is none, or it lies outside of the scene.
@@ -160,7 +173,13 @@ def model_digest(desk: Desk) -> str | None:
 
 
 def told(desk: Desk, scene: Scene, record: Record) -> dict[str, Any]:
-    """A record for the page."""
+    """A record for the page.
+
+    Args:
+        desk: of the server.
+        scene: that the record is of.
+        record: whose shape becomes GeoJSON in degrees.
+    """
     shape = None
     if record.shape is not None:
         shape = shapely.geometry.mapping(desk.frame(scene).shape_in_degrees(record.shape))
@@ -169,6 +188,12 @@ def told(desk: Desk, scene: Scene, record: Record) -> dict[str, Any]:
 
 def region_at(desk: Desk, scene: Scene, asked: dict[str, Any]) -> dict[str, Any]:
     """The region around a place: of the prediction, of pixels that look alike, or a polygon of the map.
+
+    Args:
+        desk: of the server.
+        scene: that is shown.
+        asked: ``lon`` and ``lat`` in degrees, and ``of``, which is ``prediction`` (also if it is not said),
+            ``superpixel`` or ``polygon``.
 
     Raises:
         RefusedError: if there is none.
@@ -200,6 +225,11 @@ def region_at(desk: Desk, scene: Scene, asked: dict[str, Any]) -> dict[str, Any]
 def polygon_at(desk: Desk, scene: Scene, place: shapely.Point) -> tuple[Any, str]:
     """The polygon of the map at a place of the scene's CRS, and its class.
 
+    Args:
+        desk: of the server.
+        scene: that is shown.
+        place: in the scene's CRS, as is the polygon.
+
     Raises:
         RefusedError: if the scene has no polygons, or none there.
     """
@@ -212,7 +242,16 @@ def polygon_at(desk: Desk, scene: Scene, place: shapely.Point) -> tuple[Any, str
 
 
 def told_region(frame: Frame, shape: Any, class_name: str | None) -> dict[str, Any]:
-    """A region for the page."""
+    """A region for the page.
+
+    Args:
+        frame: of the scene.
+        shape: in the scene's CRS.
+        class_name: of the map there; None if it has none.
+
+    Returns:
+        The shape as GeoJSON in degrees, its class, and its area in hectares.
+    """
     return {
         "geometry": shapely.geometry.mapping(frame.shape_in_degrees(shape)),
         "class": class_name,
@@ -221,7 +260,16 @@ def told_region(frame: Frame, shape: Any, class_name: str | None) -> dict[str, A
 
 
 def brought_back(desk: Desk, scene: Scene, file: Path) -> dict[str, int]:
-    """Store what a file from QGIS changes; returns how many strokes were added and undone."""
+    """Store what a file from QGIS changes; returns how many strokes were added and undone.
+
+    Args:
+        desk: of the server.
+        scene: a city.
+        file: that was edited; see `exchange.changes`.
+
+    Raises:
+        RefusedError: if the scene is no city, or the file holds what cannot be stored.
+    """
     keep_split(desk, scene)
     kept = corrections_of(desk, scene)
     wanted = exchange.changes(file, store.shown(kept.records()), desk.frame(scene), scene.table)

@@ -105,6 +105,17 @@ def scene_tile(
 ) -> bytes | None:
     """A tile of the scene itself.
 
+    Args:
+        desk: of the server.
+        scene: that is shown.
+        frame: where the scene lies.
+        bounds: of the tile in Web Mercator, in metres.
+        bands: one number, or three with commas between; empty for the usual ones.
+        stretch: percentiles such as ``2-98``, or ``min-max``.
+
+    Returns:
+        A PNG; None where there is no data.
+
     Raises:
         RefusedError: if the bands or the stretch are none.
     """
@@ -132,7 +143,22 @@ def scene_tile(
 def layer_tile(
     desk: Desk, scene: Scene, frame: Frame, bounds: Bounds, layer: str, palette: Any
 ) -> bytes | None:
-    """A tile of a raster of classes, shares or splits, or of errors."""
+    """A tile of a raster of classes, shares or splits, or of errors.
+
+    Args:
+        desk: of the server.
+        scene: that is shown.
+        frame: where the scene lies.
+        bounds: of the tile in Web Mercator, in metres.
+        layer: ``errors``, or of `scenes.RASTERS` but ``scene`` and ``probabilities``.
+        palette: ``(256, 4)`` uint8 RGBA of labels and prediction; other layers have their own.
+
+    Returns:
+        A PNG; None where all of it is transparent.
+
+    Raises:
+        RefusedError: if the scene has no such layer, or it is none to be shown.
+    """
     if layer == "errors":
         labels, predicted = (_one_band(desk, scene, name, frame, bounds) for name in ("labels", "prediction"))
         wrong = (labels != predicted).astype("uint8")
@@ -158,7 +184,22 @@ def _one_band(desk: Desk, scene: Scene, layer: str, frame: Frame, bounds: Bounds
 def threshold_tile(
     desk: Desk, scene: Scene, frame: Frame, bounds: Bounds, settings: thresholds.Settings, palette: Any
 ) -> bytes | None:
-    """A tile of the classes under other thresholds, from the stored probabilities."""
+    """A tile of the classes under other thresholds, from the stored probabilities.
+
+    Args:
+        desk: of the server.
+        scene: that is shown.
+        frame: where the scene lies.
+        bounds: of the tile in Web Mercator, in metres.
+        settings: thresholds and clean-up.
+        palette: ``(256, 4)`` uint8 RGBA of the classes.
+
+    Returns:
+        A PNG; None where all of it is transparent.
+
+    Raises:
+        RefusedError: if no probabilities are stored.
+    """
     if not scene.has("probabilities"):
         raise RefusedError(422, thresholds.UNAVAILABLE)
     window = frame.window_of(bounds, MERCATOR)

@@ -67,7 +67,20 @@ def _thresholds(desk: Desk, scene: Scene) -> dict[str, Any]:
 
 
 def values_at(desk: Desk, scene: Scene, longitude: float, latitude: float) -> dict[str, Any]:
-    """What all rasters say of a place."""
+    """What all rasters say of a place.
+
+    Args:
+        desk: of the server.
+        scene: that is shown.
+        longitude: in degrees.
+        latitude: in degrees.
+
+    Returns:
+        ``inside``; and where that is true, the pixel, its place in the scene's CRS, and values by raster.
+
+    Raises:
+        RefusedError: if the degrees are not finite.
+    """
     frame = desk.frame(scene)
     if not (math.isfinite(longitude) and math.isfinite(latitude)):
         raise RefusedError(422, "lon and lat are numbers of degrees")

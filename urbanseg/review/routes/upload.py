@@ -108,6 +108,11 @@ def accepted(path: Path) -> Path:
 def map_options(pixel_m: float | None, bands: str | None, model: str | None) -> list[str]:
     """Options of ``urbanseg map`` from what a client says.
 
+    Args:
+        pixel_m: side of a pixel in metres, 0.001–10,000; None if it is not said.
+        bands: such as ``red=1,green=2,blue=3``; None if it is not said.
+        model: of `model_names`; None for the default of ``urbanseg map``.
+
     Raises:
         RefusedError: if it says nonsense; a model is one of the registry, and never a folder.
     """
@@ -142,7 +147,16 @@ def model_names() -> list[str]:
 
 
 def map_commands(image: Path, folder: Path, options: list[str]) -> list[list[str]]:
-    """What maps an image into a job's folder, and makes a copy of it for its tiles."""
+    """What maps an image into a job's folder, and makes a copy of it for its tiles.
+
+    Args:
+        image: to be mapped.
+        folder: of the job.
+        options: of ``urbanseg map``.
+
+    Returns:
+        The two commands, to be run one after the other.
+    """
     source, place = str(image.resolve()), folder.resolve()
     return [
         [sys.executable, "-m", "urbanseg.cli", "map", source, str(place / "out"), *options],
@@ -157,7 +171,16 @@ def title_of(name: str) -> str:
 
 
 def scene_of(job: Job, jobs: Jobs, desk: Desk) -> Scene:
-    """The scene of an image that was mapped."""
+    """The scene of an image that was mapped.
+
+    Args:
+        job: of the kind ``map``, and done.
+        jobs: that it is one of.
+        desk: whose classes count where the map names none.
+
+    Raises:
+        PipelineError: if params.yaml or the STAC Item of the map is wrong.
+    """
     place = jobs.place_for(job.id)
     kind = job.about.get("scene_kind", "upload")
     return map_scene(
