@@ -160,7 +160,6 @@ def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
     assert sum(process.poll() is None for process in running.workers.values()) == 1
     assert set(found) == {
         "classes.tif", "classes.tif.aux.xml", "classes.qml", "confidence.tif", "confidence.qml",
-        "road_probability.tif", "road_probability.qml",
     }  # fmt: skip
     assert found == expected
 

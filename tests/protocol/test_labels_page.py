@@ -33,7 +33,7 @@ PAGE = (ROOT / "docs/labels.md").read_text()
 SNIPPETS = {
     next(iter(parsed["cities"])): parsed
     for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    if (parsed := yaml.safe_load(text))
+    if "cities" in (parsed := yaml.safe_load(text))
 }
 GRID = utm_grid(10.03, 50.02, 3840, 3840, 10)  # over the loopback town
 OTHER, BUILDING, ROAD, VEGETATION, WATER, BARE_SOIL = range(6)

@@ -79,7 +79,7 @@ def huge_tiff(tmp_path):
     """A sparse TIFF whose header promises 100 GB."""
     path = tmp_path / "huge.tif"
     profile = {"driver": "GTiff", "width": 180_000, "height": 180_000, "count": 3, "dtype": "uint8"}
-    profile |= {"transform": Affine(1, 0, 0, 0, -1, 0)}
+    profile |= {"transform": Affine(1, 0, 9, 0, -1, 9)}
     with rasterio.open(
         path, "w", **profile, tiled=True, blockxsize=8192, blockysize=8192, sparse_ok=True, BIGTIFF="YES"
     ):

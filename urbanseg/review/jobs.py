@@ -6,6 +6,7 @@ that wait when the server ends are run by the next one, and so are maps that are
 
 import json
 import logging
+import os
 import secrets
 import shutil
 import subprocess
@@ -239,7 +240,8 @@ class Jobs:
             if self._closed or job.state == CANCELLED:
                 return
             job.state, job.result = FAILED if failed else DONE, result
-            job.error = reason(tail(place / "log.txt")) if failed else None
+            said_last = reason(tail(place / "log.txt"))
+            job.error = said_last.replace(f"{place.resolve()}{os.sep}", "") if failed else None
             self._store(job)
 
     def _command(self, job: Job, command: list[str], said: Any) -> bool:

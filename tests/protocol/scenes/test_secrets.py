@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 from tests.protocol.scenes.conftest import Town
 from tests.protocol.scenes.nominatim import TOWN
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET, SAS_TOKEN
+from urbanseg.config.labels import OsmLabels
 from urbanseg.config.params import load
 from urbanseg.imagery.sentinel2 import area as area_of
 from urbanseg.imagery.sentinel2.retry import ResponseError
@@ -183,7 +184,9 @@ def repro(town: Town) -> tuple[int, str]:
         alone = {"stages": {stage: yaml.safe_load(text)["stages"][stage]}}
         (town.folder / pipeline).parent.mkdir(exist_ok=True)
         (town.folder / pipeline).write_text(yaml.safe_dump(alone, sort_keys=False))
-    city_pipelines.update(town.folder / "cities", {"town": SimpleNamespace(inputs="inputs.txt")})
+    city_pipelines.update(
+        town.folder / "cities", {"town": SimpleNamespace(inputs="inputs.txt", labels=OsmLabels(source="osm"))}
+    )
     for name in ("stages", "urbanseg"):
         (town.folder / name).symlink_to(ROOT / name)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
