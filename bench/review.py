@@ -151,7 +151,7 @@ def measure(root: Path, viewers: int, tiles: int) -> dict[str, Any]:
             for thread in threads:
                 thread.join()
             areas = [_timed(lambda n=n: viewer.get(_view(scene, n)))[0] for n in range(20)]
-            status = Path(f"/proc/{server.pid}/status").read_text()
+            status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
         finally:
             server.terminate()
     peak = next(int(line.split()[1]) / 1000 for line in status.splitlines() if line.startswith("VmHWM"))
