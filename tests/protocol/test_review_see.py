@@ -28,11 +28,6 @@ pytest.importorskip("rio_tiler", reason="the extra review is not installed")
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory):
-    return write_town(tmp_path_factory.mktemp("town") / "project")
-
-
-@pytest.fixture(scope="module")
 def desk(town):
     with running(town, "demo", "--user", "anna") as client:
         yield client
