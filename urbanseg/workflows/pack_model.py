@@ -108,9 +108,8 @@ def pack(
         _write_graphs(made, spec, windows)
         _require_same(made, TorchPredictor(network, spec, torch.device("cpu"), 1, "float32"), check)
         _sign(made, spec)
-        if (
-            calibration is not None
-        ):  # of the packed weights, which differ from the trained ones in their digits
+        if calibration is not None:
+            # The packed weights differ from the trained ones in their digits, and so in their digest.
             stored.write(made, replace(calibration, model=digest(made)))
         _write_about(made, head, fields, spec, parameters=sum(p.numel() for p in network.parameters()))
         about = describe(made)
