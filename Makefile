@@ -14,7 +14,8 @@ DEMO ?= data/demo
 # Columns of `dvc exp show` that are no headline figure and no changed parameter.
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
-PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --durations 15
+# Files in the order of their names: those of tests/pipeline have few tests, take longest, and are to come first.
+PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 .PHONY: repro experiments compare metrics models demo docs push retrain ui test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
 
@@ -60,8 +61,9 @@ fast: setup
 unit protocol pipeline: setup   ## a part of the tests
 	$(PYTEST) -m "not slow" tests/$@
 
-test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop
+test-slow: setup        ## the long tests: every stage killed in every way, the whole retraining loop, more examples of each law
 	$(PYTEST) -m slow
+	$(PYTEST) -m "hypothesis and not slow" --hypothesis-profile thorough
 
 test-qgis: AS_ROOT = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 test-qgis: setup        ## files and projects in real QGIS, which apt installs: a gigabyte

@@ -1,10 +1,15 @@
-"""What all tests share: reproducible examples, and the folder of real data."""
+"""What all tests share: reproducible examples, the project's parameters, and the folder of real data."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import settings
 
+from urbanseg.config.params import Params, load
 from urbanseg.io.startup import prepare
 
 prepare()
@@ -14,8 +19,27 @@ SHARED = ROOT.parent / "shared" / "data"
 
 NO_REAL_DATA = f"the real data is not at {SHARED}"
 
-settings.register_profile("project", deadline=None, derandomize=True, print_blob=False)
+REPEATABLE: dict[str, Any] = {"deadline": None, "derandomize": True, "print_blob": False}
+settings.register_profile("project", max_examples=25, **REPEATABLE)
+settings.register_profile("thorough", max_examples=100, **REPEATABLE)  # `make test-slow`
 settings.load_profile("project")
+
+
+@cache
+def shipped_params() -> Params:
+    """The project's own params.yaml, validated once for all tests of a process."""
+    return load(ROOT / "params.yaml")
+
+
+def whole_params() -> dict[str, Any]:
+    """The plain values of the project's own params.yaml, to be changed."""
+    return deepcopy(_values())
+
+
+@cache
+def _values() -> dict[str, Any]:
+    values: dict[str, Any] = yaml.load((ROOT / "params.yaml").read_text("utf-8"), yaml.CSafeLoader)
+    return values
 
 
 @pytest.fixture(scope="session")

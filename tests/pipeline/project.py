@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 from urbanseg.workflows import city_pipelines
@@ -190,7 +190,7 @@ def environment() -> dict[str, str]:
 
 def small_params() -> dict[str, Any]:
     """The project's own params.yaml with small cities, small tiles and a short training."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     params["cities"]["demo"]["scene"]["layout"] |= {"width_m": 2880, "height_m": 2560}
     params["cities"]["oasis"]["scene"]["layout"] |= {"width_m": 1280, "height_m": 960}
     params["tiles"] |= {"size": 64, "overlap": 32, "block": 64}

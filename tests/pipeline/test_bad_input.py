@@ -1,6 +1,10 @@
 """Wrong input, stage by stage: one sentence, exit code 1, nothing half-written; or it simply works."""
 
+import contextlib
+import importlib
+import io
 import json
+import logging
 import resource
 import shutil
 import subprocess
@@ -67,15 +71,37 @@ class Town:
         ) as writer:
             writer.write(pixels)
 
-    def run(self, stage, *words, limit_bytes=None):
-        words = words or (() if stage in {"dataset", "train", "export"} else ("town",))
+    def write_params(self):
         (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+
+    def run(self, stage):
+        """Run a stage in this process; its exit code, and what it says."""
+        self.write_params()
+        words = [] if stage in {"dataset", "train", "export"} else ["town"]
+        said, code = io.StringIO(), 0
+        log, arguments = logging.StreamHandler(said), sys.argv
+        logging.root.addHandler(log)
+        try:
+            sys.argv = [stage, *words]
+            with contextlib.chdir(self.folder):
+                importlib.import_module(f"stages.{stage}").main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            print("" if isinstance(end.code, int) else end.code, file=said)
+        finally:
+            sys.argv = arguments
+            logging.root.removeHandler(log)
+        return code, said.getvalue()
+
+    def run_apart(self, stage, *words, limit_bytes=None):
+        """Run a stage in a process of its own, which may write files of so many bytes; see `run`."""
+        self.write_params()
 
         def limit():
             if limit_bytes:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", f"stages.{stage}", *words],
             cwd=self.folder,
             env=environment(),
@@ -84,6 +110,7 @@ class Town:
             check=False,
             preexec_fn=limit,
         )
+        return done.returncode, done.stderr
 
     def files(self):
         return sorted(
@@ -99,20 +126,21 @@ def town(tmp_path):
 def refused(town, stage, *words, **options):
     """The sentence with which a stage refuses; checks that it is one, and that nothing was written."""
     before = town.files()
-    done = town.run(stage, *words, **options)
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    sentence = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(sentence) == 1, done.stderr
+    code, said = town.run_apart(stage, *words, **options) if words else town.run(stage)
+    assert code == 1, said
+    assert "Traceback" not in said
+    sentence = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(sentence) == 1, said
     assert town.files() == before
     return sentence[0]
 
 
 def prepare(town, *stages):
+    said = ""
     for stage in stages:
-        done = town.run(stage)
-        assert done.returncode == 0, done.stderr
-    return done.stderr if stages else ""
+        code, said = town.run(stage)
+        assert code == 0, said
+    return said
 
 
 def test_an_unknown_city(town):
@@ -121,7 +149,7 @@ def test_an_unknown_city(town):
 
 def test_a_missing_scene(town):
     (town.folder / "scene.tif").unlink()
-    assert "scene.tif does not exist" in refused(town, "scene")
+    assert "scene.tif does not exist" in refused(town, "scene", "town")
 
 
 def test_a_truncated_scene(town):
@@ -188,7 +216,7 @@ def test_a_scene_wholly_under_clouds(town):
 def test_a_disk_that_is_full(town, stage):
     stages = ["scene", "labels", "tiles"]
     prepare(town, *stages[: stages.index(stage)])
-    assert "cannot be written" in refused(town, stage, limit_bytes=300)
+    assert "cannot be written" in refused(town, stage, "town", limit_bytes=300)
 
 
 def test_a_city_smaller_than_a_tile_and_without_some_classes_makes_a_dataset(town):

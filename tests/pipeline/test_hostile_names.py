@@ -105,7 +105,15 @@ def refusing(tmp_path_factory):
     return made
 
 
-@pytest.mark.parametrize("keys", [HOSTILE, *([key] for key in REFUSED_BY_DVC)], ids=str)
+@pytest.mark.parametrize(
+    "keys",
+    [
+        HOSTILE,
+        [REFUSED_BY_DVC[0]],
+        *(pytest.param([key], marks=pytest.mark.slow) for key in REFUSED_BY_DVC[1:]),
+    ],
+    ids=str,
+)
 def test_dvc_by_hand_stops_at_the_first_stage_and_never_hears_of_the_keys(refusing, keys):
     project = refusing
     call_cities(project, *keys)
@@ -181,7 +189,7 @@ def has_used_dvc(project):
 
 
 TARGETS = {
-    "repro": ["x;touch PWNED", "$(touch PWNED)", "demo\n", "../x", "export"],
+    "repro": ["$(touch PWNED)", "export"],
     "experiments": ["$(touch PWNED)"],
     "compare": ["x;touch PWNED"],
     "push": ["../x"],
@@ -216,7 +224,7 @@ def test_good_keys_are_let_through_to_dvc(started, target):
     assert has_used_dvc(started)
 
 
-@pytest.mark.parametrize("key", HOSTILE[:3])
+@pytest.mark.parametrize("key", HOSTILE[:1])
 def test_the_check_without_a_command_is_one_sentence(started, key, tmp_path, monkeypatch):
     demo = next(iter(started.params["cities"].values()))
     bad = started.params | {"cities": {key: demo}}

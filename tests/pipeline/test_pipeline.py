@@ -47,11 +47,12 @@ def test_a_second_run_does_nothing(project):
     ("key", "value", "concerned"),
     [
         ("cities.oasis.title", "Another name", {"report"}),
-        (
+        pytest.param(
             "vectorize.min_area_m2",
             900,
             {f"{s}@{c}" for s in ("vectorize", "evaluate", "project") for c in CITIES}
             | {"overall", "report"},
+            marks=pytest.mark.slow,
         ),
         pytest.param("predict.overlap", 16, AFTER_MODEL - {"export"}, marks=pytest.mark.slow),
         pytest.param(

@@ -21,7 +21,7 @@ import stages.labels
 import stages.osm
 import stages.scene
 import stages.tiles
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from tests.protocol.overpass import serving
 from tests.protocol.test_overpass import town
 from urbanseg import osm, paths
@@ -277,7 +277,7 @@ def test_the_snippet_runs_as_it_stands(city: str, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["stage", city])
     snippet = SNIPPETS[city]
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     params["cities"] = snippet["cities"]
     params["labels"] |= snippet.get("labels", {})
     params["classes"] = snippet.get("classes", params["classes"])

@@ -15,7 +15,7 @@ import shapely
 import yaml
 
 import stages.osm
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from tests.protocol.overpass import STATE, Database, Fault, Overpass, serving
 from urbanseg import osm, paths
 from urbanseg.config.labels import OverpassOsm, TagRule
@@ -297,7 +297,7 @@ def test_a_stage_that_fails_leaves_nothing_half_written_and_the_next_run_goes_on
     grid = utm_grid(10.03, 50.02, 3800, 3800, 10)
     with cog.writing(paths.scene("town"), grid, dtype="uint8", nodata=0) as scene:
         scene.write(np.ones(grid.shape, np.uint8))
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     source = {
         "provider": "overpass",
         "address": server.address,

@@ -8,11 +8,10 @@ import pytest
 from dvc_render import VegaRenderer, render_html
 
 from ci import plots_page
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 from tests.protocol.browser import chromium, opened
-from urbanseg.config import params as parameters
 
-TABLE = parameters.load(ROOT / "params.yaml").class_table
+TABLE = shipped_params().class_table
 vl_convert = pytest.importorskip("vl_convert", reason="vl-convert-python is missing; make setup installs it")
 pytestmark = chromium
 

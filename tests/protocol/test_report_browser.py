@@ -14,10 +14,9 @@ import shapely
 from affine import Affine
 from pyproj import CRS
 
-from tests.conftest import ROOT
+from tests.conftest import shipped_params
 from tests.protocol.browser import chromium, launched
 from tests.unit.report import small_city
-from urbanseg.config import params as parameters
 from urbanseg.grid import Grid
 from urbanseg.io.raster import reading
 from urbanseg.report import vectors
@@ -32,7 +31,7 @@ pytestmark = chromium
 
 WIDE, NARROW = 1440, 390
 GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 40, 60)
-PARAMS = parameters.load(ROOT / "params.yaml")
+PARAMS = shipped_params()
 TRAINING = {"val_miou": 0.61, "best_epoch": 17, "epochs": 20}
 CURVES = {
     "loss": {"training": [(1, 1.5), (2, 1.0)], "validation": [(1, 2.0), (2, 1.2)]},
@@ -145,8 +144,15 @@ def pixels(page: Any, city: str = "demo") -> dict:
     return page.evaluate(f"() => ({PIXELS})(maps.get('{city}'))")
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (WIDE, "light"),
+        (NARROW, "dark"),
+        pytest.param(WIDE, "dark", marks=pytest.mark.slow),
+        pytest.param(NARROW, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_the_page_is_whole_and_open_to_all(visit, width: int, scheme: str) -> None:
     page = visit(width, scheme)
     for city in ("demo", "other"):

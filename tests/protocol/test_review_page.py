@@ -130,8 +130,15 @@ def records(desk: Client, scene: str = "demo") -> list[dict]:
     return desk.get(f"/api/scenes/{scene}/corrections?since=0")["records"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        pytest.param(WIDE, "light", id="wide, light"),
+        pytest.param(NARROW, "dark", id="narrow, dark"),
+        pytest.param(WIDE, "dark", id="wide, dark", marks=pytest.mark.slow),
+        pytest.param(NARROW, "light", id="narrow, light", marks=pytest.mark.slow),
+    ],
+)
 def test_every_panel_is_open_to_all_and_fits_the_window(browser, desk, size, scheme):
     with window(browser, desk, size, color_scheme=scheme) as here:
         here.open()

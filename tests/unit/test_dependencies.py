@@ -7,6 +7,7 @@ of that name: the others depend on what it writes.
 
 import ast
 import re
+from functools import cache
 from itertools import accumulate
 
 import pytest
@@ -34,6 +35,7 @@ STAGES = {
 }
 
 
+@cache
 def closure(module):
     """All modules of the project that a module imports, directly or not, with the packages they are in."""
     found, open_ = set(), [module]
@@ -49,9 +51,10 @@ def closure(module):
     return {str(MODULES[name].relative_to(ROOT)) for name in found - exceptions if has_code(MODULES[name])}
 
 
+@cache
 def has_code(path):
     """Whether a module is more than a docstring, which most packages are not."""
-    return len(ast.parse(path.read_text()).body) > 1
+    return len(ast.parse(path.read_text("utf-8")).body) > 1
 
 
 def code_of(stage):

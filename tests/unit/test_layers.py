@@ -1,6 +1,7 @@
 """The house keeps its rooms: imports go down only, there is no circle, and little lies loose."""
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from itertools import chain
 
@@ -46,15 +47,22 @@ def modules():
     }
 
 
+@cache
+def imported(path):
+    """What a file imports, anywhere in it: modules and the names taken from them, None for the whole."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [(alias.name, None) for alias in node.names]
+    return found
+
+
 def imports(path, known):
     """Modules of the project that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                name = f"{node.module}.{alias.name}"
-                yield name if name in known else node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+    for module, name in imported(path):
+        yield f"{module}.{name}" if f"{module}.{name}" in known else module
 
 
 MODULES = modules()

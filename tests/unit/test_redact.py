@@ -207,7 +207,7 @@ def test_long_text_takes_a_time_in_proportion_to_its_length(part: str) -> None:
         return time.process_time() - started
 
     # Eight times as long takes eight times the time, or sixty-four if each part is compared with each.
-    assert seconds(80_000) < 24 * seconds(10_000) + 0.5
+    assert seconds(40_000) < 24 * seconds(5_000) + 0.2
 
 
 def test_an_excerpt_is_one_printable_line() -> None:

@@ -12,7 +12,7 @@ import yaml
 from sentinelhub import SentinelHubDownloadClient
 
 import stages.scene
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from tests.protocol.scenes import world
 from tests.protocol.scenes.loopback import running
 from tests.protocol.scenes.server import CLIENT_ID, CLIENT_SECRET
@@ -81,7 +81,7 @@ class Town:
 
     def write(self, scene: dict[str, Any]) -> None:
         """params.yaml with this scene."""
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params = whole_params()
         town = {"title": "Town", "role": "train", "inputs": ".", "scene": scene}
         town |= {
             "osm": {"provider": "none"},

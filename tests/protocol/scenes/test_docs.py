@@ -11,7 +11,7 @@ import yaml
 from affine import Affine
 
 import stages.scene
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from tests.protocol.scenes.conftest import PRODUCTS, Town
 from tests.protocol.scenes.world import LEFT, TOP
 from urbanseg.config import params
@@ -67,7 +67,7 @@ def test_there_is_one_for_each_provider() -> None:
 
 def test_the_example_of_a_world_is_valid() -> None:
     (text,) = set(WORKED) - set(SNIPPETS)
-    everything = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"cities": yaml.safe_load(text)}
+    everything = whole_params() | {"cities": yaml.safe_load(text)}
     assert (
         params.parse(yaml.safe_dump(everything, sort_keys=False), "docs/scenes.md")
         .cities["porto_1"]
@@ -81,7 +81,7 @@ def test_an_example_is_valid_and_delivers_its_scene(
     town: Town, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ((name, city),) = yaml.safe_load(text).items()
-    everything = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"cities": {name: city}}
+    everything = whole_params() | {"cities": {name: city}}
     Path("params.yaml").write_text(yaml.safe_dump(everything, sort_keys=False))
     params.load(Path("params.yaml"))
     if city["scene"]["provider"] == "local":

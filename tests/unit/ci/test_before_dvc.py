@@ -6,9 +6,8 @@ import pytest
 
 from ci.before_dvc import check
 from ci.retrain import retrain
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 from urbanseg import paths
-from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 
 
@@ -61,7 +60,7 @@ def test_every_folder_that_a_stage_writes_is_checked():
     with Repo(str(ROOT)) as repo:
         outs = {out.def_path for out in repo.index.outs}
     folders = {out for out in outs if "." not in out.rpartition("/")[2]}
-    checked = {str(folder) for folder in paths.output_folders(load(ROOT / "params.yaml").cities)}
+    checked = {str(folder) for folder in paths.output_folders(shipped_params().cities)}
     assert len(folders) > 5
     assert {
         f for f in folders if f not in checked and not any(c.startswith(f"{f}/") for c in checked)

@@ -1,8 +1,7 @@
 from types import SimpleNamespace
 
 from ci.retrain import remote_sources, report
-from tests.conftest import ROOT
-from urbanseg.config import params
+from tests.conftest import shipped_params
 from urbanseg.report.comparison import Gate
 
 
@@ -20,7 +19,7 @@ def test_only_servers_are_asked_for_something_new():
 
 
 def test_the_embedded_cities_have_nothing_new_to_fetch():
-    assert remote_sources(params.load(ROOT / "params.yaml").cities) == []
+    assert remote_sources(shipped_params().cities) == []
 
 
 def test_the_report_says_why_the_gate_failed_and_who_opened_it():

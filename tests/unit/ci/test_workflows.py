@@ -62,7 +62,8 @@ def test_every_file_in_git_that_a_stage_depends_on_is_watched():
     assert made_by_stages <= deps
     read = [path for path in tracked if any(under(path, dep) for dep in deps - made_by_stages)]
     assert len(read) > 50
-    assert [path for path in read if not matches(path, github_paths())] == []
+    patterns = github_paths()
+    assert [path for path in read if not matches(path, patterns)] == []
 
 
 def under(path, folder):

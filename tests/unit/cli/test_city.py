@@ -210,7 +210,7 @@ def test_of_two_at_a_time_none_is_lost(file):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = [
         subprocess.Popen([*command, f"c{i}", "--bbox", "9,48,9.1,48.1"], cwd=file.parent, env=environment)
-        for i in range(3)
+        for i in range(2)
     ]
     added = [f"c{i}" for i, process in enumerate(running) if process.wait() == 0]
     assert added, "one at least finds the file free; on a busy machine another may give up waiting, in words"

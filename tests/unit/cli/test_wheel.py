@@ -9,27 +9,15 @@ import zipfile
 from functools import cache
 from importlib import metadata
 
-import numpy as np
 import pytest
-import segmentation_models_pytorch as smp
-import torch
-from affine import Affine
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pyproj import CRS
 
 from tests.conftest import ROOT
-from urbanseg.grid import Grid
-from urbanseg.infer import export
-from urbanseg.io import cog, raster
-from urbanseg.model import segmenter
-from urbanseg.model.card import Card
-from urbanseg.model.spec import Spec
+from tests.unit.workflows.painted import grid, write_image, write_model
+from urbanseg.io import raster
 
-BANDS = ["B02", "B03", "B04", "B08"]
-GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 90, 70)
 CORE_BYTES = 800 * 2**20
-CLASSES = ["other", "building", "road", "vegetation", "water", "bare_soil"]
 WITHOUT = """
 import contextlib, io, json, logging, sys
 from importlib.machinery import PathFinder
@@ -88,27 +76,9 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A folder with a model, its ONNX export, and a scene for it."""
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    network = smp.Unet(
-        "resnet18",
-        encoder_weights=None,
-        encoder_depth=3,
-        decoder_channels=(8, 8, 8),
-        in_channels=4,
-        classes=6,
-    )
-    spec = Spec(BANDS, [900.0] * 4, [500.0] * 4, CLASSES, "Unet", "resnet18")
-    made = segmenter.Segmenter(network, 1).eval()
-    segmenter.save(folder / "segmenter", made, spec, Card(cities=["x"]))
-    (folder / "export").mkdir()
-    export.write(folder / "export", ["onnx"], folder / "segmenter", made, spec, list)
-    pixels = np.random.default_rng(0).integers(300, 2000, (4, *GRID.shape)).astype(np.uint16)
-    with cog.writing(folder / "scene.tif", GRID, dtype="uint16", count=4, descriptions=BANDS) as file:
-        file.write(pixels)
-    return folder
+def image(tmp_path_factory):
+    """An image of the air, whose pixels the models that ship know."""
+    return write_image(tmp_path_factory.mktemp("image") / "town.tif", grid(0.5))
 
 
 def run(wheel, folder, *commands):
@@ -126,25 +96,37 @@ def run(wheel, folder, *commands):
     return json.loads(done.stdout)
 
 
-def test_it_has_the_licence_and_all_files_of_the_library(wheel):
-    ours = {path.relative_to(ROOT) for path in (ROOT / "urbanseg").rglob("*") if path.is_file()}
-    assert {str(path) for path in ours if "__pycache__" not in path.parts} <= {
-        str(path.relative_to(wheel)) for path in wheel.rglob("*")
+def newest_versions(weights):
+    """Folder of the newest version of each model."""
+    numbers = [[int(part) for part in folder.name.split(".")] for folder in sorted(weights.glob("*/*"))]
+    found = sorted(zip(numbers, sorted(weights.glob("*/*")), strict=True))
+    return set({folder.parent: folder for _, folder in found}.values())
+
+
+def test_it_has_the_licence_and_all_files_of_the_library_but_earlier_versions_of_models(wheel):
+    weights = ROOT / "urbanseg/weights"
+    earlier = set(weights.glob("*/*")) - newest_versions(weights)
+    assert earlier
+    ours = {
+        path.relative_to(ROOT)
+        for path in (ROOT / "urbanseg").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and not earlier & set(path.parents)
     }
+    theirs = {path.relative_to(wheel) for path in (wheel / "urbanseg").rglob("*") if path.is_file()}
+    assert theirs == ours, "name the earlier versions of models under [tool.hatch.build] in pyproject.toml"
     assert len(list(wheel.rglob("licenses/LICENSE"))) == 1
 
 
-def test_it_maps_by_an_exported_model_without_pytorch(wheel, exported, tmp_path):
-    scene, model = exported / "scene.tif", exported / "export/onnx"
+def test_it_maps_by_a_model_that_ships_without_pytorch(wheel, image, tmp_path):
     mapped, refused = run(
         wheel,
         tmp_path,
-        ["map", scene, "out", "--model", model],
-        ["map", scene, "out2", "--model", exported / "segmenter", "--backend", "torch"],
+        ["map", image, "out", "--model", "aerial-rgb"],
+        ["map", image, "out2", "--model", "aerial-rgb", "--backend", "torch"],
     )
     assert mapped[0] == 0, mapped
     with raster.reading(tmp_path / "out/classes.tif") as classes:
-        assert classes.grid.same_as(GRID)
+        assert classes.grid.same_as(grid(0.5))
     assert refused[0] == 1
     assert refused[2].endswith(
         "error: this needs the package torch; install it with: pip install 'urbanseg[train]', "
@@ -153,7 +135,7 @@ def test_it_maps_by_an_exported_model_without_pytorch(wheel, exported, tmp_path)
 
 
 @pytest.mark.slow
-def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, tmp_path):
+def test_installed_alone_its_environment_is_small_and_its_verbs_work(image, tmp_path):
     """The versions are those of requirements.txt; it needs a package index."""
     uv, python = shutil.which("uv"), tmp_path / "alone/bin/python"
     build = [uv, "build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "built")]
@@ -171,13 +153,15 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(exported, t
     for words in (
         ["--help"],
         ["doctor", "--offline"],
-        ["city", "add", "x", "--image", exported / "scene.tif"],
+        ["city", "add", "x", "--image", image],
         ["models", "list"],
-        ["map", exported / "scene.tif", "out", "--force", "--model", exported / "export/onnx"],
+        ["map", image, "out", "--model", "aerial-rgb"],
+        ["map", image, "out2", "--model", write_model(tmp_path / "onnx")],
     ):
         subprocess.run([python.with_name("urbanseg"), *words], cwd=tmp_path, env={}, check=True)
-    assert (tmp_path / "out/classes.tif").is_file()
-    assert (tmp_path / "out/map.gpkg").is_file()
+    for name in ("out", "out2"):
+        assert (tmp_path / name / "classes.tif").is_file()
+        assert (tmp_path / name / "map.gpkg").is_file()
 
 
 def test_its_other_verbs_run_without_pytorch_and_dvc(wheel, tmp_path):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pyproj import CRS
 
 from stages import evaluate
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from urbanseg.config.params import Params, load, parse
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
@@ -45,7 +45,7 @@ OSM = {
 
 def whole() -> dict[str, Any]:
     """Parameters with a city of every provider, and all that has a default in code."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params: dict[str, Any] = whole_params()
     params["predict"] |= {"classes": ["road"], "min_confidence": {"road": 0.5}, "rasters": ["margin"]}
     params["vectorize"] |= {"square": ["building"], "min_hole_m2": {"road": 5}}
     for name, scene in SCENES.items():

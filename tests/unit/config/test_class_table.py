@@ -2,9 +2,8 @@ import copy
 import logging
 
 import pytest
-import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from urbanseg.config.params import validated
 from urbanseg.errors import PipelineError
 
@@ -18,7 +17,7 @@ WORLD = {
 
 @pytest.fixture
 def raw():
-    return yaml.safe_load((ROOT / "params.yaml").read_text())
+    return whole_params()
 
 
 def with_classes(raw, classes):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from urbanseg.config.labels import MaskLabels, OverpassOsm, RasterLabels, check_utc
 from urbanseg.config.params import Params, load
 from urbanseg.config.remaps import TABLES
@@ -23,7 +23,7 @@ FOLDER = {
 
 
 def town(tmp_path: Path, **about: Any) -> Params:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     city = {
         "title": "T",
         "role": "train",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from tests.unit.test_dependencies import STAGES
 from urbanseg import paths
 from urbanseg.classes import REST
@@ -48,7 +48,7 @@ WELL_FORMED = ["a", "a1", "dry_soil", "x" * 64, "exports", "classes_", "other"]
 RESULTS = ("data", "metrics", "models", "reports")
 
 
-WHOLE = yaml.safe_load((ROOT / "params.yaml").read_text())
+WHOLE = whole_params()
 
 
 def with_name(section, name):
@@ -157,7 +157,7 @@ def test_a_title_that_could_not_be_printed_is_refused(key, title):
 
 
 def test_two_classes_are_not_shown_alike(tmp_path):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     params["classes"]["road"]["title"] = "bare soil"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     with pytest.raises(PipelineError, match="road and bare_soil are both shown as 'bare soil'"):
@@ -166,7 +166,7 @@ def test_two_classes_are_not_shown_alike(tmp_path):
 
 @pytest.mark.parametrize("text", ["../x", "a b", "A"])
 def test_a_layer_of_labels_is_named_likewise(tmp_path, text):
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     params["cities"]["demo"]["labels"] = {"layers": [text], "sources": {text: {"source": "osm"}}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     with pytest.raises(PipelineError, match=r"cities\.demo\.labels\.sources: a layer can't be called "):

@@ -2,20 +2,20 @@ import pytest
 import yaml
 from dvc.utils.serialize import modify_yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from urbanseg.config.params import load
 from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 
 NO_LOSS = {
-    **yaml.safe_load((ROOT / "params.yaml").read_text())["train"]["loss"],
+    **whole_params()["train"]["loss"],
     **dict.fromkeys(("ce_weight", "focal_weight", "dice_weight", "lovasz_weight", "tversky_weight"), 0),
 }
 
 
 def changed(tmp_path, key, value):
     """params.yaml with one key set (or removed, if value is `...`)."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     *parents, last = key.split(".")
     section = params
     for parent in parents:
@@ -97,7 +97,7 @@ def test_a_remap_to_an_unknown_class_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["overall", "training"])
 def test_a_city_whose_metrics_would_overwrite_others_is_refused(tmp_path, name):
-    demo = yaml.safe_load((ROOT / "params.yaml").read_text())["cities"]["demo"]
+    demo = whole_params()["cities"]["demo"]
     with pytest.raises(PipelineError, match=rf"cities: a city can't be called {name}"):
         load(changed(tmp_path, "cities", {name: demo}))
 

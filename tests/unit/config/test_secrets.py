@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from urbanseg.config.params import load, validated
 from urbanseg.errors import PipelineError
 
@@ -46,7 +46,7 @@ OTHERS = ["seed", "cities.town.title", "cities.town.inputs", "cities.town.role",
           "tiles", "labels.priority", "nothing"]  # fmt: skip
 
 
-WHOLE: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+WHOLE: dict[str, Any] = whole_params()
 
 
 def params(section: str = "osm", value: Any = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from urbanseg.dataset import tiles
@@ -43,7 +43,6 @@ def owners(shape, laid, splits):
     return owner
 
 
-@settings(max_examples=80)
 @given(split_scenes())
 def test_no_pixel_of_a_tile_is_in_another_split_or_nearer_to_it_than_the_gap(scene):
     shape, laid, splits, _, gap, table = scene
@@ -55,7 +54,6 @@ def test_no_pixel_of_a_tile_is_in_another_split_or_nearer_to_it_than_the_gap(sce
         assert (owner[around.slices] <= split).all()
 
 
-@settings(max_examples=60)
 @given(split_scenes())
 def test_tiles_cover_what_is_far_enough_from_other_splits_and_all_of_the_test(scene):
     shape, laid, splits, parts, gap, table = scene
@@ -84,7 +82,6 @@ def test_the_training_gives_way_to_the_validation_and_both_to_the_test():
     assert cornered == [laid[0], Window(0, 25, 20, 15), Window(25, 0, 15, 20), Window(25, 20, 15, 20)]
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 60), st.integers(2, 60))
 def test_a_scene_smaller_than_a_tile_still_gets_a_block_for_each_split(height, width):
     assume(height * width >= 9)

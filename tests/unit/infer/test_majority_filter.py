@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from urbanseg.classes import IGNORE
@@ -37,7 +37,6 @@ def random_map(seed, height=40, width=30):
     return labels.astype(np.uint8)
 
 
-@settings(max_examples=40)
 @given(
     st.integers(0, 99),
     st.sampled_from(["median", "morphology"]),

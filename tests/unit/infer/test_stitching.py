@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -52,7 +52,6 @@ def noise(height, width):
     return np.random.default_rng(height * 1000 + width).integers(0, 255, (1, height, width)).astype(np.uint8)
 
 
-@settings(max_examples=60)
 @given(
     st.integers(1, 90),
     st.integers(1, 90),
@@ -70,7 +69,6 @@ def test_a_per_pixel_network_gives_the_same_map_however_the_scene_is_cut(
     np.testing.assert_allclose(found["confidence"] / 254, expected.max(0), atol=0.0021)
 
 
-@settings(max_examples=40)
 @given(
     st.integers(1, 140),
     st.integers(1, 140),
@@ -89,7 +87,6 @@ def test_a_local_network_gives_the_same_classes_by_any_windows_away_from_the_bor
     assert (found["classes"] == expected.argmax(0))[decided].all()
 
 
-@settings(max_examples=30)
 @given(
     st.integers(1, 140),
     st.integers(1, 100),

@@ -11,7 +11,7 @@ import yaml
 
 import stages.labels
 import stages.scene
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from tests.unit.io.counting import counting
 from tests.unit.io.hostile import source, tif, vrt
 from urbanseg import paths
@@ -94,7 +94,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_params(inputs: str, scene: dict[str, Any], labels: dict[str, Any]) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     town = {"title": "Town", "role": "train", "inputs": inputs, "osm": {"provider": "none"}}
     params["cities"] = {"town": town | {"scene": scene, "labels": labels}}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -40,7 +40,7 @@ offsets = st.tuples(*[st.integers(-4, 4)] * 2)
 seeds = st.integers(0, 10_000)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(offsets, seeds)
 def test_a_known_shift_is_found_to_half_a_pixel(offset, seed):
     classes = ground(seed)
@@ -59,7 +59,7 @@ def test_a_shift_is_found_though_labels_lack_objects_and_the_model_is_wrong_of_a
     assert np.hypot(*(found.offset - (3, -2))) <= 0.5
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seeds)
 def test_labels_that_are_not_shifted_stay_where_they_are(seed):
     classes = ground(seed)
@@ -101,7 +101,6 @@ def test_without_a_neighbour_and_without_evidence_nothing_is_shifted():
     assert align.smooth([], [], 2, 8).shape == (0, 2)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(*[st.floats(-50, 50)] * 2), min_size=1, max_size=6), st.floats(0.1, 8))
 def test_no_shift_is_beyond_its_bound_and_alike_ones_stay_as_they_are(found, spread):
     pairs = [(i + 1, i) for i in range(len(found) - 1)]

@@ -4,7 +4,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pyproj import CRS
@@ -60,7 +60,6 @@ shares = arrays.arrays(np.float32, (12, 12), elements=st.floats(0, 1, width=32))
 classes = arrays.arrays(np.uint8, (12, 12), elements=st.sampled_from([0, 1, 2, IGNORE]))
 
 
-@settings(max_examples=50, deadline=None)
 @given(shares, classes, st.floats(0, 1))
 def test_labels_are_ignored_or_stay_and_firmer_means_fewer(probability, labels, firmness):
     found = find(probability, labels, firmness, min_px=1)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS, Transformer
 
-from tests.conftest import ROOT
+from tests.conftest import shipped_params
 from urbanseg.classes import IGNORE, ClassTable, LandClass
-from urbanseg.config import params, remaps
+from urbanseg.config import remaps
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, Window
 from urbanseg.io import cog, raster
@@ -154,5 +154,5 @@ def test_a_raster_of_another_place_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", remaps.TABLES)
 def test_the_tables_that_ship_name_the_classes_of_params_yaml(name: str) -> None:
-    names = set(params.load(ROOT / "params.yaml").classes) | {"ignore"}
+    names = set(shipped_params().classes) | {"ignore"}
     assert set(remaps.TABLES[name].values()) <= names

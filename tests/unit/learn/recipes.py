@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from affine import Affine
 from pyproj import CRS
 
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from urbanseg.config.train import TrainParams
 from urbanseg.grid import Grid, Window
 from urbanseg.io import cog
@@ -20,7 +19,7 @@ from urbanseg.model.spec import Spec
 
 def recipe(**changes: Any) -> TrainParams:
     """The project's own recipe, made small and plain, with `changes`; a section's are merged into it."""
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
+    raw = whole_params()["train"]
     small = {
         "encoder": "timm-mobilenetv3_small_minimal_100",
         "encoder_weights": None,

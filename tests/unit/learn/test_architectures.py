@@ -52,7 +52,13 @@ def test_each_decoder_learns_from_four_bands(arch):
     assert reached > 0.3  # PSPNet uses the first half of the encoder alone
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
+LARGER = {"resnet34", "resnet101", "timm-tf_efficientnet_lite1", "timm-tf_efficientnet_lite2"}
+"""Of families whose smallest is tried each time."""
+
+
+@pytest.mark.parametrize(
+    "encoder", [pytest.param(name, marks=pytest.mark.slow if name in LARGER else ()) for name in ENCODERS]
+)
 def test_each_encoder_of_the_guide_learns_from_four_bands(encoder):
     logits, reached = one_step(build("Unet", encoder, 4, 5, CHANNELS), 32)
     assert logits.shape == (2, 5, 32, 32)

@@ -87,7 +87,12 @@ def test_more_gpus_than_there_are_is_one_sentence(monkeypatch):
 TWO_GPUS = SimpleNamespace(world_size=2, device=torch.device("cuda"))
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
+FAST = {"resnet18", "timm-tf_efficientnet_lite0", "tu-regnety_002"}
+
+
+@pytest.mark.parametrize(
+    "encoder", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in ENCODERS]
+)
 @torch.no_grad()
 def test_shared_batch_statistics_leave_the_network_what_it_is(encoder):
     torch.manual_seed(0)

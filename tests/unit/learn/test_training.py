@@ -29,16 +29,15 @@ SHORT = {"epochs": 1, "steps_per_epoch": 1}
 LONG = {"epochs": 8, "steps_per_epoch": 4, "learning_rate": 5e-3}
 
 
-@pytest.fixture
-def data(tmp_path):
-    return stripes(tmp_path)
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return stripes(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
+def learnt(data, tmp_path_factory):
     """A network that has learnt, and its progress."""
-    folder = tmp_path_factory.mktemp("learnt")
-    return run(stripes(folder), folder / "state", recipe(**LONG))
+    return run(data, tmp_path_factory.mktemp("learnt") / "state", recipe(**LONG))
 
 
 def weights(network):
@@ -140,7 +139,7 @@ def test_each_optimiser_and_schedule_lowers_the_loss_with_unknown_pixels(data, t
     assert progress.history[1]["loss"] < progress.history[0]["loss"]
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", ["32-true", pytest.param("bf16-mixed", marks=pytest.mark.slow)])
 def test_the_network_learns_what_can_be_learnt(data, tmp_path, learnt, precision):
     trained, progress = (
         learnt if precision == "32-true" else run(data, tmp_path, recipe(**LONG, precision=precision))

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from pyproj import CRS
 from scipy import ndimage
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.cli.main import execute
 from urbanseg.config.change import ChangeParams
-from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window, strips
 from urbanseg.io import cog, raster
@@ -110,7 +109,6 @@ def test_what_one_date_is_not_sure_of_and_what_is_small_is_no_change(land):
     assert not (filter_changes(land, after, np.zeros(land.shape, bool), 1, 1) % UNKNOWN).any()
 
 
-@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(0, 3), st.integers(1, 30))
 def test_codes_are_those_of_the_definition_whatever_the_height_of_strips(seed, rows, shift, least):
     rng = np.random.default_rng(seed)
@@ -161,7 +159,7 @@ def test_memory_is_bounded_by_the_strip(tmp_path, monkeypatch):
     grid = Grid(UTM, Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), 3000, 400)
     for name, value in (("a", 3), ("b", 4)):
         write(tmp_path / name, np.full(grid.shape, value, np.uint8), grid=grid)
-    table = load(ROOT / paths.PARAMS).class_table
+    table = shipped_params().class_table
     rules = ChangeParams(min_confidence=0.5, shift_px=1, min_area_m2=2000)
     rows = []
     original = raster.Reader.read_band

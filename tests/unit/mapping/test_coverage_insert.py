@@ -3,7 +3,7 @@ import pytest
 import rasterio.features
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shapely.affinity import rotate
 
@@ -60,7 +60,6 @@ def is_square(polygon, shape):
 HOUSE = rotate(shapely.box(15, 20, 45, 38), 25)
 
 
-@settings(max_examples=60)
 @given(rasters, st.sampled_from([0.0, 1.5]), st.sampled_from([0.0, 4.0]))
 def test_the_coverage_stays_whole(classes, tolerance, least):
     polygons, ids = coverage(classes, tolerance)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.mapping.rasters import partitioned, rasters
@@ -19,7 +19,6 @@ def smoothed(classes, soft):
     return partition, rings, smooth(rings, partition, np.isin(partition.ids, soft))
 
 
-@settings(max_examples=60)
 @given(rasters, st.sets(st.sampled_from([0, 1, 2, 3])))
 def test_smoothing_keeps_the_coverage_whole(classes, soft):
     polygons = smoothed(classes, sorted(soft))[2].polygons(SCALE)
@@ -28,7 +27,6 @@ def test_smoothing_keeps_the_coverage_whole(classes, soft):
     assert shapely.area(polygons).sum() == pytest.approx(classes.size)
 
 
-@settings(max_examples=60)
 @given(rasters)
 def test_outlines_of_classes_that_are_not_soft_stay(classes):
     partition, before, after = smoothed(classes, [0, 1])

@@ -2,7 +2,7 @@ import numpy as np
 import rasterio.features
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shapely import Polygon
 
@@ -19,7 +19,6 @@ def traced(classes):
     return partition, trace(partition, partition.ids != OUTSIDE)
 
 
-@settings(max_examples=60)
 @given(rasters)
 def test_polygons_are_those_of_rasterio(classes):
     partition, rings = traced(classes)
@@ -59,7 +58,6 @@ def test_across_each_side_lies_what_a_point_there_lies_in(classes):
     assert (np.where(inside.any(axis=0), inside.argmax(axis=0) + 1, 0) == rings.across).all()
 
 
-@settings(max_examples=60)
 @given(rasters)
 def test_neighbours_share_every_vertex(classes):
     assert shapely.coverage_is_valid(traced(classes)[1].polygons(UTM))

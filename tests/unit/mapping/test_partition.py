@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -10,7 +10,6 @@ from urbanseg.grid import Window
 from urbanseg.mapping.partition import OUTSIDE, partition_raster
 
 
-@settings(max_examples=60)
 @given(rasters)
 def test_regions_are_those_of_each_class_alone(classes):
     partition = partitioned(classes)
@@ -34,7 +33,6 @@ def test_regions_are_numbered_by_their_first_pixel_and_know_their_size(classes):
     assert partition.pixels[1:].tolist() == pixels.tolist()
 
 
-@settings(max_examples=80)
 @given(rasters, st.integers(1, 16), st.integers(1, 3))
 def test_the_mosaic_is_the_same_for_strips_of_any_height(classes, rows, threads):
     confidence = np.arange(classes.size).reshape(classes.shape).astype(np.uint8)
@@ -46,7 +44,6 @@ def test_the_mosaic_is_the_same_for_strips_of_any_height(classes, rows, threads)
         assert np.array_equal(mine, other), field
 
 
-@settings(max_examples=60)
 @given(rasters)
 def test_joining_regions_is_surveying_their_union(classes):
     partition = partitioned(classes)

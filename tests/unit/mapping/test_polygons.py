@@ -8,7 +8,7 @@ import rasterio
 import shapely
 from affine import Affine
 from geopandas.testing import assert_geodataframe_equal
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pyproj import CRS
@@ -114,7 +114,6 @@ def test_a_grid_in_degrees_is_refused():
         polygonise(classes, None, grid, TABLE)
 
 
-@settings(max_examples=40)
 @given(rasters, st.integers(1, 12))
 def test_the_map_is_the_same_for_strips_of_any_height(raster, rows):
     classes, confidence = raster
@@ -131,7 +130,6 @@ def test_the_map_is_the_same_for_strips_of_any_height(raster, rows):
     assert (shapely.to_wkb(whole.geometry) == shapely.to_wkb(cut.geometry)).all()
 
 
-@settings(max_examples=40)
 @given(rasters, st.floats(0, 30), st.sets(st.sampled_from(TABLE.names)))
 def test_smoothing_and_simplifying_leave_no_gap_and_no_overlap(raster, tolerance, soft):
     classes, _ = raster
@@ -160,7 +158,6 @@ def has_known_neighbour(polygons):
     return np.bincount(first[shared & (first != second)], minlength=len(polygons)) > 0
 
 
-@settings(max_examples=80)
 @given(
     shapes.flatmap(
         lambda shape: arrays.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 1, 2, 2, 255]))
@@ -214,7 +211,6 @@ def test_what_is_merged_after_simplification_counts_with_its_pixels_and_its_conf
     assert polygon.confidence == pytest.approx((93 * 127 + 7 * 254) / 100 / 254)
 
 
-@settings(max_examples=30)
 @given(rasters, st.sampled_from([0, 5]), st.sets(st.sampled_from(TABLE.names)), st.sampled_from([0, 400]))
 def test_squaring_leaves_no_gap_and_no_overlap(raster, tolerance, square, least):
     classes, confidence = raster

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -32,7 +32,6 @@ def sizes_and_places(classes):
     ]
 
 
-@settings(max_examples=60)
 @given(rasters, st.integers(0, 20))
 def test_no_sliver_is_left_that_touches_anything(classes, min_pixels):
     merged = merge_slivers(classes, min_pixels)
@@ -42,7 +41,6 @@ def test_no_sliver_is_left_that_touches_anything(classes, min_pixels):
             assert (merged[around] == IGNORE).all()
 
 
-@settings(max_examples=60)
 @given(rasters, st.integers(0, 20))
 def test_large_regions_keep_their_class_and_ignored_pixels_stay(classes, min_pixels):
     merged = merge_slivers(classes, min_pixels)
@@ -59,7 +57,6 @@ def test_merging_again_changes_nothing(classes, min_pixels):
     assert (merge_slivers(merged, min_pixels) == merged).all()
 
 
-@settings(max_examples=60)
 @given(st.integers(4, 12), st.integers(4, 12), st.data())
 def test_a_sliver_goes_to_the_longest_border_then_the_larger_neighbour_then_the_first(row, col, data):
     classes = np.full((16, 16), 1, dtype=np.uint8)
@@ -106,7 +103,6 @@ def test_noise_keeps_the_shares_of_its_classes():
     assert np.bincount(merged.ravel()) / merged.size == pytest.approx(np.full(6, 1 / 6), abs=0.01)
 
 
-@settings(max_examples=60)
 @given(rasters, st.lists(st.integers(0, 20), min_size=4, max_size=4))
 def test_each_class_has_a_limit_of_its_own(classes, min_pixels):
     merged = merge_slivers(classes, min_pixels)
@@ -133,7 +129,6 @@ def holes(classes):
             yield int(classes[place][0]), (labels == i)[1:-1, 1:-1]
 
 
-@settings(max_examples=60)
 @given(rasters, st.lists(st.integers(0, 20), min_size=4, max_size=4))
 def test_no_small_hole_is_left_but_around_unknown_pixels(classes, max_pixels):
     after = filled(classes, max_pixels)
@@ -142,7 +137,6 @@ def test_no_small_hole_is_left_but_around_unknown_pixels(classes, max_pixels):
         assert place.sum() >= max_pixels[around] or (after[place] == IGNORE).any()
 
 
-@settings(max_examples=60)
 @given(rasters, st.integers(0, 20))
 def test_only_what_lies_in_a_small_hole_changes(classes, max_pixels):
     hidden = np.zeros(classes.shape, dtype=bool)

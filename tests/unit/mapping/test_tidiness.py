@@ -1,8 +1,7 @@
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from urbanseg.config.params import load
+from tests.conftest import ROOT, shipped_params
 from urbanseg.config.vectorize import VectorizeParams
 from urbanseg.mapping.tidiness import BY_NAME, chosen_for, tidy_for
 
@@ -82,7 +81,7 @@ def test_what_is_not_said_is_chosen_by_the_pixel():
 
 
 def test_the_project_leaves_all_to_the_pixel():
-    params = load(ROOT / "params.yaml")
+    params = shipped_params()
     assert chosen_for(params.vectorize, 10, params.class_table.kinds) == tidy_for(10)
     for path in (ROOT / "params").glob("*.yaml"):
         assert "vectorize" not in yaml.safe_load(path.read_text()), path

@@ -13,7 +13,7 @@ from pyproj import CRS
 from scipy import ndimage
 
 from stages import evaluate
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.config import params
@@ -33,7 +33,7 @@ def kept(values: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def settings() -> params.Params:
-    return params.load(ROOT / paths.PARAMS)
+    return shipped_params()
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ def one_way(own, other) -> tuple[int, float]:
 
 
 @given(streets, streets)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_sums_are_those_of_inserting_points_and_routing_one_by_one(reference, predicted):
     # Shifted by an odd amount, so that no point is equally far from two roads here either.
     moved = [affinity.translate(line, 1.3, 0.7) for line in predicted]
@@ -121,7 +121,6 @@ def test_sums_are_those_of_inserting_points_and_routing_one_by_one(reference, pr
 
 
 @given(streets)
-@settings(max_examples=40)
 def test_a_perfect_network_scores_one(lines):
     road = line_graph(lines)
     found = score(road, road)
@@ -131,7 +130,6 @@ def test_a_perfect_network_scores_one(lines):
 
 
 @given(streets, streets)
-@settings(max_examples=40)
 def test_exchanging_the_networks_exchanges_the_directions(reference, predicted):
     real, mapped = line_graph(reference), line_graph(predicted)
     one, other = score(real, mapped), score(mapped, real)
@@ -140,7 +138,6 @@ def test_exchanging_the_networks_exchanges_the_directions(reference, predicted):
 
 
 @given(streets, streets, st.tuples(st.integers(-500, 500), st.integers(-500, 500)))
-@settings(max_examples=40)
 def test_the_score_is_invariant_under_translation(reference, predicted, shift):
     here = score(line_graph(reference), line_graph(predicted))
     moved = [

@@ -11,12 +11,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pyproj import CRS
 
 from stages import evaluate
-from tests.conftest import ROOT
+from tests.conftest import shipped_params
 from tests.unit.metrics.conftest import write_vectors
 from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.labels import MaskLabels, OsmLabels, RasterLabels, VectorLabels
-from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid, blocks
 from urbanseg.metrics.counting import Files
@@ -25,8 +24,8 @@ from urbanseg.metrics.delivered_buildings import BUILDING_COUNTS
 from urbanseg.metrics.delivered_reference import Reference, extent, no_reference, reference_from
 from urbanseg.metrics.road_counts import NETWORK_COUNTS
 
-TABLE = load(ROOT / "params.yaml").class_table
-TABLE = load(ROOT / "params.yaml").class_table
+TABLE = shipped_params().class_table
+TABLE = shipped_params().class_table
 RASTER = RasterLabels(source="raster", path="labels.tif", remap={1: "building"})
 
 

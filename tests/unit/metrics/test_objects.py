@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
@@ -52,7 +52,6 @@ def best_matching(good, left, used=frozenset()) -> int:
 
 
 @given(masks, masks)
-@settings(max_examples=60)
 def test_matches_are_those_of_trying_every_pair(reference, predicted):
     ours = [label(mask, connectivity=1) for mask in (reference, predicted)]
     good = {}
@@ -67,7 +66,6 @@ def test_matches_are_those_of_trying_every_pair(reference, predicted):
 
 
 @given(masks, masks, cuts)
-@settings(max_examples=80)
 def test_detections_do_not_depend_on_how_the_scene_is_cut(reference, predicted, cut):
     assert counts(detect(reference, predicted, cut)) == counts(detect(reference, predicted))
 

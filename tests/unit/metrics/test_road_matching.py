@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shapely import LineString, affinity
 
@@ -18,7 +18,6 @@ def network(*lines) -> np.ndarray:
 
 
 @given(networks, networks)
-@settings(max_examples=80)
 def test_lengths_are_those_of_a_drawn_buffer(reference, predicted):
     found = match_lengths(reference, predicted, BUFFER)
     # A drawn circle is a polygon inside the true one: 64 corners a quarter miss less than 0.1 %.

@@ -56,7 +56,6 @@ CROSS = draw((True, 30, 10, 60), (False, 40, 5, 50))
 
 
 @given(masks)
-@settings(max_examples=40)
 def test_a_perfect_prediction_keeps_every_pair_connected(mask):
     result = score(mask, mask)
     assert result.pairs_connected == result.pairs
@@ -65,7 +64,6 @@ def test_a_perfect_prediction_keeps_every_pair_connected(mask):
 
 
 @given(masks, masks)
-@settings(max_examples=40)
 def test_pairs_are_counted_as_by_trying_each_of_them(reference, prediction):
     to_metres = Affine.scale(10, -10)
     real, mapped = road_graph(reference, to_metres), road_graph(prediction, to_metres)

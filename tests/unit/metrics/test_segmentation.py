@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, jaccard_score
@@ -45,7 +45,6 @@ def test_confusion_adds_up_over_windows(pair, cut):
 
 
 @given(rasters)
-@settings(max_examples=50)
 def test_scores_agree_with_torchmetrics(pair):
     target, predicted = torch.from_numpy(pair.astype(np.int64))
     matrix = confusion(pair[0], pair[1], N)

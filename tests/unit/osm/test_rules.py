@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.conftest import ROOT
-from urbanseg.config import params
+from tests.conftest import shipped_params
 from urbanseg.osm import rules
 from urbanseg.osm.rules import classify, matches
 
-OSM = params.load(ROOT / "params.yaml").osm
+OSM = shipped_params().osm
 HOUSE, STREET, POND = {"building": "yes"}, {"highway": "primary"}, {"natural": "water"}
 
 

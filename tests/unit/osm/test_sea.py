@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from urbanseg.osm.sea import clip, sea
@@ -39,7 +39,6 @@ def coastlines(land: shapely.Geometry, rng: np.random.Generator) -> list[np.ndar
     return [lines[i] for i in rng.permutation(len(lines))]
 
 
-@settings(max_examples=300)
 @given(st.integers(0, 2**32 - 1))
 def test_a_point_is_in_the_sea_if_it_is_not_on_land(seed: int) -> None:
     rng = np.random.default_rng(seed)

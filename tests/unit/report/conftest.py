@@ -6,9 +6,8 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
-from tests.conftest import ROOT
+from tests.conftest import shipped_params
 from tests.unit.report import small_city
-from urbanseg.config import params as parameters
 from urbanseg.config.params import Params
 from urbanseg.grid import Grid
 from urbanseg.metrics.block_counts import CountsByBlock
@@ -19,7 +18,7 @@ from urbanseg.report.views import RasterFiles
 
 @pytest.fixture(scope="session")
 def params() -> Params:
-    return parameters.load(ROOT / "params.yaml")
+    return shipped_params()
 
 
 @pytest.fixture

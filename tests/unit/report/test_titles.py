@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import shipped_params, whole_params
 from tests.unit.report.test_page import CURVES, TOGETHER, TRAINING, Page
 from urbanseg.classes import ClassTable
 from urbanseg.config import params as parameters
@@ -35,7 +35,7 @@ TITLES = {
 @pytest.fixture(scope="session")
 def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     """The project's parameters, with titles for all classes but the first."""
-    raw: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw: dict[str, Any] = whole_params()
     for name, title in TITLES.items():
         raw["classes"][name]["title"] = title
     path = tmp_path_factory.mktemp("titles") / "params.yaml"
@@ -56,7 +56,7 @@ def test_names_stay_the_keys_and_a_class_without_title_is_called_by_its_name(tab
 
 
 def test_without_titles_all_is_called_as_before() -> None:
-    plain = parameters.load(ROOT / "params.yaml")
+    plain = shipped_params()
     assert plain.class_table.labels == plain.class_table.names
     assert [*map(wording(plain.class_table), ["bare_soil", "no_class"])] == ["bare soil", "no class"]
     assert set(plain.model_dump(mode="json")["classes"]["road"]) == {"id", "color"}

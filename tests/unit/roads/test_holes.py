@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -31,7 +31,6 @@ def test_holes_below_the_limit_are_filled_and_those_at_the_edge_or_with_unknown_
     assert not made[8, 26:28].any()
 
 
-@settings(max_examples=50)
 @given(masks, st.integers(0, 40), st.integers(0, 14), st.integers(0, 14))
 def test_a_window_is_filled_as_the_whole_mask_is(mask, max_px, row, col):
     window = Window(row, col, 6, 10)

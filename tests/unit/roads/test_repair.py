@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from rasterio.features import rasterize
@@ -99,7 +99,6 @@ def test_an_empty_network_stays_empty():
     assert len(joined()) == 0
 
 
-@settings(max_examples=60)
 @given(masks, st.sampled_from([0.0, 25.0, 60.0]), st.sampled_from([0.0, 30.0, 180.0]))
 def test_repair_connects_and_never_parts(mask, gap, angle):
     """Whatever was connected stays so; edges join their nodes; bridges cost no more than allowed."""
@@ -119,7 +118,6 @@ def test_repair_connects_and_never_parts(mask, gap, angle):
     assert added <= tips * gap / ON_ROAD + 10 * (len(lengths(before)) + len(lengths(after)))
 
 
-@settings(max_examples=30)
 @given(masks)
 def test_repair_is_the_same_twice(mask):
     graph = road_graph(mask, Affine.scale(10, -10))

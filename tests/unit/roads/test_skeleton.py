@@ -2,7 +2,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
@@ -86,7 +86,6 @@ def test_the_length_of_a_straight_road_is_right_in_every_direction(angle):
     assert data["length"] == pytest.approx(300, abs=2.5)
 
 
-@settings(max_examples=150)
 @given(masks, st.sampled_from([0.0, 2.0, 5.0]))
 def test_the_graph_is_connected_where_the_mask_is(mask, min_spur):
     graph = road_graph(mask, PIXELS, min_spur=min_spur)
@@ -99,7 +98,6 @@ def test_the_graph_is_connected_where_the_mask_is(mask, min_spur):
     assert all(len(part) <= 1 for part in found)
 
 
-@settings(max_examples=100)
 @given(masks, st.sampled_from([0.0, 2.0, 5.0]))
 def test_edges_join_their_nodes_and_measure_what_they_say(mask, min_spur):
     graph = road_graph(mask, UTM, min_spur=min_spur * 10)
@@ -111,7 +109,6 @@ def test_edges_join_their_nodes_and_measure_what_they_say(mask, min_spur):
         assert data["length"] == pytest.approx(data["geometry"].length)
 
 
-@settings(max_examples=100)
 @given(masks, st.sampled_from([2.0, 5.0]))
 def test_no_short_dead_end_and_no_node_in_mid_edge_is_left(mask, min_spur):
     graph = road_graph(mask, PIXELS, min_spur=min_spur)
@@ -122,7 +119,6 @@ def test_no_short_dead_end_and_no_node_in_mid_edge_is_left(mask, min_spur):
             assert length >= min_spur or graph.degree(base) == 1
 
 
-@settings(max_examples=50)
 @given(masks, st.integers(0, 5), st.integers(0, 5))
 def test_a_moved_mask_gives_the_moved_graph(mask, down, right):
     here = road_graph(mask, PIXELS, min_spur=3)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.draw import line
@@ -34,7 +34,6 @@ def skeleton(mask, rows):
     return skeleton_pixels(lambda window: mask[window.slices], mask.shape, rows)
 
 
-@settings(max_examples=60)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([noise, blobs, thick_lines]),

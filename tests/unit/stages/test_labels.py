@@ -16,7 +16,7 @@ from pyproj import CRS, Transformer
 
 import stages.labels
 import stages.osm
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from urbanseg import osm, paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import Grid, Window
@@ -32,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_params(**city: Any) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     town = {
         "title": "Town",
         "role": "train",

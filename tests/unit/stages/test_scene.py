@@ -14,7 +14,7 @@ from pyproj import CRS
 import stages.labels
 import stages.osm
 import stages.scene
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from urbanseg import paths
 from urbanseg.grid import Grid
 from urbanseg.io import cog, raster
@@ -30,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_params(city: str = "demo", **scene: Any) -> None:
     """Parameters with one small town whose scene is that of `city`, changed."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     town = params["cities"][city]
     town["scene"] = scene if "provider" in scene else town["scene"] | scene
     if layout := town["scene"].get("layout"):

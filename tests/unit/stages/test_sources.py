@@ -17,7 +17,7 @@ import stages.labels
 import stages.osm
 import stages.scene
 import stages.tiles
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.grid import SPLITS
@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_params(town: dict[str, Any], **sections: Any) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = whole_params()
     params["tiles"]["block"] = 512
     whole = {"title": "Town", "role": "train", "inputs": ".", "osm": {"provider": "none"}} | town
     for name, values in sections.items():

@@ -5,9 +5,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_params
 from urbanseg.config.labels import OsmLabels
-from urbanseg.config.params import load
 from urbanseg.errors import PipelineError
 from urbanseg.workflows.city_pipelines import check, is_made, pipeline, update
 
@@ -89,7 +88,7 @@ def test_a_changed_template_reaches_every_city(folder):
 
 
 def test_the_pipelines_in_git_are_up_to_date():
-    check(ROOT / "cities", load(ROOT / "params.yaml").cities)
+    check(ROOT / "cities", shipped_params().cities)
 
 
 def test_without_a_template_the_folder_is_wrong(tmp_path):

@@ -290,7 +290,10 @@ def test_a_wrong_field_of_the_card_is_named(tmp_path, change, said):
 
 
 @pytest.mark.usefixtures("captured")
-def test_all_statistics_of_a_training_are_made_of_its_tiles_by_the_model(model, fields, tmp_path):
+def test_all_statistics_of_a_training_are_made_of_its_tiles_by_the_model(
+    model, fields, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("urbanseg.workflows.training_statistics.CROPS", {"train": 48, "val": 16})
     grid = Grid(CRS.from_epsg(32632), Affine(0.5, 0, 0, 0, -0.5, 0), 256, 256)
     for name, pixels in (("scene", image(3, 256, 256)), ("labels", np.ones((1, 256, 256), np.uint8))):
         with cog.writing(tmp_path / f"{name}.tif", grid, dtype="uint8", count=len(pixels)) as writer:

@@ -32,9 +32,16 @@ def dark_is_water(pixels):
     return np.stack([1 - water, water], axis=1)
 
 
-@pytest.fixture
-def places(tmp_path):
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Fewer crops than a real training gets."""
+    monkeypatch.setattr(training_statistics, "CROPS", {"train": 64, "val": 32})
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
     """Three cities of bright land beside dark water, whose lowest rows have no labels."""
+    tmp_path = tmp_path_factory.mktemp("cities")
     for k, city in enumerate("abc"):
         rng = np.random.default_rng(k)
         pixels = rng.normal(130, 10, (2, SIDE, SIDE))

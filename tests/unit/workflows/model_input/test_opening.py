@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-import yaml
 from affine import Affine
 from PIL import Image
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
-from tests.conftest import ROOT
+from tests.conftest import whole_params
 from tests.unit.io.counting import counting
 from tests.unit.workflows.model_input.conftest import RGB, S2, UTM, reflectance, write
 from urbanseg.classes import IGNORE
@@ -304,7 +303,7 @@ def test_bands_at_addresses_are_one_scene(opened, tmp_path):
 
 
 def test_what_masks_hide_by_default_is_what_the_pipeline_ignores():
-    labels = yaml.safe_load((ROOT / "params.yaml").read_text())["labels"]
+    labels = whole_params()["labels"]
     assert list(IGNORE_SCL) == labels["ignore_scl"]
     assert labels["cloud_dilation_m"] == DILATION_M
 
