@@ -1,5 +1,6 @@
 """What all tests share: reproducible examples, the project's parameters, and the folder of real data."""
 
+from collections import Counter
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -51,9 +52,12 @@ def shared() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests the absence of the real data has left out."""
-    skipped = [
-        report for report in terminalreporter.stats.get("skipped", []) if NO_REAL_DATA in str(report.longrepr)
-    ]
-    if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests were left out: {NO_REAL_DATA}", yellow=True)
+    """Say how many tests were left out, for each reason: the real data, a browser, QGIS, a package."""
+    skipped = Counter(
+        ("files of tests" if isinstance(report, pytest.CollectReport) else "tests", str(report.longrepr[2]))
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    for (what, reason), count in sorted(skipped.items()):
+        terminalreporter.write_line(
+            f"left out, {what}: {count} ({reason.removeprefix('Skipped: ')})", yellow=True
+        )

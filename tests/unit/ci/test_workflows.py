@@ -89,9 +89,22 @@ def test_the_forges_only_call_the_script():
         assert retrain.startswith('.venv/bin/python -m ci.retrain --base "$')
 
 
+def builds_the_page(commands):
+    """Whether a job needs node and no Python; it compares the page that ships with what it built."""
+    lines = list(commands)
+    return "make ui" in lines and "git diff --exit-code urbanseg/review/page" in lines
+
+
+def test_both_forges_build_the_page_of_the_review_desk():
+    github = load(".github/workflows/tests.yml")["jobs"]["page"]["steps"]
+    assert builds_the_page(step.get("run", "") for step in github)
+    assert builds_the_page(load(".gitlab-ci.yml")["page"]["script"])
+
+
 @pytest.mark.parametrize("name", ["nightly", "retrain", "tests"])
 def test_each_job_keeps_the_environment_by_the_digest_of_its_requirements(name):
-    for job in load(f".github/workflows/{name}.yml")["jobs"].values():
+    jobs = load(f".github/workflows/{name}.yml")["jobs"].values()
+    for job in (job for job in jobs if not builds_the_page(step.get("run", "") for step in job["steps"])):
         (kept,) = (step["with"] for step in job["steps"] if "actions/cache@" in step.get("uses", ""))
         assert kept["path"] == ".venv"
         assert "${{ hashFiles('requirements*.txt', 'pyproject.toml') }}" in kept["key"]
@@ -105,5 +118,6 @@ def test_each_job_of_gitlab_does_so_too():
         for job in jobs.values()
         if isinstance(job, dict) and any(line.startswith("make ") for line in job.get("script", ()))
     ]
+    making = [job for job in making if not builds_the_page(job["script"])]
     assert len(making) == 3
     assert {job.get("extends") for job in making} == {".environment"}

@@ -77,7 +77,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """An image of the air, whose pixels the models that ship know."""
+    """An image in colours that the models that ship do not know."""
     return write_image(tmp_path_factory.mktemp("image") / "town.tif", grid(0.5))
 
 
@@ -121,8 +121,8 @@ def test_it_maps_by_a_model_that_ships_without_pytorch(wheel, image, tmp_path):
     mapped, refused = run(
         wheel,
         tmp_path,
-        ["map", image, "out", "--model", "aerial-rgb"],
-        ["map", image, "out2", "--model", "aerial-rgb", "--backend", "torch"],
+        ["map", image, "out", "--force", "--model", "aerial-rgb"],
+        ["map", image, "out2", "--force", "--model", "aerial-rgb", "--backend", "torch"],
     )
     assert mapped[0] == 0, mapped
     with raster.reading(tmp_path / "out/classes.tif") as classes:
@@ -155,7 +155,7 @@ def test_installed_alone_its_environment_is_small_and_its_verbs_work(image, tmp_
         ["doctor", "--offline"],
         ["city", "add", "x", "--image", image],
         ["models", "list"],
-        ["map", image, "out", "--model", "aerial-rgb"],
+        ["map", image, "out", "--force", "--model", "aerial-rgb"],
         ["map", image, "out2", "--model", write_model(tmp_path / "onnx")],
     ):
         subprocess.run([python.with_name("urbanseg"), *words], cwd=tmp_path, env={}, check=True)
