@@ -137,7 +137,11 @@ def kill_dvc(project, happened):
 
 
 @pytest.mark.parametrize(
-    ("stage", "number"), [("evaluate demo", signal.SIGTERM), ("predict demo", signal.SIGINT)]
+    ("stage", "number"),
+    [
+        ("evaluate demo", signal.SIGTERM),
+        pytest.param("predict demo", signal.SIGINT, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_is_one_line_its_exit_code_and_the_end_of_all_children(disturbed, stage, number):
     before = digests(disturbed)
@@ -168,7 +172,8 @@ def test_a_signal_while_a_stage_is_still_importing_is_one_line(disturbed):
     assert disturbed.said == "error: stopped by SIGTERM; run the same command to start again\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stage_ends_with_the_dvc_that_started_it_and_a_rerun_never_works_beside_it(
     finished, disturbed, number
 ):
