@@ -5,10 +5,12 @@
 In each fold two of the six real tiles are kept back, one as the test of the training city and one as a city
 of its own; the other four are trained on, but for one image of each, which is the validation. Clones the
 project into FOLDER with the overlay `params/dubai_tiles.yaml` and a short training (240 steps), and runs what
-is missing there, one experiment after the other; run again, it goes on. Prints a Markdown table by row: mean
-and worst mIoU of the tiles kept back, the standard error of the mean over the tiles, the mean calibration
-error, by how much the forecast of the mIoU was off, on how many tiles by 0.08 at most, and CPU minutes. The
-last line is one JSON object.
+is missing there, one experiment after the other; run again, it goes on. Rows of newer code take a FOLDER of
+their own. What an experiment made lies in FOLDER/kept/<row>-<fold>-<seed>, its model, scores and the rasters
+that it was scored on, for benches that change a trained model (`bench.adapt`). Prints a Markdown table by
+row: mean and worst mIoU of the tiles kept back, the standard error of the mean over the tiles, the mean
+calibration error, by how much the forecast of the mIoU was off, on how many tiles by 0.08 at most, and CPU
+minutes. The last line is one JSON object.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 from ruamel.yaml import YAML
 
-from bench.ablation import DATA, DVC, ROOT, results
+from bench.ablation import DATA, DVC, ROOT
 from urbanseg.config.overlay import overlaid
 from urbanseg.io import files
 
@@ -52,8 +54,21 @@ ROWS: dict[str, dict[str, str]] = {
 NEAR = 0.08
 """How far a forecast may be off."""
 
+KEPT = "kept"
+"""In FOLDER: what each experiment made."""
+
 COSTS = "cpu_minutes.json"
 """In FOLDER: CPU minutes of each experiment."""
+
+OUTPUTS = (
+    "models/segmenter",
+    "models/export",
+    "metrics/training.json",
+    *(f"{name.format(city)}" for city in (CITY, ALONE) for name in (
+        "metrics/{}.json", "data/scene/{}", "data/labels/{}.tif", "data/tiles/{}_split.tif"
+    )),
+)  # fmt: skip
+"""What is kept of an experiment."""
 
 
 def splits(kept_back: int, also: int) -> dict[str, list[str]]:
@@ -113,14 +128,29 @@ def run(folder: Path, name: str, changed: dict[str, str]) -> float:
     return round((_cpu_s() - before) / 60, 1)
 
 
+def keep(folder: Path, name: str) -> None:
+    """Copy what a finished experiment made to where it is kept."""
+    kept = folder.resolve() / KEPT / name
+    with files.temporary(kept) as made:
+        for output in OUTPUTS:
+            (made / output).parent.mkdir(parents=True, exist_ok=True)
+            command = [*DVC, "get", "--quiet", "--rev", name, "--out", str(made / output), ".", output]
+            subprocess.run(command, cwd=folder, check=True)
+        made.rename(kept)
+
+
 def _cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def summarise(found: dict[str, dict[str, Any]], costs: dict[str, float], names: list[str]) -> dict[str, Any]:
-    """The figures of a row, from its experiments: each scores two tiles."""
-    scores = [found[name][f"metrics/{city}.json"] for name in names for city in (CITY, ALONE)]
+def summarise(folder: Path, names: list[str], costs: dict[str, float]) -> dict[str, Any]:
+    """The figures of a row, from what its experiments kept: each scores two tiles."""
+    scores = [
+        files.read_json(folder / KEPT / name / f"metrics/{city}.json")
+        for name in names
+        for city in (CITY, ALONE)
+    ]
     mious = np.array([score["miou"] for score in scores])
     errors = [score["forecast"]["error"] for score in scores]
     known = np.array([error for error in errors if error is not None])
@@ -132,7 +162,7 @@ def summarise(found: dict[str, dict[str, Any]], costs: dict[str, float], names: 
         "ece": round(float(np.mean([score["calibration"]["ece"] for score in scores])), 4),
         "forecast_off": round(float(np.abs(known).mean()), 4) if len(known) else None,
         "forecasts_near": int((np.abs(known) <= NEAR).sum()),
-        "cpu_minutes": round(sum(costs.get(name, 0.0) for name in names), 1),
+        "cpu_minutes": round(sum(costs[name] for name in names), 1),
     }
 
 
@@ -163,18 +193,19 @@ def main() -> None:
         prepare(asked.folder, asked.set)
     elif asked.set:
         sys.exit(f"{asked.folder} has parameters of its own already; leave out --set, or name another folder")
-    kept = asked.folder / COSTS
-    costs: dict[str, float] = files.read_json(kept) if kept.exists() else {}
-    done = results(asked.folder)
+    costs: dict[str, float] = {}
+    if (asked.folder / COSTS).exists():
+        costs = files.read_json(asked.folder / COSTS)
     names: dict[str, list[str]] = {row: [] for row in asked.rows}
     for row, fold, seed in product(asked.rows, asked.folds, asked.seeds):
         name = f"{row}-{fold}-{seed}"
         names[row].append(name)
-        if name not in done:
+        if name not in costs:
             costs[name] = run(asked.folder, name, changes(row, fold, seed))
-            files.write_json(kept, costs)
-    found = results(asked.folder)
-    report = {row: summarise(found, costs, experiments) for row, experiments in names.items()}
+            files.write_json(asked.folder / COSTS, costs)
+        if not (asked.folder / KEPT / name).exists():
+            keep(asked.folder, name)
+    report = {row: summarise(asked.folder, experiments, costs) for row, experiments in names.items()}
     print(table(report))
     print(json.dumps(report))
 
