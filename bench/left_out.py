@@ -48,8 +48,12 @@ ROWS: dict[str, dict[str, str]] = {
     "scale": {"train.augment.scale": "0.5"},
     "label-smoothing": {"train.loss.label_smoothing": "0.05"},
     "tta": {"predict.augment": "d4"},
+    "fourier": {"+train.augment.fourier": "1"},
+    "convolution": {"+train.augment.convolution": "0.5"},
+    "light": {"+train.augment.light": "0.5"},
+    "multi-scale": {"tiles.size": "512", "tiles.overlap": "256", "train.augment.scale": "0.5"},
 }
-"""What each recipe changes."""
+"""What each recipe changes; with a + what params.yaml does not name."""
 
 NEAR = 0.08
 """How far a forecast may be off."""

@@ -20,6 +20,11 @@ MAX_NETWORK_PX = 8192
 """Largest side of an image that the network sees in training, after `upsample`."""
 
 
+def _is_off(value: float) -> bool:
+    """Whether a change is left out of what is written, as it was before there was any such."""
+    return value == 0
+
+
 class LossParams(Model):
     ce_weight: Weight
     focal_weight: Weight
@@ -55,7 +60,10 @@ class AugmentParams(Model):
     bands: Number = Field(ge=0, le=1)
     noise: Number = Field(ge=0, le=1)
     scale: Number = Field(ge=0, lt=1)
-    blur: Number = Field(default=0.0, ge=0, le=10, exclude_if=lambda blur: blur == 0)
+    blur: Number = Field(default=0.0, ge=0, le=10, exclude_if=_is_off)
+    fourier: Number = Field(default=0.0, ge=0, le=1, exclude_if=_is_off)
+    convolution: Number = Field(default=0.0, ge=0, le=1, exclude_if=_is_off)
+    light: Number = Field(default=0.0, ge=0, le=4, exclude_if=_is_off)
 
 
 class TrainParams(Model):

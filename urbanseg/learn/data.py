@@ -24,8 +24,14 @@ from urbanseg.config.train import AugmentParams
 from urbanseg.dataset.samples import pad
 from urbanseg.grid import Window
 from urbanseg.io.raster import Reader, reading
+from urbanseg.learn import appearances
 from urbanseg.learn.batch_sampler import Draw
 from urbanseg.model.spec import CLIP, Spec
+
+OFF = AugmentParams(flips=False, brightness=0, contrast=0, gamma=0, bands=0, noise=0, scale=0)
+
+OFTEN = 0.5
+"""Share of the samples whose amplitudes are mixed with another's."""
 
 
 class Tile(NamedTuple):
@@ -76,7 +82,8 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: int = 0,
     ) -> None:
         self.tiles, self.data, self.size, self.seed = tiles, data, size, seed
-        self.scale = augment.scale if augment else 0.0
+        self.params = augment or OFF
+        self.scale = self.params.scale
         steps = augmentation(augment) if augment else None
         self.augment = steps if steps and steps.transforms else None
         self._readers: dict[Path, Reader] = {}
@@ -90,18 +97,35 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng((self.seed, draw.number))
         size = round(self.size / rng.uniform(1 - self.scale, 1 + self.scale)) if self.scale else self.size
         window = crop(window, size, rng)
-        source = self.data.sources[city]
-        pixels = self._reader(source.scene).read(window)
-        labels = self._reader(source.labels).read_band(window)
+        pixels = self._pixels(city, window)
+        labels = self._reader(self.data.sources[city].labels).read_band(window)
         if self.data.relabel is not None:
             labels = self.data.relabel[labels]
-        image = self.data.spec.normalise(pad(np.nan_to_num(pixels), size, mode="reflect"))
+        if self.params.light:
+            pixels = appearances.relit(pixels, self.data.spec.units, self.params.light, rng)
+        image = self.data.spec.normalise(pad(pixels, size, mode="reflect"))
         target = pad(labels, size, mode="constant", constant_values=IGNORE)
         if size != self.size:
             image, target = resized(image, target, self.size)
+        image = self._mixed(image, rng)
         if self.augment is not None:
             image, target = _augmented(self.augment, image, target, self.seed, draw.number)
         return torch.from_numpy(image), torch.from_numpy(target.astype(np.int64))
+
+    def _pixels(self, city: str, window: Window) -> NDArray[Any]:
+        pixels: NDArray[Any] = np.nan_to_num(self._reader(self.data.sources[city].scene).read(window))
+        return pixels
+
+    def _mixed(self, image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """An image with the amplitudes of another tile, and a random filter, where they are asked for."""
+        if self.params.fourier and rng.random() < OFTEN:
+            city, window = self.tiles[int(rng.integers(len(self.tiles)))]
+            pixels = pad(self._pixels(city, crop(window, self.size, rng)), self.size, mode="reflect")
+            other = self.data.spec.normalise(pixels)
+            image = appearances.mixed_amplitudes(image, other, rng.uniform(0, self.params.fourier))
+        if self.params.convolution and rng.random() < self.params.convolution:
+            image = appearances.convolved(image, rng)
+        return image
 
     def close(self) -> None:
         """Close the files that were opened by reading samples."""
