@@ -41,9 +41,10 @@ def mixed_amplitudes(
     Returns:
         ``(bands, n, n)``, within ±`CLIP`.
     """
-    spectrum = np.fft.rfft2(image)
-    amplitudes = (1 - share) * np.abs(spectrum) + share * np.abs(np.fft.rfft2(other))
-    mixed = np.fft.irfft2(amplitudes * np.exp(1j * np.angle(spectrum)), image.shape[1:])
+    # Over the lower end of the range nothing is negative: the phase of the mean, which is its sign, is 0.
+    spectrum = np.fft.rfft2(image + CLIP)
+    amplitudes = (1 - share) * np.abs(spectrum) + share * np.abs(np.fft.rfft2(other + CLIP))
+    mixed = np.fft.irfft2(amplitudes * np.exp(1j * np.angle(spectrum)), image.shape[1:]) - CLIP
     return np.clip(mixed, -CLIP, CLIP).astype(np.float32)
 
 
