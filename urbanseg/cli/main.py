@@ -14,6 +14,7 @@ from urbanseg.io.processes import stop_while_importing
 from urbanseg.io.startup import prepare
 
 VERBS = {
+    "adapt": "Adapt a model to images without labels.",
     "assess": "Estimate the accuracy of a city's map from a sample of interpreted points.",
     "change": "Compare two maps of one place.",
     "city": "Add, list and remove the cities of params.yaml.",

@@ -44,12 +44,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--zones", type=Path, help="vector file with polygons, in each of which classes are measured"
     )
-    _input_arguments(parser)
+    input_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON, and nothing else")
 
 
-def _input_arguments(parser: ArgumentParser) -> None:
+def input_arguments(parser: ArgumentParser) -> None:
     """Describe the arguments that say what an image is."""
     parser.add_argument("--bands", help="red=1,green=2,blue=3; by default as the image names them")
     parser.add_argument(
