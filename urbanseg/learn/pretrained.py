@@ -230,7 +230,7 @@ def _from_file(path: Path) -> Weights:
 
 def _from_model(folder: Path) -> dict[str, Weights]:
     earlier, spec = segmenter.load(folder)
-    if spec.arch == segmenter.MERGED:
+    if spec.arch in segmenter.OF_MEMBERS:
         raise PipelineError(
             f"{folder} is a merged model; set train.encoder_weights to the folder of one of its members"
         )

@@ -8,6 +8,7 @@ Importing this module imports torch: only training and inference do.
 """
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from urbanseg.io.files import atomic
 from urbanseg.model import digests
 from urbanseg.model.card import Card, markdown
 from urbanseg.model.dual_branch import DualBranch
+from urbanseg.model.ensemble import Ensemble
 from urbanseg.model.limits import naming
 from urbanseg.model.one_vs_rest import Member, OneVsRest
 from urbanseg.model.plain_unet import PlainUNet
@@ -38,8 +40,11 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 OWN: dict[str, Any] = {"DualBranch": DualBranch, "PlainUNet": PlainUNet}
 """Networks that smp does not know, by their class in its files."""
 
-MERGED = "Merged"
-"""What files call a `OneVsRest`."""
+MERGED, ENSEMBLE = "Merged", "Ensemble"
+"""What files call a `OneVsRest`, and an ensemble."""
+
+OF_MEMBERS = {MERGED, ENSEMBLE}
+"""Models that are folders of others."""
 
 MEMBER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 LONGEST_MEMBER_NAME = 200
@@ -148,14 +153,56 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
             owners[name] = path
     names = {path: _member_name(spec.classes[1:]) for path, spec in specs.items()}
     whole = replace(first, classes=list(classes), arch=MERGED, encoder="", upsample=1, made_with=made_with())
+    told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
+    _write_members(folder, names, whole, {}, f"Merged: {told}.")
+    return whole
+
+
+def average(folder: Path, members: Sequence[Path], weights: Sequence[float]) -> Spec:
+    """Write an ensemble: the weighted mean of the probabilities of models of the same classes.
+
+    Args:
+        folder: of the ensemble, which exists; it gets copies of the members.
+        members: folders of models that are not made of others.
+        weights: of each, above 0.
+
+    Returns:
+        What it is for: the first member's, its classes in their order.
+
+    Raises:
+        PipelineError: if a member is no model, is made of others, or has other bands or classes.
+    """
+    specs = [load(path)[1] for path in members]
+    first = specs[0]
+    for path, spec in zip(members, specs, strict=True):
+        if spec.arch in OF_MEMBERS:
+            raise PipelineError(f"{path} is made of other models; name its members instead")
+        for what, own, others in (
+            ("bands", spec.bands, first.bands),
+            ("classes", sorted(spec.classes), sorted(first.classes)),
+        ):
+            if own != others:
+                raise PipelineError(
+                    f"{path} has the {what} {', '.join(own)} but {members[0]} has {', '.join(others)}; an "
+                    f"ensemble is of models of the same {what}"
+                )
+    whole = replace(first, arch=ENSEMBLE, encoder="", upsample=1, made_with=made_with())
+    told = ", ".join(f"{spec.arch} by {weight:g}" for spec, weight in zip(specs, weights, strict=True))
+    names = {path: f"member-{number}" for number, path in enumerate(members, start=1)}
+    _write_members(folder, names, whole, {"weights": list(weights)}, f"The mean of {told}.")
+    return whole
+
+
+def _write_members(
+    folder: Path, names: dict[Path, str], whole: Spec, more: dict[str, Any], told: str
+) -> None:
+    """Copy members into folders of their names, and describe the whole."""
     for path, name in names.items():
         shutil.copytree(path, folder / name)
-    config = {"_model_class": MERGED, "members": list(names.values())}
+    config = {"_model_class": whole.arch, "members": list(names.values())} | more
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    told = "; ".join(f"{', '.join(spec.classes[1:])} by {spec.arch}" for spec in specs.values())
-    _write_card(folder, whole, Card(cities=["what the cards of its members say"]), f"Merged: {told}.")
+    _write_card(folder, whole, Card(cities=["what the cards of its members say"]), told)
     _write_spec(folder, whole)
-    return whole
 
 
 def _member_name(classes: Sequence[str]) -> str:
@@ -168,8 +215,11 @@ def _network(folder: Path, spec: Spec) -> nn.Module:
     make = config["_model_class"]
     if make.lower() != spec.arch.lower():
         raise ValueError(f"{CONFIG} says {make}, and {FILE} {spec.arch}")
-    if make == MERGED:
-        return _merged(folder, config["members"], spec)
+    if make in OF_MEMBERS:
+        members = _members(folder, config["members"], spec)
+        if make == MERGED:
+            return OneVsRest(members, spec.classes)
+        return Ensemble(members, _weights(config["weights"], len(members)), spec.classes)
     for name, expected in (
         ("encoder_name", spec.encoder),
         ("in_channels", len(spec.bands)),
@@ -186,7 +236,7 @@ def _network(folder: Path, spec: Spec) -> nn.Module:
     return network
 
 
-def _merged(folder: Path, names: Sequence[str], spec: Spec) -> OneVsRest:
+def _members(folder: Path, names: Sequence[str], spec: Spec) -> list[Member]:
     members = []
     for name in names:
         if not MEMBER_NAME.fullmatch(name):
@@ -195,7 +245,14 @@ def _merged(folder: Path, names: Sequence[str], spec: Spec) -> OneVsRest:
         if own.bands != spec.bands:
             raise ValueError(f"{name} has other bands than {FILE}")
         members.append(Member(_load(folder / name, own), own.classes, own.mean, own.std))
-    return OneVsRest(members, spec.classes)
+    return members
+
+
+def _weights(given: Any, members: int) -> list[float]:
+    weights = [float(weight) for weight in given]
+    if len(weights) != members or not all(0 < weight < math.inf for weight in weights):
+        raise ValueError(f"its weights are no {members} numbers above 0")
+    return weights
 
 
 def _write_spec(folder: Path, spec: Spec) -> None:

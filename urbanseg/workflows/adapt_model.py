@@ -71,7 +71,7 @@ def adapt_model(
     """
     home = registry.find(model)
     source, spec = segmenter.load(home)
-    if spec.arch == segmenter.MERGED:
+    if spec.arch in segmenter.OF_MEMBERS:
         raise PipelineError(f"{model} is merged of other models; adapt its members, each for itself")
     known = backends.statistics(home, paths.EXPORT, spec)
     device = segmenter.device_of("auto")

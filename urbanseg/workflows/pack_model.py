@@ -92,7 +92,7 @@ def pack(
             precision; if its name or version is none, or the version exists with other content.
     """
     network, spec = segmenter.load(model)
-    if spec.arch == segmenter.MERGED:
+    if spec.arch in segmenter.OF_MEMBERS:
         raise PipelineError(f"{model} is merged of other models; pack its members, each for itself")
     bands = [common_name(band) for band in spec.bands]
     head = {

@@ -62,3 +62,23 @@ def test_a_folder_that_holds_other_models_is_not_replaced(call, tmp_path):
         call("models", "models/water", "models/road")
     assert kept.read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["models"]
+
+
+def test_models_of_the_same_classes_become_an_ensemble(call, capsys):
+    for name in ("one", "two"):
+        network = build("Unet", "tu-test_resnet", 3, 3, [8, 8, 8, 8, 8])
+        spec = Spec(
+            ["red", "green", "blue"], [0.0] * 3, [1.0] * 3, ["other", "a", "b"], "Unet", "tu-test_resnet"
+        )
+        segmenter.save(Path("models") / name, Segmenter(network, 1), spec, Card(cities=["x"]))
+    call("models/both", "models/one", "models/two", "--weights", "2,1")
+    assert "models/one by 2, models/two by 1" in capsys.readouterr().out
+    assert segmenter.load(Path("models/both"))[1].arch == "Ensemble"
+    for weights in ("2", "2,x", "2,0", "2,1,1"):
+        with pytest.raises(PipelineError, match="it takes 2 numbers above 0"):
+            call("models/other", "models/one", "models/two", "--weights", weights)
+    with pytest.raises(PipelineError, match="a model is named twice"):
+        call("models/other", "models/one", "models/one")
+    with pytest.raises(PipelineError, match="is missing; run the dataset stage"):
+        call("models/other", "models/one", "models/two", "--weights", "validation")
+    assert not Path("models/other").exists()

@@ -172,6 +172,42 @@ def test_members_that_do_not_go_together_are_refused(tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+@torch.no_grad()
+def test_an_ensemble_gives_the_weighted_mean_of_its_members_probabilities(tmp_path):
+    turned = replace(SPEC, classes=SPEC.classes[::-1], mean=[900.0] * 4, std=[400.0] * 4)
+    one, other = save(tmp_path / "one", SPEC, seed=1), save(tmp_path / "other", turned, seed=2)
+    segmenter.average(tmp_path / "m", [tmp_path / "one", tmp_path / "other"], [3.0, 1.0])
+    ensemble, spec = segmenter.load(tmp_path / "m")
+    assert (spec.classes, spec.arch, spec.upsample) == (SPEC.classes, "Ensemble", 1)
+
+    pixels = (torch.rand(4, 32, 32) * 500 + 900).numpy()
+    first, second = (
+        network(torch.from_numpy(own.normalise(pixels))[None]).softmax(1)
+        for network, own in ((one, SPEC), (other, turned))
+    )
+    answer = ensemble(torch.from_numpy(spec.normalise(pixels))[None]).softmax(1)
+    torch.testing.assert_close(answer, 0.75 * first + 0.25 * second.flip(1), atol=1e-5, rtol=1e-4)
+    assert "The mean of Unet by 3, Unet by 1." in (tmp_path / "m/README.md").read_text()
+
+
+def test_an_ensemble_is_of_models_of_the_same_bands_and_classes(tmp_path):
+    save(tmp_path / "one", SPEC)
+    member("road", tmp_path)
+    save(tmp_path / "bands", replace(SPEC, bands=["a", "b", "c", "d"]))
+    for other, what in (("road", "classes"), ("bands", "bands")):
+        with pytest.raises(PipelineError, match=f"an ensemble is of models of the same {what}"):
+            segmenter.average(tmp_path / "m", [tmp_path / "one", tmp_path / other], [1.0, 1.0])
+    save(tmp_path / "two", SPEC, seed=2)
+    segmenter.average(tmp_path / "m", [tmp_path / "one", tmp_path / "two"], [1.0, 1.0])
+    with pytest.raises(PipelineError, match="is made of other models"):
+        segmenter.average(tmp_path / "n", [tmp_path / "m", tmp_path / "one"], [1.0, 1.0])
+    config = json.loads((tmp_path / "m/config.json").read_text())
+    for weights in ([1.0], [1.0, 0.0], [1.0, "x"], None):
+        (tmp_path / "m/config.json").write_text(json.dumps(config | {"weights": weights}))
+        with pytest.raises(PipelineError, match="holds no complete model"):
+            segmenter.load(tmp_path / "m")
+
+
 HOSTILE_CLASSES = [
     ["other", "a/../../x"],
     ["other", "../x"],

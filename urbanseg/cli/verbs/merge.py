@@ -1,4 +1,8 @@
-"""Merge models of single classes into one."""
+"""Merge models into one.
+
+Models of single classes become one of all classes of params.yaml. Models that know the same classes become an
+ensemble, which gives the mean of their probabilities; its work is that of all of them.
+"""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -8,6 +12,11 @@ def arguments(parser: ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument("folder", type=Path, help="of the merged model")
     parser.add_argument("members", type=Path, nargs="+", help="folders of two models at least")
+    parser.add_argument(
+        "--weights",
+        help="of an ensemble: numbers such as 2,1, or validation to find them by the validation tiles of the "
+        "project in this folder; by default all alike",
+    )
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that holds other files")
 
 
@@ -20,13 +29,60 @@ def run(asked: Namespace) -> None:
 
     try:
         from urbanseg.model import segmenter
+        from urbanseg.model.spec import read_spec
     except ModuleNotFoundError as error:
         raise missing_package(error, "train") from error
-    params = load(paths.PARAMS)
     if len(asked.members) < 2:
         raise PipelineError(
             "this takes the folder of the merged model, and the folders of at least two models"
         )
+    classes = [tuple(sorted(read_spec(member).classes)) for member in asked.members]
+    if len(set(classes)) == 1:
+        _average(asked)
+        return
+    if asked.weights:
+        raise PipelineError("--weights is for models of the same classes; leave it out")
+    params = load(paths.PARAMS)
     with output_folder(asked.folder, overwrite=asked.overwrite) as made:
         names = params.class_table.names
         segmenter.merge(made, asked.members, sorted(names, key=lambda name: name != params.class_table.rest))
+
+
+def _average(asked: Namespace) -> None:
+    """Write an ensemble."""
+    from urbanseg.errors import PipelineError
+    from urbanseg.io.output_folder import output_folder
+    from urbanseg.model import segmenter
+
+    members = asked.members
+    if len({member.resolve() for member in members}) < len(members):
+        raise PipelineError("a model is named twice; name each member of an ensemble once")
+    with output_folder(asked.folder, overwrite=asked.overwrite) as made:
+        if asked.weights == "validation":
+            from urbanseg.workflows.ensemble_weights import fitted
+
+            weights = fitted(members)
+        else:
+            weights = _numbers(asked.weights, len(members))
+        used = [(member, weight) for member, weight in zip(members, weights, strict=True) if weight > 0]
+        segmenter.average(made, [member for member, _ in used], [weight for _, weight in used])
+    print(", ".join(f"{member} by {weight:g}" for member, weight in zip(members, weights, strict=True)))
+
+
+def _numbers(text: str | None, count: int) -> list[float]:
+    """The weights in a list with commas."""
+    import math
+
+    from urbanseg.errors import PipelineError
+
+    if text is None:
+        return [1.0] * count
+    try:
+        weights = [float(word) for word in text.split(",")]
+    except ValueError:
+        weights = []
+    if len(weights) != count or not all(0 < weight < math.inf for weight in weights):
+        raise PipelineError(
+            f"--weights is {text}; it takes {count} numbers above 0 with commas between, or validation"
+        )
+    return weights
