@@ -20,6 +20,7 @@ VERBS = {
     "city": "Add, list and remove the cities of params.yaml.",
     "completion": "Print a script that completes this command in a shell.",
     "doctor": "Say what this machine has of what the project needs.",
+    "explain": "Say why a model gives a place of an image its class.",
     "map": "Map the land cover of any image, or of a place.",
     "merge": "Merge models of single classes into one.",
     "models": "List, show, add and pack models that can be named.",
