@@ -1,9 +1,12 @@
-"""Adaptation without labels, judged on tiles of Dubai that the models have not seen.
+"""Adaptation without labels, judged on places that the models have not seen.
 
 ``python -m bench.adapt FOLDER [--row default] [--folds 24 15 36] [--seed 7] [--only source …]``
 
-FOLDER is that of `bench.left_out`, whose experiments of the row are taken; nothing is trained but what
-adapts. Each method sees the images of one tile alone, never their labels, and is scored on that tile: mean
+``python -m bench.adapt PROJECT --cities oasis [--only source …]``
+
+FOLDER is that of `bench.left_out`, whose experiments of the row are taken: tiles of Dubai; PROJECT a folder
+in which `make repro` has run, and the cities such with the role `holdout`. Nothing is trained but what
+adapts. Each method sees the images of one place alone, never their labels, and is scored on it: mean
 IoU over windows of 512 pixels without overlap, the same for all methods, so that figures differ a little
 from those of the pipeline. "colours" brings mean and deviation of each band, wholly or by half, to those of
 the training. Prints a Markdown table by tile; the last line is one JSON object with the agreement by which
@@ -13,7 +16,7 @@ each step was kept or not.
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,10 +150,10 @@ METHODS: dict[str, Callable[[Segmenter, Spec, Windows], Adapted]] = {
 """What is done with a network and the windows of a tile."""
 
 
-def judged(kept: Path, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Figures of the methods on both tiles of an experiment."""
+def judged(kept: Path, cities: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Figures of the methods on the test pixels of cities, by name of the method."""
     network, spec = segmenter.load(kept / "models/segmenter")
-    for city in (CITY, ALONE):
+    for city in cities:
         with (
             raster.reading(kept / f"data/scene/{city}/scene.tif") as scene,
             raster.reading(kept / f"data/labels/{city}.tif") as labels,
@@ -172,20 +175,29 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--cities", nargs="*", default=[])
     parser.add_argument("--row", default="default")
     parser.add_argument("--folds", nargs="*", default=list(FOLDS), choices=FOLDS, metavar="fold")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", nargs="*", default=list(METHODS), choices=METHODS, metavar="method")
     asked = parser.parse_args()
     use_cpu(THREADS)
+    kept = {
+        fold: (
+            asked.folder / KEPT / f"{asked.row}-{fold}-{asked.seed}",
+            {city: f"tile {tile}" for city, tile in zip((CITY, ALONE), FOLDS[fold], strict=True)},
+        )
+        for fold in asked.folds
+    }
+    if asked.cities:
+        kept = {"": (asked.folder, {city: city for city in asked.cities})}
     report: dict[str, dict[str, Any]] = {}
-    for fold in asked.folds:
-        tiles = dict(zip((CITY, ALONE), FOLDS[fold], strict=True))
-        for name, figures in judged(asked.folder / KEPT / f"{asked.row}-{fold}-{asked.seed}", asked.only):
-            tile = f"tile {tiles[figures.pop('city')]}"
-            report.setdefault(tile, {})[name] = figures
-            print(tile, name, figures, flush=True)
-    print(f"| tile | {' | '.join(asked.only)} |\n|{'---|' * (1 + len(asked.only))}")
+    for folder, places in kept.values():
+        for name, figures in judged(folder, list(places), asked.only):
+            place = places[figures.pop("city")]
+            report.setdefault(place, {})[name] = figures
+            print(place, name, figures, flush=True)
+    print(f"| place | {' | '.join(asked.only)} |\n|{'---|' * (1 + len(asked.only))}")
     for tile, found in report.items():
         print(f"| {tile} | {' | '.join(format(found[name]['miou'], '.3f') for name in asked.only)} |")
     means = [np.mean([found[name]["miou"] for found in report.values()]) for name in asked.only]
