@@ -15,7 +15,7 @@ from urbanseg.learn.data import Source, TrainingSet
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.plain_unet import ENCODER
-from urbanseg.model.spec import Spec, pixel_sizes
+from urbanseg.model.spec import FILE, Spec, pixel_sizes
 from urbanseg.redact import excerpt
 
 
@@ -29,6 +29,7 @@ def main(params: Params) -> None:
     data = training_set(summary, params)
     start = training.create(recipe, data.spec)
     weights = [recipe.start / "model.safetensors"] if recipe.start else []
+    weights += [recipe.taught_by / FILE] if recipe.taught_by else []  # which has the digests of its weights
 
     trained, progress = training.train(
         processes,

@@ -13,6 +13,8 @@ PLAIN = "plainunet"
 """`arch` of the network without a learnt encoder, in lower case."""
 PLAIN_WIDTH = 64
 """Its usual width."""
+NO_TEACHER = NO_MODEL / "README.md"
+"""What `teacher` says where nobody teaches: another path than `NO_MODEL`, as DVC watches each path once."""
 Weight = Annotated[Number, Field(ge=0, le=1000)]
 Epochs = Annotated[Whole, Field(ge=1, le=100_000)]
 Factor = Annotated[Number, Field(gt=0, le=1000)]
@@ -72,6 +74,8 @@ class TrainParams(Model):
     encoder: str
     encoder_weights: str | None
     init_from: FilePath
+    teacher: FilePath = Field(default=NO_TEACHER, exclude_if=lambda path: path == NO_TEACHER)
+    teacher_weight: Weight = Field(default=1.0, exclude_if=lambda weight: weight == 1)
     fraction: Annotated[Number, Field(gt=0, le=1)]
     decoder_channels: list[Annotated[Whole, Field(gt=0, le=4096)]] = Field(min_length=5, max_length=5)
     width: Whole = Field(default=PLAIN_WIDTH, ge=1, le=256, exclude_if=lambda width: width == PLAIN_WIDTH)
@@ -110,6 +114,11 @@ class TrainParams(Model):
     def start(self) -> Path | None:
         """The model to start from, if any."""
         return None if self.init_from == NO_MODEL else self.init_from
+
+    @property
+    def taught_by(self) -> Path | None:
+        """The model that teaches, if any."""
+        return None if self.teacher == NO_TEACHER else self.teacher
 
     @model_validator(mode="after")
     def _network_px(self) -> Self:

@@ -22,6 +22,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.learn import optim
 from urbanseg.learn.batch_sampler import BatchSampler
 from urbanseg.learn.data import TrainingSet
+from urbanseg.learn.distillation import Teacher, distillation_loss
 from urbanseg.learn.fabric import total
 from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.model.segmenter import Segmenter
@@ -46,6 +47,7 @@ class Run:
     loss: SegmentationLoss
     sampler: BatchSampler
     data: TrainingSet
+    teacher: Teacher | None = None
 
     @property
     def eval_model(self) -> Segmenter:
@@ -108,8 +110,11 @@ def step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
     run.optimiser.zero_grad()
     for number, ((images, _), target, share) in enumerate(zip(parts, targets, shares, strict=True), start=1):
         with fabric.no_backward_sync(run.computing, enabled=number < len(parts)):
-            logits = run.computing(fabric.to_device(images).contiguous(memory_format=torch.channels_last))
+            seen = fabric.to_device(images).contiguous(memory_format=torch.channels_last)
+            logits = run.computing(seen)
             loss = run.loss(logits.float(), target) * share
+            if run.teacher is not None:
+                loss = loss + _taught(run, run.teacher, seen, logits) / (len(parts) * fabric.world_size)
             # gradients are averaged over processes, but the shares already add up to 1
             fabric.backward(loss * fabric.world_size)
         whole += loss.detach()
@@ -119,6 +124,13 @@ def step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
         )
     run.optimiser.step()
     return float(total(whole, fabric))
+
+
+def _taught(run: Run, teacher: Teacher, images: Tensor, logits: Tensor) -> Tensor:
+    """The weighted loss beside a teacher; each pixel counts, labelled or not."""
+    with run.fabric.autocast():
+        taught = teacher(images)
+    return run.params.teacher_weight * distillation_loss(logits.float(), taught)
 
 
 def _mass(target: Tensor, weights: Tensor | None) -> Tensor:

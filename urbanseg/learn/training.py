@@ -28,6 +28,7 @@ from urbanseg.learn import fabric as devices
 from urbanseg.learn.batch_sampler import BatchSampler, in_order
 from urbanseg.learn.class_weights import class_weights
 from urbanseg.learn.data import TileDataset, TrainingSet
+from urbanseg.learn.distillation import load_teacher
 from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
 from urbanseg.learn.steps import Run, train_epoch
@@ -169,7 +170,11 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
 
     Returns:
         What an epoch needs.
+
+    Raises:
+        PipelineError: if the teacher is no model, or of other bands or classes.
     """
+    teacher = load_teacher(params.taught_by, data.spec).to(fabric.device) if params.taught_by else None
     network = copy.deepcopy(start).to(memory_format=torch.channels_last)
     ema = copy.deepcopy(network).to(fabric.device) if params.ema_decay else None
     network = devices.share_batch_statistics(network, fabric)
@@ -195,6 +200,7 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
             rank=fabric.global_rank,
         ),
         data,
+        teacher,
     )
 
 

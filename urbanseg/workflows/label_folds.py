@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params
-from urbanseg.config.train import NO_MODEL, TrainParams
+from urbanseg.config.train import NO_MODEL, NO_TEACHER, TrainParams
 from urbanseg.dataset import splits, statistics
 from urbanseg.errors import PipelineError
 from urbanseg.grid import SPLITS, Window
@@ -91,6 +91,7 @@ def recipe(params: Params) -> TrainParams:
             "warmup_epochs": min(wanted.warmup_epochs, folds.epochs - 1),
             "freeze_encoder_epochs": 0,
             "init_from": NO_MODEL,
+            "teacher": NO_TEACHER,
             "only_class": None,
             "fraction": 1.0,
             "devices": 1,
