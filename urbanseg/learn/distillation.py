@@ -1,7 +1,7 @@
 """Learning from a teacher: another model or an ensemble, whose probabilities are a target beside the labels.
 
-Hinton et al. 2015, "Distilling the knowledge in a neural network". A teacher has an answer for every pixel, so
-those that no label tells of are learnt from, too.
+Hinton et al. 2015, "Distilling the knowledge in a neural network". A teacher has an answer for every pixel,
+so those that no label tells of are learnt from, too.
 """
 
 from pathlib import Path
