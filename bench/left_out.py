@@ -135,10 +135,12 @@ def run(folder: Path, name: str, changed: dict[str, str]) -> float:
 def keep(folder: Path, name: str) -> None:
     """Copy what a finished experiment made to where it is kept."""
     kept = folder.resolve() / KEPT / name
+    ref = ["git", "for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{name}"]
+    commit = subprocess.run(ref, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with files.temporary(kept) as made:
         for output in OUTPUTS:
             (made / output).parent.mkdir(parents=True, exist_ok=True)
-            command = [*DVC, "get", "--quiet", "--rev", name, "--out", str(made / output), ".", output]
+            command = [*DVC, "get", "--quiet", "--rev", commit, "--out", str(made / output), ".", output]
             subprocess.run(command, cwd=folder, check=True)
         made.rename(kept)
 
