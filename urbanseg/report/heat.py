@@ -26,10 +26,10 @@ def heat(
     Returns:
         ``(height, width, 3)``.
     """
-    drawn = base.astype(np.float32)
+    drawn = base.astype(np.float64)
     if strengths is not None:
         weight = OPACITY * np.abs(np.clip(strengths, -1, 1))[..., None]
-        colour = np.where(strengths[..., None] >= 0, np.float32(FOR), np.float32(AGAINST))
+        colour = np.where(strengths[..., None] >= 0, np.array(FOR), np.array(AGAINST))
         drawn = drawn * (1 - weight) + colour * weight
     picture = np.round(drawn).astype(np.uint8)
     height, width = picture.shape[:2]

@@ -31,8 +31,8 @@ def test_only_the_square_at_the_place_speaks_for_a_class_of_single_pixels():
 
 def test_the_band_that_makes_a_roof_red_is_the_one_that_counts():
     falls = band_importance(predict, painted(town()), (24, 40), BUILDING, fill=FILL)
-    assert falls[0] > 0.9
-    assert max(np.abs(falls[1:])) < 0.1
+    assert falls[0] > 0.15
+    assert max(np.abs(falls[1:])) < 0.01
 
 
 class _Encoder(nn.Module):

@@ -36,36 +36,33 @@ def run(asked: Namespace) -> None:
         raise PipelineError(
             "this takes the folder of the merged model, and the folders of at least two models"
         )
-    classes = [tuple(sorted(read_spec(member).classes)) for member in asked.members]
-    if len(set(classes)) == 1:
-        _average(asked)
-        return
-    if asked.weights:
-        raise PipelineError("--weights is for models of the same classes; leave it out")
-    params = load(paths.PARAMS)
     with output_folder(asked.folder, overwrite=asked.overwrite) as made:
-        names = params.class_table.names
-        segmenter.merge(made, asked.members, sorted(names, key=lambda name: name != params.class_table.rest))
+        classes = [tuple(sorted(read_spec(member).classes)) for member in asked.members]
+        if len(set(classes)) == 1:
+            _average(made, asked.members, asked.weights)
+        elif asked.weights:
+            raise PipelineError("--weights is for models of the same classes; leave it out")
+        else:
+            table = load(paths.PARAMS).class_table
+            names = sorted(table.names, key=lambda name: name != table.rest)
+            segmenter.merge(made, asked.members, names)
 
 
-def _average(asked: Namespace) -> None:
+def _average(made: Path, members: list[Path], wanted: str | None) -> None:
     """Write an ensemble."""
     from urbanseg.errors import PipelineError
-    from urbanseg.io.output_folder import output_folder
     from urbanseg.model import segmenter
 
-    members = asked.members
     if len({member.resolve() for member in members}) < len(members):
         raise PipelineError("a model is named twice; name each member of an ensemble once")
-    with output_folder(asked.folder, overwrite=asked.overwrite) as made:
-        if asked.weights == "validation":
-            from urbanseg.workflows.ensemble_weights import fitted
+    if wanted == "validation":
+        from urbanseg.workflows.ensemble_weights import fitted
 
-            weights = fitted(members)
-        else:
-            weights = _numbers(asked.weights, len(members))
-        used = [(member, weight) for member, weight in zip(members, weights, strict=True) if weight > 0]
-        segmenter.average(made, [member for member, _ in used], [weight for _, weight in used])
+        weights = fitted(members)
+    else:
+        weights = _numbers(wanted, len(members))
+    used = [(member, weight) for member, weight in zip(members, weights, strict=True) if weight > 0]
+    segmenter.average(made, [member for member, _ in used], [weight for _, weight in used])
     print(", ".join(f"{member} by {weight:g}" for member, weight in zip(members, weights, strict=True)))
 
 
