@@ -40,6 +40,9 @@ LEAST_SHARE = 0.02
 FLOOR = 0.4
 """Least confidence of a pseudo-label."""
 
+JUDGED = 8
+"""Windows that are judged at once."""
+
 HELD_OUT = 4
 """Every so many windows, one is for the agreement alone."""
 
@@ -150,7 +153,7 @@ def mix_statistics(source: Segmenter, windows: Windows, share: float, batch: int
         layer.momentum = None  # the plain mean over the batches
         layer.train()
     with torch.inference_mode():
-        for part in windows.pixels.split(batch):
+        for part in _parts(windows.pixels, batch):
             mixed(part)
     for layer, own, (mean, var) in zip(layers, _momenta(source), before, strict=True):
         layer.running_mean = ((1 - share) * mean + share * _buffer(layer.running_mean)).clone()
@@ -169,12 +172,12 @@ def agreement(network: Segmenter, windows: Windows) -> tuple[float, tuple[float,
     Returns:
         Mean IoU over the classes of the maps, averaged over `views.FIXED`; shares, 0–1.
     """
-    plain = torch.cat([_probabilities(network, part).argmax(1) for part in windows.pixels.split(8)])
+    plain = torch.cat([_probabilities(network, part).argmax(1) for part in _parts(windows.pixels, JUDGED)])
     plain = plain.where(windows.valid, IGNORE)
     n = _classes(network, windows)
     ious = []
     for change in views.FIXED.values():
-        changed = [_probabilities(network, change(part)).argmax(1) for part in windows.pixels.split(8)]
+        changed = [_probabilities(network, change(part)).argmax(1) for part in _parts(windows.pixels, JUDGED)]
         ious.append(_mean_iou(plain, views.placed(torch.cat(changed), plain), n))
     counts = torch.bincount(plain[windows.valid], minlength=n).double()
     return sum(ious) / len(ious), tuple((counts / counts.sum().clamp(min=1)).tolist())
@@ -255,7 +258,7 @@ def _is_near(shares: tuple[float, ...], source: tuple[float, ...]) -> bool:
 
 def _limits(teacher: Segmenter, windows: Windows, options: Options) -> Tensor:
     few = windows.of(torch.arange(0, len(windows.pixels), max(1, len(windows.pixels) // 16)))
-    found = torch.cat([_probabilities(teacher, part) for part in few.pixels.split(options.batch)])
+    found = torch.cat([_probabilities(teacher, part) for part in _parts(few.pixels, options.batch)])
     return thresholds(found, few.valid, options.portion)
 
 
@@ -279,6 +282,10 @@ def _probabilities(network: Segmenter, windows: Tensor) -> Tensor:
 
 def _classes(network: Segmenter, windows: Windows) -> int:
     return _probabilities(network, windows.pixels[:1]).shape[1]
+
+
+def _parts(windows: Tensor, size: int) -> list[Tensor]:
+    return [windows[first : first + size] for first in range(0, len(windows), size)]
 
 
 def _mean_iou(one: Tensor, other: Tensor, classes: int) -> float:
