@@ -22,7 +22,7 @@ VERBS = {
     "doctor": "Say what this machine has of what the project needs.",
     "explain": "Say why a model gives a place of an image its class.",
     "map": "Map the land cover of any image, or of a place.",
-    "merge": "Merge models of single classes into one.",
+    "merge": "Merge models into one.",
     "models": "List, show, add and pack models that can be named.",
     "params": "Put an overlay into params.yaml.",
     "publish": "Publish a city's map to PostGIS.",

@@ -192,9 +192,9 @@ def test_an_ensemble_gives_the_weighted_mean_of_its_members_probabilities(tmp_pa
 
 def test_an_ensemble_is_of_models_of_the_same_bands_and_classes(tmp_path):
     save(tmp_path / "one", SPEC)
-    member("road", tmp_path)
+    member("water", tmp_path)
     save(tmp_path / "bands", replace(SPEC, bands=["a", "b", "c", "d"]))
-    for other, what in (("road", "classes"), ("bands", "bands")):
+    for other, what in (("water", "classes"), ("bands", "bands")):
         with pytest.raises(PipelineError, match=f"an ensemble is of models of the same {what}"):
             segmenter.average(tmp_path / "m", [tmp_path / "one", tmp_path / other], [1.0, 1.0])
     save(tmp_path / "two", SPEC, seed=2)
