@@ -38,6 +38,8 @@ def main(params: Params) -> None:
                 "scene": files.sha256(paths.scene(city)),
                 "labels": statistics.code_digest(labels),
             }
+        if paths.corrected(city).exists():
+            digests[city]["corrected"] = files.sha256(paths.corrected(city))
 
     first = scenes[cities[0]]
     summary = statistics.summary(

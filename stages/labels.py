@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from stages._cli import city_stage
 from urbanseg import labels, osm, paths
-from urbanseg.classes import IGNORE
+from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.labels import (
     CorrectionLabels,
     LabelSource,
@@ -17,15 +17,19 @@ from urbanseg.config.labels import (
     OsmLabels,
     RasterLabels,
     VectorLabels,
+    is_corrected,
     label_sources,
 )
 from urbanseg.config.params import Params
 from urbanseg.display.raster_styles import classes_qml
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Window
+from urbanseg.grid import Window, strips
 from urbanseg.io import cog, files, image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
+
+BLOCK_PX = 512
+"""Rows that are marked at once."""
 
 
 @city_stage(writes=paths.labels)
@@ -50,7 +54,21 @@ def main(city: str, params: Params) -> None:
                 "take another date or area"
             )
     files.write_text(target.with_suffix(".qml"), classes_qml(classes))
+    if is_corrected(params.city(city).labels):
+        write_corrected(city, classes)
+    else:
+        files.remove(paths.corrected(city))
     log.info("%s: %s", city, labels.shares(counts, classes))
+
+
+def write_corrected(city: str, classes: ClassTable) -> None:
+    """Write where the labels of a city are corrections, which training may weigh otherwise."""
+    with raster.reading(paths.labels(city)) as kept:
+        label = labels.corrected(paths.corrections(city), kept.grid, classes)
+        with cog.writing(paths.corrected(city), kept.grid, dtype="uint8", resampling="mode") as output:
+            for strip in strips(kept.grid.shape, BLOCK_PX):
+                known = kept.read_band(strip) != IGNORE
+                output.write((known & (label(strip) != IGNORE)).astype(np.uint8), strip)
 
 
 def _labelled(

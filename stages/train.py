@@ -83,7 +83,14 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
             units="uint8" if summary["dtype"] == "uint8" else None,
             **pixel_sizes(*summary["resolution_m"]),
         )
-        sources = {city: Source(paths.scene(city), paths.training_labels(city)) for city in summary["sha256"]}
+        sources = {
+            city: Source(
+                paths.scene(city),
+                paths.training_labels(city),
+                paths.corrected(city) if "corrected" in digests else None,
+            )
+            for city, digests in summary["sha256"].items()
+        }
     except (LookupError, TypeError, ValueError) as error:
         raise PipelineError(
             f"{paths.DATASET_SUMMARY} is not what the dataset stage writes ({excerpt(str(error))}); "

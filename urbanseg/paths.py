@@ -59,6 +59,8 @@ CITIES = Path("cities")
 DATASET = Path("data/dataset.parquet")
 DATASET_SUMMARY = Path("data/dataset.json")
 MODEL = Path("models/segmenter")
+START = Path("models/start")
+"""Copy of the model that a short retraining starts from; DVC tracks it."""
 RESUME = Path("models/.resume")
 TRAINING = Path("metrics/training.json")
 OVERALL = Path("metrics/overall.json")
@@ -131,6 +133,11 @@ def osm(city: str) -> Path:
 def labels(city: str) -> Path:
     """Label raster on the scene grid."""
     return Path("data/labels") / f"{city}.tif"
+
+
+def corrected(city: str) -> Path:
+    """Raster that is 1 where the labels are corrections; there for cities that have that layer alone."""
+    return Path("data/labels") / f"{city}_corrected.tif"
 
 
 def repaired_dir(city: str) -> Path:
@@ -273,6 +280,7 @@ def of_city(city: str) -> list[Path]:
         labels(city),
         labels(city).with_suffix(".tif.aux.xml"),
         labels(city).with_suffix(".qml"),
+        corrected(city),
         repaired_dir(city),
         tiles(city),
         split(city),

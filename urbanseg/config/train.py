@@ -11,6 +11,8 @@ NO_MODEL = Path("data/none")
 """What `init_from` says where training starts anew: a path that DVC can watch."""
 PLAIN = "plainunet"
 """`arch` of the network without a learnt encoder, in lower case."""
+CORRECTION_WEIGHT = 4.0
+"""How many times a pixel that somebody corrected counts, if params.yaml does not say."""
 PLAIN_WIDTH = 64
 """Its usual width."""
 NO_TEACHER = NO_MODEL / "README.md"
@@ -101,6 +103,9 @@ class TrainParams(Model):
     clip_norm: Number = Field(ge=0, le=1e9)
     ema_decay: Annotated[Number, Field(ge=0, lt=1)]
     patience: Epochs
+    correction_weight: Weight = Field(
+        default=CORRECTION_WEIGHT, exclude_if=lambda weight: weight == CORRECTION_WEIGHT
+    )
     loss: LossParams
     augment: AugmentParams
     device: Literal["auto", "cpu", "cuda"]

@@ -33,6 +33,9 @@ OFF = AugmentParams(flips=False, brightness=0, contrast=0, gamma=0, bands=0, noi
 OFTEN = 0.5
 """Share of the samples whose amplitudes are mixed with another's."""
 
+CORRECTED = 1 << 8
+"""What is added to the class of a pixel that somebody corrected, in what is trained on."""
+
 
 class Tile(NamedTuple):
     """A window of a city's scene."""
@@ -42,10 +45,11 @@ class Tile(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a city's pixels and labels lie."""
+    """Where a city's pixels and labels lie, and a raster that is 1 where somebody corrected them, if any."""
 
     scene: Path
     labels: Path
+    corrected: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
     """Samples ``(image, target)``: float32 ``(bands, size, size)`` and int64 ``(size, size)``.
 
     Of a tile larger than `size` a part at random is read; a smaller one is padded. With
-    `augment`, the part is up to its `scale` smaller or larger and is resampled to the size.
+    `augment`, the part is up to its `scale` smaller or larger and is resampled to the size, and
+    targets of corrected pixels are `CORRECTED` higher.
     """
 
     def __init__(
@@ -82,7 +87,7 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: int = 0,
     ) -> None:
         self.tiles, self.data, self.size, self.seed = tiles, data, size, seed
-        self.params = augment or OFF
+        self.params, self.is_trained_on = augment or OFF, augment is not None
         self.scale = self.params.scale
         steps = augmentation(augment) if augment else None
         self.augment = steps if steps and steps.transforms else None
@@ -101,6 +106,9 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
         labels = self._reader(self.data.sources[city].labels).read_band(window)
         if self.data.relabel is not None:
             labels = self.data.relabel[labels]
+        if (corrected := self.data.sources[city].corrected) is not None and self.is_trained_on:
+            marked = (self._reader(corrected).read_band(window) == 1) & (labels != IGNORE)
+            labels = labels.astype(np.int16) + np.int16(CORRECTED) * marked
         if self.params.light:
             pixels = appearances.relit(pixels, self.data.spec.units, self.params.light, rng)
         image = self.data.spec.normalise(pad(pixels, size, mode="reflect"))
@@ -157,8 +165,8 @@ def crop(window: Window, size: int, rng: np.random.Generator) -> Window:
 
 
 def resized(
-    image: NDArray[np.float32], target: NDArray[np.uint8], size: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    image: NDArray[np.float32], target: NDArray[Any], size: int
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """A sample at another resolution, ``size × size`` pixels: bilinear, its labels by the nearest pixel.
 
     Args:
@@ -169,7 +177,7 @@ def resized(
     bands_last = np.ascontiguousarray(image.transpose(1, 2, 0))
     scaled = cv2.resize(bands_last, (size, size), interpolation=cv2.INTER_LINEAR).reshape(size, size, -1)
     labels = cv2.resize(target, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)), labels.astype(np.uint8)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)), labels.astype(target.dtype)
 
 
 def augmentation(params: AugmentParams) -> A.Compose:
@@ -196,10 +204,10 @@ def augmentation(params: AugmentParams) -> A.Compose:
 def _augmented(
     augment: A.Compose,
     image: NDArray[np.float32],
-    target: NDArray[np.uint8],
+    target: NDArray[Any],
     seed: int,
     number: int,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
     augment.set_random_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
     unit = image.transpose(1, 2, 0) / (2 * CLIP) + 0.5
     result = augment(image=np.ascontiguousarray(unit), mask=target)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from urbanseg.classes import IGNORE
 from urbanseg.config.train import LossParams
+from urbanseg.learn.data import CORRECTED
 
 REACH = 3.0
 """The border's weight is 0 beyond so many sigmas, where it is 1 % of its height."""
@@ -35,13 +36,16 @@ class SegmentationLoss(nn.Module):
         weights: ``(classes,)``, how much each class counts, or None for all alike: each
             pixel by its class in cross-entropy and focal, both of which are weighted means,
             and the classes in the mean over classes of the other terms.
+        correction_weight: how many times a corrected pixel counts in cross-entropy and focal.
     """
 
     weights: Tensor | None
 
-    def __init__(self, params: LossParams, weights: Tensor | None = None) -> None:
+    def __init__(
+        self, params: LossParams, weights: Tensor | None = None, correction_weight: float = 1.0
+    ) -> None:
         super().__init__()
-        self.params = params
+        self.params, self.correction_weight = params, correction_weight
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -51,13 +55,23 @@ class SegmentationLoss(nn.Module):
 
         Args:
             logits: ``(batch, classes, height, width)``.
-            target: ``(batch, height, width)`` int64 class ids, or `IGNORE`.
+            target: ``(batch, height, width)`` int64 class ids, or `IGNORE`; `CORRECTED` higher where
+                somebody corrected.
         """
         with torch.autocast(logits.device.type, enabled=False):
             scores = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            batch = _Batch.of(scores, target, self.weights)
+            batch = _Batch.of(scores, class_of(target), self.weights, self.emphasis(target))
             terms = self.params.terms.items()
             return torch.stack([weight * TERMS[name](batch, self.params) for name, weight in terms]).sum()
+
+    def emphasis(self, target: Tensor) -> Tensor:
+        """How many times each pixel counts as it is corrected or not; float32 of the target's shape."""
+        return torch.where(target >= CORRECTED, self.correction_weight, 1.0)
+
+
+def class_of(target: Tensor) -> Tensor:
+    """The classes of a target, or `IGNORE`, without the mark of what was corrected."""
+    return target % CORRECTED
 
 
 @dataclass(frozen=True)
@@ -78,13 +92,17 @@ class _Batch:
     pixel_weights: Tensor
 
     @classmethod
-    def of(cls, logits: Tensor, target: Tensor, weights: Tensor | None) -> "_Batch":
+    def of(
+        cls, logits: Tensor, target: Tensor, weights: Tensor | None, emphasis: Tensor | None = None
+    ) -> "_Batch":
         # one copy to a row per class, whatever the memory format, makes all that follows contiguous
         log_p = logits.movedim(1, 0).flatten(1).log_softmax(0)
         ids = torch.arange(len(log_p), device=target.device)
         truth, known = target.flatten() == ids[:, None], target.flatten() != IGNORE
         weights = log_p.new_ones(len(log_p)) if weights is None else weights.to(log_p)
         pixel_weights = torch.where(truth, weights[:, None], 0).sum(0)
+        if emphasis is not None:
+            pixel_weights = pixel_weights * emphasis.flatten()
         return cls(log_p, log_p.exp(), truth, known, target, weights, pixel_weights)
 
     @property

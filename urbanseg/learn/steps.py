@@ -24,7 +24,7 @@ from urbanseg.learn.batch_sampler import BatchSampler
 from urbanseg.learn.data import TrainingSet
 from urbanseg.learn.distillation import Teacher, distillation_loss
 from urbanseg.learn.fabric import total
-from urbanseg.learn.losses import SegmentationLoss
+from urbanseg.learn.losses import SegmentationLoss, class_of
 from urbanseg.model.segmenter import Segmenter
 
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -104,7 +104,7 @@ def step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
     """
     fabric = run.fabric
     targets = [fabric.to_device(target) for _, target in parts]
-    masses = torch.stack([_mass(target, run.loss.weights) for target in targets])
+    masses = torch.stack([_mass(class_of(target), run.loss.weights) for target in targets])
     shares = (masses / total(masses.sum(), fabric).clamp(min=1e-12)).float()
     whole = torch.zeros((), device=fabric.device)
     run.optimiser.zero_grad()

@@ -207,11 +207,11 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
 def _loss(data: TrainingSet, params: TrainParams) -> SegmentationLoss:
     kind = params.loss.class_weights
     if kind == "none":
-        return SegmentationLoss(params.loss)
+        return SegmentationLoss(params.loss, correction_weight=params.correction_weight)
     weights = class_weights(data.train_counts, kind)
     names = zip(data.spec.classes, weights, strict=True)
     log.info("class weights in the loss: %s", ", ".join(f"{name} {weight:.2f}" for name, weight in names))
-    return SegmentationLoss(params.loss, torch.from_numpy(weights).float())
+    return SegmentationLoss(params.loss, torch.from_numpy(weights).float(), params.correction_weight)
 
 
 def _restore(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str, Tensor]]:

@@ -23,8 +23,9 @@ from urbanseg.review.desk import Desk
 from urbanseg.review.jobs import Jobs
 from urbanseg.review.layers import classes
 from urbanseg.review.refusals import RefusedError
-from urbanseg.review.routes.correct import correct, exchange_files
+from urbanseg.review.routes.correct import correct
 from urbanseg.review.routes.decide import decide
+from urbanseg.review.routes.exchange import exchange_files
 from urbanseg.review.routes.pictures import raster_tiles, vector_tiles
 from urbanseg.review.routes.queue import queue
 from urbanseg.review.routes.see import see

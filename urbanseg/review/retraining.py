@@ -1,12 +1,14 @@
 """Training with corrections, as an experiment of DVC that runs beside the user's workspace.
 
-``python -m urbanseg.review.retraining NAME RESULT CITY…`` lets DVC track the corrections of the cities, runs
-``dvc exp run --temp``, and writes to RESULT what changed against HEAD, with intervals, and the curves.
+``python -m urbanseg.review.retraining NAME RESULT START CITY…`` lets DVC track the corrections of the cities,
+runs ``dvc exp run --temp``, and writes to RESULT what changed against HEAD, with intervals, and the curves.
+START is ``current``, a few epochs from the model as it is, up to the scores; or ``anew``, all of params.yaml.
 """
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,11 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from urbanseg import paths
+from urbanseg.config.params import load
+from urbanseg.config.train import TrainParams
 from urbanseg.errors import PipelineError
 from urbanseg.io import files
 from urbanseg.review import geopackage
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,60}")
+
+CURRENT, ANEW = "current", "anew"
+STARTS = (CURRENT, ANEW)
+"""What a training starts from."""
+
+SHORT_EPOCHS, SHORT_PATIENCE, SHORT_RATE = 4, 2, 0.25
+"""Of a training that starts from the current model, at most; of the learning rate, the share."""
+
+SCORES = "overall"
+"""The stage that a short training ends with: no report is drawn, and no other format is exported."""
 
 CURVES = {"loss": "train/loss", "miou": "val/miou"}
 """Columns of the curves for the page, and the tables that hold them."""
@@ -29,12 +43,13 @@ HEADLINES = ("miou", "road_apls")
 """Figures that are compared."""
 
 
-def retrain(name: str, result: Path, cities: Sequence[str]) -> None:
+def retrain(name: str, result: Path, start: str, cities: Sequence[str]) -> None:
     """Run the experiment, and describe it.
 
     Args:
         name: of the experiment.
         result: JSON file to write.
+        start: of `STARTS`.
         cities: whose corrections are tracked.
 
     Raises:
@@ -45,11 +60,42 @@ def retrain(name: str, result: Path, cities: Sequence[str]) -> None:
         for city in cities:
             stack.enter_context(geopackage.unmoved(paths.corrections(city), alone=True))
             tracked += [paths.corrections(city), paths.kept_split(city)]
+        settings = []
+        if start == CURRENT:
+            copy_model()
+            tracked.append(paths.START)
+            settings = [*short_training(load(paths.PARAMS).train), SCORES]
         _run("dvc", "add", "--quiet", *map(str, tracked))
     # It checks params.yaml, which DVC does not, and brings the pipelines of the cities up to date.
-    _run(sys.executable, "-m", "ci.before_dvc", "dvc", "exp", "run", "--temp", "--name", name)
+    _run(sys.executable, "-m", "ci.before_dvc", "dvc", "exp", "run", "--temp", "--name", name, *settings)
     changes = json.loads(_output(sys.executable, "-m", "ci.compare", "HEAD", name, "--json"))
     files.write_json(result, {"experiment": name, "cities": by_city(changes), "curves": curves(name)})
+
+
+def copy_model() -> None:
+    """Copy the current model to where a training starts from it; its own place is that training's output."""
+    with files.atomic(paths.START, paths.MODEL_FILES) as folder:
+        shutil.copytree(paths.MODEL, folder)
+
+
+def short_training(params: TrainParams) -> list[str]:
+    """What a short training changes of the recipe, as options of ``dvc exp run``.
+
+    The model knows the scene already, so that fewer and smaller steps do; it stops when they do no more.
+
+    Args:
+        params: the recipe.
+    """
+    epochs = min(params.epochs, SHORT_EPOCHS)
+    changes = {
+        "init_from": paths.START,
+        "epochs": epochs,
+        "patience": min(params.patience, SHORT_PATIENCE),
+        "warmup_epochs": min(params.warmup_epochs, epochs - 1),
+        "freeze_encoder_epochs": 0,
+        "learning_rate": f"{params.learning_rate * SHORT_RATE:.6g}",
+    }
+    return [f"--set-param=train.{key}={value}" for key, value in changes.items()]
 
 
 def by_city(changes: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -87,8 +133,18 @@ def curves(name: str) -> list[dict[str, float]]:
     return [rows[step] for step in sorted(rows)]
 
 
-def require_possible(root: Path, cities: Sequence[str]) -> None:
+def default_start(root: Path) -> str:
+    """What a training starts from if nobody says: the current model, where there is one."""
+    return CURRENT if (root / paths.MODEL / "segmenter.json").is_file() else ANEW
+
+
+def require_possible(root: Path, cities: Sequence[str], start: str = ANEW) -> None:
     """Check that there is something to train with, and something to run it.
+
+    Args:
+        root: folder of the project.
+        cities: with corrections in effect.
+        start: of `STARTS`.
 
     Raises:
         PipelineError: saying what is missing.
@@ -97,6 +153,10 @@ def require_possible(root: Path, cities: Sequence[str]) -> None:
         raise PipelineError("training runs in a checkout with git and DVC, and this folder is none")
     if not cities:
         raise PipelineError("no city has corrections that are in effect; draw some first")
+    if start == CURRENT and default_start(root) != CURRENT:
+        raise PipelineError(
+            f"there is no model in {paths.MODEL} to start from; run make repro, or train anew"
+        )
     for city in cities:
         if not (root / paths.kept_split(city)).is_file():
             raise PipelineError(f"{city} has no split yet; run make repro once, then draw a correction")
@@ -133,6 +193,6 @@ def _environment() -> dict[str, str]:
 
 if __name__ == "__main__":
     try:
-        retrain(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+        retrain(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])
     except PipelineError as error:
         sys.exit(f"error: {error}")

@@ -1,12 +1,12 @@
 """Which blocks of a scene are worth looking at next, and what was asked and answered before.
 
 A block is worth the more, the less sure the map is there (mean entropy, or else 1 − confidence), the more
-of it holds data, and the less it resembles what was looked at already. So blocks are taken one by one, each
-time the one with the greatest product of uncertainty, share of data, and distance from the nearest that was
-taken or answered: a weighted greedy k-centre (Sener and Savarese 2018, "Active learning for convolutional
-neural networks: a core-set approach"). What is compared is how the model sees a block, by the shares of its
-classes, and how it looks, by the mean and the spread of each band; no network runs. Test blocks are left out,
-as nothing is learned from them.
+its classes would gain from it, and the less it resembles what was looked at already. So blocks are taken one
+by one, each time the one with the greatest product of uncertainty, expected effect, and distance from the
+nearest that was taken or answered: a weighted greedy k-centre (Sener and Savarese 2018, "Active learning for
+convolutional neural networks: a core-set approach"). What is compared is how the model sees a block, by the
+shares of its classes, and how it looks, by the mean and the spread of each band; no network runs. Test blocks
+are left out, as nothing is learned from them.
 """
 
 import json
@@ -37,8 +37,8 @@ class Suggestion:
 
     Attributes:
         number: of the block.
-        score: product of the three.
-        uncertainty: 0–1.
+        score: product of what it is ranked by.
+        uncertainty: 0–1, times its expected effect.
         distance: from the nearest block that was taken or answered; 1 is the farthest of all.
     """
 
@@ -101,12 +101,31 @@ def suggest(
     entropy = figures.entropy
     unsure = np.where(np.isnan(entropy), 1 - figures.confidence, entropy)
     sizes = np.array([window.height * window.width for window in figures.windows])
-    held = figures.counts.sum(axis=1) / sizes
     shares = figures.counts / np.maximum(1, figures.counts.sum(axis=1, keepdims=True))
     features = np.hstack([shares, looks(scene, readers, frame, figures)])
     may = np.array([split != "test" for split in figures.splits])
     seen = np.array([name in answered for name in figures.ids])
-    return rank(np.nan_to_num(unsure) * held, features, may, seen, count)
+    worth = np.nan_to_num(unsure) * effect(figures.counts, sizes)
+    return rank(worth, features, may, seen, count)
+
+
+def effect(counts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """By how much labels of each block may change the mean IoU, against one of all classes as they are.
+
+    All classes count alike in the mean, so that a pixel of a rare one counts for more: by one over the share
+    of its class. The map knows that share the worse the rarer the class is, so its square root is taken.
+
+    Args:
+        counts: ``(blocks, classes)`` predicted pixels.
+        sizes: ``(blocks,)`` pixels of each, with data or without.
+
+    Returns:
+        ``(blocks,)``, 1 on average over all pixels with data; 0 for a block without data.
+    """
+    shares = counts.sum(axis=0) / max(1, counts.sum())
+    weights = np.divide(1.0, np.sqrt(shares), out=np.zeros(len(shares)), where=shares > 0)
+    average = float(weights @ shares)
+    return np.asarray(counts @ weights / sizes / average if average > 0 else np.zeros(len(counts)))
 
 
 def looks(scene: Scene, readers: Readers, frame: Frame, figures: BlockFigures) -> NDArray[np.float64]:
@@ -136,9 +155,17 @@ def looks(scene: Scene, readers: Readers, frame: Frame, figures: BlockFigures) -
         right = max(left + 1, int((window.col + window.width) * scale[1]))
         part = np.nan_to_num(values[:, top:bottom, left:right].astype(np.float64))
         rows.append(np.concatenate([part.mean(axis=(1, 2)), part.std(axis=(1, 2))]))
-    measured = np.array(rows)
-    standard = (measured - measured.mean(axis=0)) / np.maximum(measured.std(axis=0), 1e-12)
-    return np.asarray(standard / np.sqrt(measured.shape[1]))
+    return standard(np.array(rows))
+
+
+def standard(measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features of blocks on like scales: each of mean 0, and spread 1 / √columns, over all blocks.
+
+    Args:
+        measured: ``(blocks, columns)``.
+    """
+    scores = (measured - measured.mean(axis=0)) / np.maximum(measured.std(axis=0), 1e-12)
+    return np.asarray(scores / np.sqrt(measured.shape[1]))
 
 
 def answered_blocks(log: Path) -> set[str]:

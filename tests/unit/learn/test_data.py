@@ -14,7 +14,7 @@ from urbanseg.grid import Grid, Window
 from urbanseg.io import cog, raster
 from urbanseg.learn.assembly import one_against_rest
 from urbanseg.learn.batch_sampler import Draw
-from urbanseg.learn.data import Source, Tile, TileDataset, TrainingSet, crop, resized
+from urbanseg.learn.data import CORRECTED, Source, Tile, TileDataset, TrainingSet, crop, resized
 from urbanseg.model.spec import CLIP, Spec
 
 SPEC = Spec(["B02", "B08"], [500.0, 2000.0], [200.0, 800.0], ["a", "b"], "Unet", "resnet18")
@@ -204,3 +204,23 @@ def test_one_class_is_learnt_against_the_rest(data):
 def turn(image, quarters, flip):
     turned = torch.rot90(image, quarters, (1, 2))
     return turned.flip(2) if flip else turned
+
+
+def test_corrected_pixels_are_marked_in_training_alone_wherever_they_turn(source, data, tmp_path):
+    with raster.reading(source.labels) as labels:
+        mask = np.zeros(labels.grid.shape, np.uint8)
+        mask[30:40, 40:60] = 1
+        with cog.writing(tmp_path / "corrected.tif", labels.grid, dtype="uint8") as writer:
+            writer.write(mask)
+    marked = replace(data, sources={"x": source._replace(corrected=tmp_path / "corrected.tif")})
+    tile = [Tile("x", Window(20, 30, 64, 64))]
+    _, plain = TileDataset(tile, data, 64, NONE)[Draw(0, 0)]
+    _, target = TileDataset(tile, marked, 64, NONE)[Draw(0, 0)]
+    expected = plain.clone()
+    expected[10:20, 10:30] += CORRECTED
+    assert (target == expected).all()
+    assert (TileDataset(tile, marked, 64)[Draw(0, 0)][1] == plain).all()
+    for number in range(4):
+        turned, without = (TileDataset(tile, each, 64, ALL)[Draw(0, number)][1] for each in (marked, data))
+        assert (turned % CORRECTED == without).all()
+        assert (turned >= CORRECTED).any()

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from urbanseg.classes import IGNORE
 from urbanseg.config.train import LossParams
+from urbanseg.learn.data import CORRECTED
 from urbanseg.learn.losses import REACH, TERMS, SegmentationLoss, border_weights
 
 NOTHING = {
@@ -302,3 +303,17 @@ def test_a_step_of_the_optimiser_lowers_the_loss(variant):
     before.backward()
     optimiser.step()
     assert loss(network(images), target) < before
+
+
+@pytest.mark.parametrize("variant", ["ce", "focal"])
+def test_a_corrected_pixel_counts_as_often_as_its_weight_says(variant):
+    logits, target = sample()
+    marked = target.clone()
+    marked[0, 5, :3] += CORRECTED
+    weighed = SegmentationLoss(LossParams(**NOTHING | VARIANTS[variant]), correction_weight=3.0)
+    thrice = torch.cat([logits, logits[:1], logits[:1]])
+    again = torch.full_like(target[:1], IGNORE)
+    again[0, 5, :3] = target[0, 5, :3]
+    expected = loss_of(variant)(thrice, torch.cat([target, again, again]))
+    assert float(weighed(logits, marked)) == pytest.approx(float(expected), rel=1e-6)
+    assert float(loss_of(variant)(logits, marked)) == pytest.approx(float(loss_of(variant)(logits, target)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from urbanseg.errors import PipelineError
-from urbanseg.review.suggestions import answered_blocks, note, rank
+from urbanseg.review.suggestions import answered_blocks, effect, note, rank
 
 
 def ranked(uncertainty, features, answered=(), count=10, may=None):
@@ -45,3 +45,11 @@ def test_a_log_remembers_answers_and_says_when_it_is_damaged(tmp_path):
     log.write_text("{")
     with pytest.raises(PipelineError, match="is damaged"):
         answered_blocks(log)
+
+
+def test_blocks_of_rare_classes_may_change_the_mean_most():
+    counts = np.array([[90, 10], [100, 0], [0, 0], [50, 0]])
+    found = effect(counts, np.full(4, 100))
+    assert found[0] > found[1] > found[3] > found[2] == 0
+    assert (found * 100).sum() == pytest.approx(counts.sum()), "1 on average over all pixels with data"
+    assert (effect(np.zeros((2, 3), int), np.array([4, 4])) == 0).all()

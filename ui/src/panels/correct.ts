@@ -1,4 +1,4 @@
-// Correct the map: tools, classes, undo and redo, and what has been corrected; exchange with QGIS.
+// Correct the map: tools, classes, undo and redo, and what has been corrected; exchange with other programs.
 
 import { scenePath, type App, type Panel } from "../app";
 import { button, h, replace } from "../dom";
@@ -147,7 +147,16 @@ function row(app: App, record: CorrectionRecord): HTMLElement {
 
 function exchange(app: App): HTMLElement {
   const path = `${scenePath(app)}/corrections.gpkg`;
-  const name = `${app.store.state.scene?.id ?? "corrections"}.gpkg`;
+  const scene = app.store.state.scene?.id ?? "corrections";
+  const files = [
+    { tool: "QGIS", id: "export", path, name: `${scene}.gpkg` },
+    ...["labelme", "cvat"].map((tool) => ({
+      tool: tool === "cvat" ? "CVAT" : "Labelme",
+      id: `export-${tool}`,
+      path: `${scenePath(app)}/corrections_${tool}.zip`,
+      name: `${scene}_${tool}.zip`,
+    })),
+  ];
   const take = async () => {
     const file = input.files?.[0];
     input.value = "";
@@ -160,22 +169,28 @@ function exchange(app: App): HTMLElement {
   const input = h("input", {
     type: "file",
     id: "import",
-    accept: ".gpkg,.geojson,.json",
+    accept: ".gpkg,.geojson,.json,.xml",
     onchange: () => void take(),
   });
   return h(
     "details",
     {},
-    h("summary", {}, "QGIS"),
+    h("summary", {}, "QGIS, Labelme, CVAT"),
     h(
       "p",
       { class: "fine" },
-      "Edit the corrections in QGIS, where a drop-down offers the classes, and bring them back.",
+      "Edit the corrections elsewhere and bring them back: a GeoPackage whose drop-down offers the classes, ",
+      "or polygons on a picture of the scene, as JSON of Labelme or XML of CVAT.",
     ),
     h(
       "p",
       { class: "row" },
-      button("Download", () => void app.attempt(() => app.api.download(path, name)), { id: "export" }),
+      ...files.map((file) =>
+        button(file.tool, () => void app.attempt(() => app.api.download(file.path, file.name)), {
+          id: file.id,
+          "aria-label": `Download for ${file.tool}`,
+        }),
+      ),
     ),
     h("div", { class: "fields" }, h("label", { for: "import" }, "Bring back"), input),
   );

@@ -108,9 +108,15 @@ function newestTraining(app: App): Job | undefined {
 
 function retrainForm(app: App): HTMLElement {
   const title = h("input", { id: "retrain-title", maxlength: 60, placeholder: "after the harbour" });
+  const from = h(
+    "select",
+    { id: "retrain-start" },
+    h("option", { value: "current" }, "the current model: minutes"),
+    h("option", { value: "anew" }, "anew, as params.yaml says"),
+  );
   const start = async () => {
     const named = title.value.trim() || "corrections";
-    await app.attempt(() => app.api.post("/api/retrain", { title: named }));
+    await app.attempt(() => app.api.post("/api/retrain", { title: named, start: from.value }));
     await app.jobs.refresh();
   };
   return h(
@@ -119,7 +125,14 @@ function retrainForm(app: App): HTMLElement {
     h("h2", {}, "Retrain"),
     h("p", { class: "fine" }, "Trains with the corrections in a copy of the project; yours stays as it is."),
     h("p", { class: "warn", id: "no-retrain" }),
-    h("div", { class: "fields" }, h("label", { for: "retrain-title" }, "Name"), title),
+    h(
+      "div",
+      { class: "fields" },
+      h("label", { for: "retrain-title" }, "Name"),
+      title,
+      h("label", { for: "retrain-start" }, "Start from"),
+      from,
+    ),
     h(
       "p",
       { class: "row" },

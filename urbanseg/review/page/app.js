@@ -1075,7 +1075,16 @@ function row(app, record) {
 }
 function exchange(app) {
   const path2 = `${scenePath(app)}/corrections.gpkg`;
-  const name = `${app.store.state.scene?.id ?? "corrections"}.gpkg`;
+  const scene = app.store.state.scene?.id ?? "corrections";
+  const files = [
+    { tool: "QGIS", id: "export", path: path2, name: `${scene}.gpkg` },
+    ...["labelme", "cvat"].map((tool) => ({
+      tool: tool === "cvat" ? "CVAT" : "Labelme",
+      id: `export-${tool}`,
+      path: `${scenePath(app)}/corrections_${tool}.zip`,
+      name: `${scene}_${tool}.zip`
+    }))
+  ];
   const take = async () => {
     const file = input.files?.[0];
     input.value = "";
@@ -1088,22 +1097,28 @@ function exchange(app) {
   const input = h("input", {
     type: "file",
     id: "import",
-    accept: ".gpkg,.geojson,.json",
+    accept: ".gpkg,.geojson,.json,.xml",
     onchange: () => void take()
   });
   return h(
     "details",
     {},
-    h("summary", {}, "QGIS"),
+    h("summary", {}, "QGIS, Labelme, CVAT"),
     h(
       "p",
       { class: "fine" },
-      "Edit the corrections in QGIS, where a drop-down offers the classes, and bring them back."
+      "Edit the corrections elsewhere and bring them back: a GeoPackage whose drop-down offers the classes, ",
+      "or polygons on a picture of the scene, as JSON of Labelme or XML of CVAT."
     ),
     h(
       "p",
       { class: "row" },
-      button("Download", () => void app.attempt(() => app.api.download(path2, name)), { id: "export" })
+      ...files.map(
+        (file) => button(file.tool, () => void app.attempt(() => app.api.download(file.path, file.name)), {
+          id: file.id,
+          "aria-label": `Download for ${file.tool}`
+        })
+      )
     ),
     h("div", { class: "fields" }, h("label", { for: "import" }, "Bring back"), input)
   );
@@ -1626,9 +1641,15 @@ function newestTraining(app) {
 }
 function retrainForm(app) {
   const title = h("input", { id: "retrain-title", maxlength: 60, placeholder: "after the harbour" });
+  const from = h(
+    "select",
+    { id: "retrain-start" },
+    h("option", { value: "current" }, "the current model: minutes"),
+    h("option", { value: "anew" }, "anew, as params.yaml says")
+  );
   const start2 = async () => {
     const named = title.value.trim() || "corrections";
-    await app.attempt(() => app.api.post("/api/retrain", { title: named }));
+    await app.attempt(() => app.api.post("/api/retrain", { title: named, start: from.value }));
     await app.jobs.refresh();
   };
   return h(
@@ -1637,7 +1658,14 @@ function retrainForm(app) {
     h("h2", {}, "Retrain"),
     h("p", { class: "fine" }, "Trains with the corrections in a copy of the project; yours stays as it is."),
     h("p", { class: "warn", id: "no-retrain" }),
-    h("div", { class: "fields" }, h("label", { for: "retrain-title" }, "Name"), title),
+    h(
+      "div",
+      { class: "fields" },
+      h("label", { for: "retrain-title" }, "Name"),
+      title,
+      h("label", { for: "retrain-start" }, "Start from"),
+      from
+    ),
     h(
       "p",
       { class: "row" },

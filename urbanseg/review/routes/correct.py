@@ -1,28 +1,21 @@
-"""Addresses of corrections: strokes, undo and redo, regions, and files for QGIS."""
+"""Addresses of corrections: strokes, undo and redo, and regions."""
 
-import uuid
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import shapely
-from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Response
 
 from urbanseg import paths
 from urbanseg.config.labels import IGNORE_NAME
 from urbanseg.io import files
 from urbanseg.review import corrections as store
 from urbanseg.review import exchange, places, scenes, vectors
-from urbanseg.review.bodies import receive
 from urbanseg.review.corrections import Corrections, Record, Stroke
 from urbanseg.review.desk import Desk
 from urbanseg.review.frames import Frame
 from urbanseg.review.readers import state
 from urbanseg.review.refusals import RefusedError
 from urbanseg.review.scenes import Scene
-
-IMPORT_BYTES = 64 << 20
 
 
 def correct(desk: Desk) -> APIRouter:
@@ -58,30 +51,6 @@ def correct(desk: Desk) -> APIRouter:
     @router.post("/api/scenes/{name}/region")
     def region(name: str, asked: dict[str, Any]) -> dict[str, Any]:
         return region_at(desk, desk.scene(name), asked)
-
-    return router
-
-
-def exchange_files(desk: Desk) -> APIRouter:
-    """The addresses of files for QGIS."""
-    router = APIRouter()
-
-    @router.get("/api/scenes/{name}/corrections.gpkg")
-    def export(name: str) -> Response:
-        scene = desk.scene(name)
-        strokes = store.shown(corrections_of(desk, scene).records())
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / f"{scene.id}_corrections.gpkg"
-            exchange.write(file, strokes, desk.frame(scene), exchange.style(scene.table))
-            sent = {"Content-Disposition": f'attachment; filename="{file.name}"'}
-            return Response(file.read_bytes(), media_type="application/geopackage+sqlite3", headers=sent)
-
-    @router.put("/api/scenes/{name}/corrections.gpkg")
-    async def take_back(name: str, request: Request) -> dict[str, int]:
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "edited.gpkg"
-            await receive(request, file, IMPORT_BYTES)
-            return await run_in_threadpool(brought_back, desk, desk.scene(name), file)
 
     return router
 
@@ -257,32 +226,3 @@ def told_region(frame: Frame, shape: Any, class_name: str | None) -> dict[str, A
         "class": class_name,
         "area_ha": round(places.hectares(frame, shape), 4),
     }
-
-
-def brought_back(desk: Desk, scene: Scene, file: Path) -> dict[str, int]:
-    """Store what a file from QGIS changes; returns how many strokes were added and undone.
-
-    Args:
-        desk: of the server.
-        scene: a city.
-        file: that was edited; see `exchange.changes`.
-
-    Raises:
-        RefusedError: if the scene is no city, or the file holds what cannot be stored.
-    """
-    keep_split(desk, scene)
-    kept = corrections_of(desk, scene)
-    wanted = exchange.changes(file, store.shown(kept.records()), desk.frame(scene), scene.table)
-    strokes = [
-        None if shape is None else stroke_at(desk, scene, str(uuid.uuid4()), shape, class_name, "import")
-        for _, class_name, shape in wanted
-    ]
-    added = undone = 0
-    for (old, _, _), stroke in zip(wanted, strokes, strict=True):
-        if old is not None:
-            kept.reverse(str(uuid.uuid4()), old, store.UNDO)
-            undone += 1
-        if stroke is not None:
-            kept.add(stroke)
-            added += 1
-    return {"added": added, "undone": undone}

@@ -32,16 +32,19 @@ def teach(desk: Desk, jobs: Jobs) -> APIRouter:
         title = asked.get("title") or "with corrections"
         if not isinstance(title, str) or len(title) > 100:
             raise RefusedError(422, "title is a text of 100 characters at most")
+        start = asked.get("start", retraining.default_start(desk.root))
+        if start not in retraining.STARTS:
+            raise RefusedError(422, f"start must be one of {', '.join(retraining.STARTS)}")
         if any(job.kind == KIND and job.state not in ENDED for job in jobs.all()):
             raise RefusedError(409, "a training is under way; wait for it, or cancel it")
         cities = corrected_cities(desk)
-        retraining.require_possible(desk.root, cities)
+        retraining.require_possible(desk.root, cities, start)
         for city in cities:
             edit(desk.file, partial(corrected, city=city))
         number, folder = jobs.new_folder()
         name = f"review-{datetime.now(UTC):%Y%m%d}-{number[:6]}"
         result = str((folder / RESULT).resolve())
-        command = [sys.executable, "-m", "urbanseg.review.retraining", name, result, *cities]
+        command = [sys.executable, "-m", "urbanseg.review.retraining", name, result, start, *cities]
         return jobs.told(jobs.submit(number, KIND, title, [command], experiment=name))
 
     @router.post("/api/jobs/{number}/decision")
