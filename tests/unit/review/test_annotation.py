@@ -20,6 +20,8 @@ RING = shapely.box(500_100, 5_399_000, 500_500, 5_399_400) - shapely.box(
     500_200, 5_399_100, 500_300, 5_399_200
 )
 NAMES = ["other", "road", "water"]
+SHAPE = {"label": "lava", "points": [[0, 0], [9, 0], [9, 9]]}
+LAVA = json.dumps({"shapes": [SHAPE], "imageHeight": 192, "imageWidth": 256})
 WRITERS = {"labelme": labelme, "cvat": cvat}
 
 
@@ -74,8 +76,7 @@ def test_a_picture_of_a_large_scene_is_smaller():
     "text",
     [
         '{"shapes": [], "imageHeight": 10, "imageWidth": 300}',
-        '{"shapes": [{"label": "lava", "points": [[0, 0], [9, 0], [9, 9]]}], '
-        '"imageHeight": 192, "imageWidth": 256}',
+        LAVA,
         '{"shapes": 1}',
         "<svg/>",
         "<annotations></annotations>",
