@@ -210,6 +210,11 @@ def questions(city: str) -> Path:
     return Path("data/corrections") / f"{city}_blocks.jsonl"
 
 
+def checkpoints(city: str) -> Path:
+    """Points of a city's map that people check in the review desk; as `urbanseg sample` writes them."""
+    return Path("data/corrections") / f"{city}_check.gpkg"
+
+
 def map_dir(city: str) -> Path:
     """Folder with the vector map."""
     return Path("data/map") / city
@@ -291,6 +296,7 @@ def of_city(city: str) -> list[Path]:
         corrections(city),
         kept_split(city),
         questions(city),
+        checkpoints(city),
         metrics(city),
         evaluation_dir(city),
         previews(city),

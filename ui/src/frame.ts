@@ -3,6 +3,7 @@
 import type { App, Panel } from "./app";
 import { button, h, replace } from "./dom";
 import { type Desk, sheet } from "./keys";
+import { checkPanel } from "./panels/check";
 import { correctPanel } from "./panels/correct";
 import { findPanel } from "./panels/find";
 import { imagesPanel, sendFiles } from "./panels/images";
@@ -12,7 +13,15 @@ import { thresholdsPanel } from "./panels/thresholds";
 import { scaleCorner } from "./readout";
 import { can, type Compare, type Listener, type Store } from "./state";
 
-const PANELS: Panel[] = [layersPanel, findPanel, thresholdsPanel, correctPanel, teachPanel, imagesPanel];
+const PANELS: Panel[] = [
+  layersPanel,
+  findPanel,
+  thresholdsPanel,
+  correctPanel,
+  teachPanel,
+  checkPanel,
+  imagesPanel,
+];
 const COMPARES: [Compare, string][] = [
   ["one", "One map"],
   ["swipe", "Swipe"],

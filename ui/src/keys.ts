@@ -3,11 +3,12 @@
 import type { App } from "./app";
 import { scaled } from "./camera";
 import { h } from "./dom";
+import { answerPoint } from "./panels/check";
 import { choices, TOOLS } from "./panels/correct";
 import { stepBlock } from "./panels/find";
 import { layerTitle, toggleClass } from "./panels/layers";
 import { answerSuggestion, visitSuggestion } from "./panels/teach";
-import { type Compare, editedClasses } from "./state";
+import { type Compare, editedClasses, isBlind } from "./state";
 import { setTool, type Tools } from "./tools";
 
 export interface Shortcut {
@@ -56,7 +57,9 @@ function toggleNth(app: App, position: number): void {
 function draws(app: App, key: string): void {
   const names = choices(app);
   const name = key === "0" ? "ignore" : names[Number(key) - 1];
-  if (name) setTool(app, { class: name });
+  if (!name) return;
+  if (isBlind(app.store.state)) void answerPoint(app, name);
+  else setTool(app, { class: name });
 }
 
 function compare(app: App): void {
@@ -139,7 +142,12 @@ function correctionKeys(desk: Desk): Shortcut[] {
   }));
   return [
     ...tools,
-    { keys: ["0", ...DIGITS], shown: "1 … 9, 0", does: "class that is drawn; 0 is unknown", run: draws },
+    {
+      keys: ["0", ...DIGITS],
+      shown: "1 … 9, 0",
+      does: "class that is drawn, or seen at a point that is checked; 0 is unknown",
+      run: draws,
+    },
     { keys: ["["], shown: "[", does: "smaller brush", run: resize(0.8) },
     { keys: ["]"], shown: "]", does: "larger brush", run: resize(1.25) },
     {

@@ -14,7 +14,7 @@ import { groundNote } from "./panels/correct";
 import { Panes } from "./panes";
 import { watchPointer } from "./readout";
 import { active } from "./records";
-import { can, colorOf, firstView, type State, Store } from "./state";
+import { can, colorOf, firstView, isBlind, type State, Store } from "./state";
 import { setTool, Tools } from "./tools";
 import type { Project, Scene } from "./types";
 
@@ -129,10 +129,11 @@ function drawOverlays(app: App): void {
   const draw = (state: State) =>
     app.panes.overlay(
       "corrections",
-      correctionFeatures(active(state.records), (name) => colorOf(state, name)),
+      correctionFeatures(isBlind(state) ? [] : active(state.records), (name) => colorOf(state, name)),
     );
   app.store.subscribe((state, before) => {
-    if (state.records !== before.records || state.edits !== before.edits) draw(state);
+    const changed = state.records !== before.records || state.edits !== before.edits;
+    if (changed || isBlind(state) !== isBlind(before)) draw(state);
     if (state.blocks !== before.blocks) drawBlocks(app);
   });
 }

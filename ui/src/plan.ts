@@ -7,7 +7,7 @@ import type {
   RasterSourceSpecification,
   VectorSourceSpecification,
 } from "maplibre-gl";
-import { editedClasses, type Side, type State } from "./state";
+import { editedClasses, isBlind, type Side, type State } from "./state";
 import type { LandClass, Scene, SceneLayer, Thresholds } from "./types";
 
 export type TiledSource = RasterSourceSpecification | VectorSourceSpecification;
@@ -120,7 +120,8 @@ export function plan(base: string, state: State, side: Side): Plan {
   const view = state.views[side];
   const ordered = [...scene.layers].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
   for (const layer of ordered) {
-    const shown = (view.visible[layer.name] ?? false) && !(state.peek && layer.kind !== "raster");
+    const bare = state.peek || isBlind(state);
+    const shown = (view.visible[layer.name] ?? false) && !(bare && layer.kind !== "raster");
     made.sources[layer.name] = source(base, scene, layer, rasterQuery(layer, state, scene, side));
     if (layer.kind === "polygons" || layer.kind === "lines") {
       made.layers.push(...vectorLayers(layer, state, side, shown));

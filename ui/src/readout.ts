@@ -3,7 +3,7 @@
 import { scenePath, type App } from "./app";
 import { debounce, h, replace } from "./dom";
 import { degrees, metresPerPixel, percent, scaleBar } from "./measure";
-import { colorOf, titleOf, type State } from "./state";
+import { colorOf, isBlind, titleOf, type State } from "./state";
 import type { Values } from "./types";
 
 const BAR_PX = 110;
@@ -13,6 +13,7 @@ export function describe(values: Values, state: State, place: string): [string, 
   const parts: [string, string][] = [["at", place]];
   if (!values.inside) return [...parts, ["", "outside of the scene"]];
   parts.push(["pixel", `${values.col}, ${values.row}`]);
+  if (isBlind(state)) return parts;
   if (values.prediction) parts.push(["map", titleOf(state, values.prediction)]);
   if (typeof values.confidence === "number") parts.push(["confidence", percent(values.confidence)]);
   if (values.labels) parts.push(["labels", titleOf(state, values.labels)]);

@@ -140,3 +140,15 @@ export function colorOf(state: State, name: string): string {
 export function can(state: State, name: string): boolean {
   return state.project.can.includes(name);
 }
+
+/** Whether points of the open scene's map can be checked. */
+export function checkable(state: State): boolean {
+  const { scene } = state;
+  const mapped = scene?.layers.some((layer) => layer.name === "prediction") ?? false;
+  return can(state, "check") && scene?.kind === "city" && mapped;
+}
+
+/** Whether the map must not show what it says: while somebody checks it. */
+export function isBlind(state: State): boolean {
+  return state.panel === "check" && checkable(state);
+}

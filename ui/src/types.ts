@@ -160,6 +160,27 @@ export interface Job {
   result: RetrainResult | null;
 }
 
+/** A pixel that somebody checks, and what is said to be there. */
+export interface CheckPoint {
+  point: number;
+  reference: string | null;
+  bounds: Bounds;
+}
+
+export interface Estimate {
+  estimate: number | null;
+  margin: number | null;
+}
+
+export interface Accuracy {
+  points: number;
+  overall_accuracy: Estimate;
+  classes: Record<
+    string,
+    { users_accuracy: Estimate; producers_accuracy: Estimate; adjusted_ha: Estimate; mapped_ha: number }
+  >;
+}
+
 export interface Suggestion {
   id: string;
   bounds: Bounds;

@@ -46,6 +46,13 @@ test("all but the scene is hidden while the bare scene is looked at", () => {
   assert.deepEqual(shown, ["scene"]);
 });
 
+test("all but the scene is hidden while somebody checks the map", () => {
+  const project = { ...state().project, can: ["check"] };
+  const layers = plan(BASE, state({ project, panel: "check" }), "left").layers;
+  const shown = layers.filter((layer) => layer.layout?.visibility === "visible").map((layer) => layer.id);
+  assert.deepEqual(shown, ["scene"]);
+});
+
 test("a class that is switched off is filtered from the polygons", () => {
   const layer = plan(BASE, state({ hidden: ["water"] }), "left").layers.find(
     (row) => row.id === "land_cover",

@@ -99,6 +99,49 @@ def write_checkpoints(
     placed = gpd.GeoSeries(centres, crs=grid.crs).affine_transform(grid.transform.to_shapely())
     points = gpd.GeoDataFrame(table, geometry=placed)
     strata = pd.DataFrame({"class_id": classes.ids, "name": classes.names, "area_ha": area_ha})
+    _write(path, points, strata, classes)
+
+
+def blind_points(path: Path) -> gpd.GeoDataFrame:
+    """The points without what the map says: ``point``, ``reference`` (Int64, missing where open), geometry.
+
+    Raises:
+        PipelineError: if the file is no such sample.
+    """
+    try:
+        vector_files.require_plain(path)
+        points = pyogrio.read_dataframe(path, layer=POINTS, columns=["point", "reference"])
+        return points.astype({"point": "int64", "reference": "Int64"})
+    except UNREADABLE as error:
+        raise PipelineError(f"{path} is no sample that urbanseg sample wrote ({error})") from error
+
+
+def answer(path: Path, point: int, reference: int | None, classes: ClassTable) -> None:
+    """Fill in, or open again, a point of a sample.
+
+    Args:
+        path: of the GeoPackage, which is replaced by one that has the answer.
+        point: its number.
+        reference: pixel value of the class; `IGNORE` if it cannot be told, None to open the point again.
+        classes: their table.
+
+    Raises:
+        PipelineError: if the file is no such sample, or has no such point.
+    """
+    try:
+        vector_files.require_plain(path)
+        points, strata = (pyogrio.read_dataframe(path, layer=layer) for layer in (POINTS, STRATA))
+        points = points.astype({"point": "int64", "reference": "Int32", "note": "str"})
+        chosen = points["point"] == point
+    except UNREADABLE as error:
+        raise PipelineError(f"{path} is no sample that urbanseg sample wrote ({error})") from error
+    if not chosen.any():
+        raise PipelineError(f"{path} has no point {point}")
+    points.loc[chosen, "reference"] = pd.NA if reference is None else reference
+    _write(path, points, strata, classes)
+
+
+def _write(path: Path, points: gpd.GeoDataFrame, strata: pd.DataFrame, classes: ClassTable) -> None:
     styles = style_table({POINTS: points_qml(classes)})
     with atomic(path) as temporary, reproducible_writing(path):
         write = partial(write_layer, path=temporary)

@@ -23,6 +23,7 @@ from urbanseg.review.desk import Desk
 from urbanseg.review.jobs import Jobs
 from urbanseg.review.layers import classes
 from urbanseg.review.refusals import RefusedError
+from urbanseg.review.routes.check import check
 from urbanseg.review.routes.correct import correct
 from urbanseg.review.routes.decide import decide
 from urbanseg.review.routes.exchange import exchange_files
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 UPLOADS = re.compile(r"/api/(uploads|scenes/[^/]+/corrections\.gpkg)")
 """Paths whose bodies may be long: they are counted where they are read."""
 
-CAN = ["see", "correct", "upload", "thresholds", "classes", "retrain", "suggest"]
+CAN = ["see", "correct", "upload", "thresholds", "classes", "retrain", "suggest", "check"]
 """What the page offers."""
 
 THREADS = 8
@@ -74,7 +75,7 @@ def make_app(desk: Desk, token: str, port: int) -> App:
             raise RefusedError(422, "path is that of a download, such as /api/jobs/ID/files/map.gpkg")
         return {"url": f"{path}?ticket={tickets.issue(path)}"}
 
-    for addresses in (see, raster_tiles, vector_tiles, decide, correct, exchange_files, queue):
+    for addresses in (see, raster_tiles, vector_tiles, decide, correct, exchange_files, queue, check):
         app.include_router(addresses(desk))
     app.include_router(upload(desk, jobs))
     app.include_router(follow(jobs))

@@ -17,38 +17,18 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(asked: Namespace) -> None:
     """Read the points; print and write the table."""
-    import numpy as np
-
     from urbanseg import paths
     from urbanseg.config.params import load
-    from urbanseg.errors import PipelineError
     from urbanseg.io import files
     from urbanseg.io.output_folder import require_free
-    from urbanseg.mapping.checkpoints import read_checkpoints
-    from urbanseg.metrics.stratified_estimates import estimate_accuracy
-    from urbanseg.report.accuracy import accuracy_page, accuracy_values
+    from urbanseg.workflows.accuracy_sample import assess
 
     params, file = load(paths.PARAMS), asked.file
-    title = params.city(asked.city).title
+    params.city(asked.city)
     pages = file.with_suffix(".md"), file.with_suffix(".json")
     for path in pages:
         require_free(path, overwrite=asked.overwrite)
-    names = params.class_table.names
-    checked = read_checkpoints(file, params.class_table)
-    unknown = np.flatnonzero((checked.area_ha > 0) & (checked.counts.sum(axis=1) == 0))
-    if unknown.size:
-        raise PipelineError(
-            f"{file}: at no point mapped as {names[unknown[0]]} could anyone tell; check more points"
-        )
-    found = estimate_accuracy(checked.counts, checked.area_ha)
-    page = accuracy_page(
-        found,
-        checked.counts,
-        checked.area_ha,
-        params.class_table.labels,
-        title=title,
-        unknown=checked.unknown,
-    )
+    page, values = assess(asked.city, params, file)
     files.write_text(pages[0], page)
-    files.write_json(pages[1], accuracy_values(found, checked.counts, checked.area_ha, names))
+    files.write_json(pages[1], values)
     print(page, end="")

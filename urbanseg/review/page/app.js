@@ -232,8 +232,8 @@ function steps(records, user) {
       past.push(record.id);
       future = [];
     } else if (record.of && record.action === "undo") {
-      const at2 = past.lastIndexOf(record.of);
-      if (at2 >= 0) past.splice(at2, 1);
+      const at3 = past.lastIndexOf(record.of);
+      if (at3 >= 0) past.splice(at3, 1);
       future.push(record.of);
     } else if (record.of) {
       future = future.filter((id) => id !== record.of);
@@ -541,6 +541,14 @@ function colorOf(state, name) {
 function can(state, name) {
   return state.project.can.includes(name);
 }
+function checkable(state) {
+  const { scene } = state;
+  const mapped = scene?.layers.some((layer) => layer.name === "prediction") ?? false;
+  return can(state, "check") && scene?.kind === "city" && mapped;
+}
+function isBlind(state) {
+  return state.panel === "check" && checkable(state);
+}
 
 // src/jobs.ts
 var POLL_MS2 = 1e3;
@@ -641,26 +649,26 @@ function distances(stroke, radius) {
   const ys = stroke.map((point) => point[1]);
   const width = Math.max(...xs) - Math.min(...xs) + 2 * radius;
   const height = Math.max(...ys) - Math.min(...ys) + 2 * radius;
-  const step = Math.max(radius / CELLS_PER_RADIUS, Math.sqrt(width * height / MOST_CELLS));
-  const [left, top] = [Math.min(...xs) - radius - 2 * step, Math.min(...ys) - radius - 2 * step];
-  const [columns, rows] = [Math.ceil(width / step) + 5, Math.ceil(height / step) + 5];
-  const values = new Float64Array(columns * rows).fill(2 * step);
-  const reach = radius + 2 * step;
+  const step2 = Math.max(radius / CELLS_PER_RADIUS, Math.sqrt(width * height / MOST_CELLS));
+  const [left, top] = [Math.min(...xs) - radius - 2 * step2, Math.min(...ys) - radius - 2 * step2];
+  const [columns, rows] = [Math.ceil(width / step2) + 5, Math.ceil(height / step2) + 5];
+  const values = new Float64Array(columns * rows).fill(2 * step2);
+  const reach = radius + 2 * step2;
   stroke.forEach((b, i) => {
     const a = stroke[i - 1] ?? b;
-    const first = Math.max(0, Math.floor((Math.min(a[0], b[0]) - reach - left) / step));
-    const last = Math.min(columns - 1, Math.ceil((Math.max(a[0], b[0]) + reach - left) / step));
-    const upper = Math.max(0, Math.floor((Math.min(a[1], b[1]) - reach - top) / step));
-    const lower = Math.min(rows - 1, Math.ceil((Math.max(a[1], b[1]) + reach - top) / step));
+    const first = Math.max(0, Math.floor((Math.min(a[0], b[0]) - reach - left) / step2));
+    const last = Math.min(columns - 1, Math.ceil((Math.max(a[0], b[0]) + reach - left) / step2));
+    const upper = Math.max(0, Math.floor((Math.min(a[1], b[1]) - reach - top) / step2));
+    const lower = Math.min(rows - 1, Math.ceil((Math.max(a[1], b[1]) + reach - top) / step2));
     for (let row2 = upper; row2 <= lower; row2++) {
       for (let column = first; column <= last; column++) {
-        const at2 = row2 * columns + column;
-        const d = distance(left + column * step, top + row2 * step, a, b) - radius;
-        if (d < values[at2]) values[at2] = d === 0 ? -1e-9 : d;
+        const at3 = row2 * columns + column;
+        const d = distance(left + column * step2, top + row2 * step2, a, b) - radius;
+        if (d < values[at3]) values[at3] = d === 0 ? -1e-9 : d;
       }
     }
   });
-  return { values, columns, rows, left, top, step };
+  return { values, columns, rows, left, top, step: step2 };
 }
 var STEPS = {
   1: [[3, 0]],
@@ -684,27 +692,27 @@ var STEPS = {
   13: [[1, 0]],
   14: [[0, 3]]
 };
-function edgeOf(field, at2, side) {
-  if (side === 0) return 2 * at2;
-  if (side === 2) return 2 * (at2 + field.columns);
-  return side === 3 ? 2 * at2 + 1 : 2 * (at2 + 1) + 1;
+function edgeOf(field, at3, side) {
+  if (side === 0) return 2 * at3;
+  if (side === 2) return 2 * (at3 + field.columns);
+  return side === 3 ? 2 * at3 + 1 : 2 * (at3 + 1) + 1;
 }
-function crossing({ values, columns, left, top, step }, edge) {
-  const at2 = edge >> 1;
-  const [row2, column] = [Math.floor(at2 / columns), at2 % columns];
-  const a = values[at2];
-  const t = a / (a - values[edge & 1 ? at2 + columns : at2 + 1]);
-  return edge & 1 ? [left + column * step, top + (row2 + t) * step] : [left + (column + t) * step, top + row2 * step];
+function crossing({ values, columns, left, top, step: step2 }, edge) {
+  const at3 = edge >> 1;
+  const [row2, column] = [Math.floor(at3 / columns), at3 % columns];
+  const a = values[at3];
+  const t = a / (a - values[edge & 1 ? at3 + columns : at3 + 1]);
+  return edge & 1 ? [left + column * step2, top + (row2 + t) * step2] : [left + (column + t) * step2, top + row2 * step2];
 }
 function linked(field) {
   const { values, columns, rows } = field;
   const next = /* @__PURE__ */ new Map();
   for (let row2 = 0; row2 < rows - 1; row2++) {
     for (let column = 0; column < columns - 1; column++) {
-      const at2 = row2 * columns + column;
-      const corners = [at2, at2 + 1, at2 + columns + 1, at2 + columns];
+      const at3 = row2 * columns + column;
+      const corners = [at3, at3 + 1, at3 + columns + 1, at3 + columns];
       const kind = corners.reduce((sum, corner, bit) => sum + (values[corner] < 0 ? 1 << bit : 0), 0);
-      for (const [from, to] of STEPS[kind] ?? []) next.set(edgeOf(field, at2, from), edgeOf(field, at2, to));
+      for (const [from, to] of STEPS[kind] ?? []) next.set(edgeOf(field, at3, from), edgeOf(field, at3, to));
     }
   }
   return next;
@@ -785,7 +793,7 @@ var Tools = class {
     const pane = this.app.panes.focused();
     const canvas = pane.map.getCanvas();
     const box = canvas.getBoundingClientRect();
-    const at2 = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+    const at3 = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
     if (this.state.tool === "region" || this.state.tool === "reassign") {
       const { lng, lat } = pane.map.getCenter();
       void this.take([lng, lat]);
@@ -793,7 +801,7 @@ var Tools = class {
     }
     for (const type of ["pointermove", "pointerdown", "pointerup"]) {
       canvas.dispatchEvent(
-        new PointerEvent(type, { ...at2, bubbles: true, isPrimary: true, button: 0, pointerId: 1 })
+        new PointerEvent(type, { ...at3, bubbles: true, isPrimary: true, button: 0, pointerId: 1 })
       );
     }
   }
@@ -880,9 +888,9 @@ var Tools = class {
   }
   end(event) {
     if (this.stroke?.pointer !== event.pointerId) return;
-    const { pane, points } = this.stroke;
+    const { pane, points: points2 } = this.stroke;
     this.drop();
-    const rings = brushOutline(points, this.state.radius).map(
+    const rings = brushOutline(points2, this.state.radius).map(
       (ring) => ring.map((point) => {
         const { lng, lat } = pane.map.unproject(point);
         return [lng, lat];
@@ -1166,6 +1174,159 @@ var correctPanel = {
   make
 };
 
+// src/panels/check.ts
+var AROUND = 60;
+var points = [];
+var at = 0;
+var redraw = () => void 0;
+function around([west, south, east, north]) {
+  const [x, y] = [(east - west) * AROUND / 2, (north - south) * AROUND / 2];
+  return [west - x, south - y, east + x, north + y];
+}
+function nextOpen(all, from) {
+  const order = all.map((_, i) => (from + 1 + i) % all.length);
+  return order.find((i) => all[i].reference === null) ?? from;
+}
+function go(app, place2) {
+  const point = points[place2];
+  if (!point) return;
+  at = place2;
+  app.panes.show(around(point.bounds), false);
+  app.panes.overlay("focus", focusFeature(point.bounds));
+  redraw();
+}
+function step(app, by) {
+  if (points.length) go(app, (at + by + points.length) % points.length);
+}
+async function answerPoint(app, reference) {
+  const point = points[at];
+  if (!point) return;
+  await app.attempt(async () => {
+    await app.api.post(`${scenePath(app)}/sample/${point.point}`, { reference });
+    points = points.map((row2) => row2.point === point.point ? { ...row2, reference } : row2);
+    go(app, nextOpen(points, at));
+  });
+}
+async function load(app, draw) {
+  await app.attempt(async () => {
+    const path2 = `${scenePath(app)}/sample`;
+    const found = draw ? await app.api.post(path2) : await app.api.call(path2);
+    points = found.points;
+    go(app, nextOpen(points, -1));
+  });
+  redraw();
+}
+function within({ estimate, margin }, show) {
+  if (estimate === null) return "–";
+  return margin === null ? show(estimate) : `${show(estimate)} ± ${show(margin)}`;
+}
+function accuracyTable(app, found) {
+  const share = (value) => `${(100 * value).toFixed(1)} %`;
+  const rows = Object.entries(found.classes).map(
+    ([name, row2]) => h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, titleOf(app.store.state, name)),
+      h("td", { class: "number" }, within(row2.users_accuracy, share)),
+      h("td", { class: "number" }, within(row2.producers_accuracy, share)),
+      h("td", { class: "number" }, within(row2.adjusted_ha, hectares))
+    )
+  );
+  const heads = ["Class", "User's", "Producer's", "Area"];
+  return h(
+    "table",
+    { id: "accuracy" },
+    h("caption", {}, `Accuracy ${within(found.overall_accuracy, share)}, 95 %, of ${found.points} points`),
+    h("thead", {}, h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, ...rows)
+  );
+}
+function answers(app, point) {
+  const named = choices(app).map(
+    (name, i) => h(
+      "button",
+      {
+        type: "button",
+        id: `check-${name}`,
+        onclick: () => void answerPoint(app, name),
+        title: name === "ignore" ? "0" : String(i + 1),
+        "aria-pressed": String(point.reference === name)
+      },
+      h("i", {
+        class: `swatch${name === "ignore" ? " unknown" : ""}`,
+        style: { background: colorOf(app.store.state, name) }
+      }),
+      name === "ignore" ? "cannot tell" : titleOf(app.store.state, name)
+    )
+  );
+  return h("div", { class: "palette", role: "group", "aria-label": "What is at the point" }, ...named);
+}
+function asked(app, result) {
+  const left = points.filter((row2) => row2.reference === null).length;
+  const name = `${app.store.state.scene?.id ?? "points"}_check.gpkg`;
+  const estimate = () => void app.attempt(
+    async () => replace(result, accuracyTable(app, await app.api.call(`${scenePath(app)}/accuracy`)))
+  );
+  return h(
+    "div",
+    {},
+    h("p", { id: "check-place", role: "status" }, `Point ${at + 1} of ${points.length}, ${left} are open.`),
+    answers(app, points[at]),
+    h(
+      "p",
+      { class: "row" },
+      button("Previous", () => step(app, -1), { id: "check-previous" }),
+      button("Next", () => step(app, 1), { id: "check-next" })
+    ),
+    h(
+      "p",
+      { class: "row" },
+      button("Estimate", estimate, { id: "estimate", class: "primary", disabled: left > 0 }),
+      button(
+        "Download",
+        () => void app.attempt(() => app.api.download(`${scenePath(app)}/sample.gpkg`, name)),
+        {
+          id: "check-download"
+        }
+      )
+    )
+  );
+}
+function make2(app) {
+  [points, at] = [[], 0];
+  const [view, result] = [h("div"), h("div")];
+  const draw = button("Draw points", () => void load(app, true), { id: "draw-points", class: "primary" });
+  redraw = () => replace(view, points.length ? asked(app, result) : h("p", { class: "row" }, draw));
+  redraw();
+  const opened = () => {
+    if (app.store.state.panel === "check") void load(app, false);
+  };
+  app.watch((state, before) => {
+    if (state.panel !== before.panel) opened();
+    if (state.edits !== before.edits) redraw();
+  });
+  opened();
+  return h(
+    "div",
+    {},
+    h("h2", {}, "How right is the map?"),
+    h(
+      "p",
+      { class: "fine" },
+      "Say what is in the marked pixel. The map, its labels and corrections stay hidden meanwhile."
+    ),
+    view,
+    result
+  );
+}
+var checkPanel = {
+  id: "check",
+  title: "Check",
+  key: "q",
+  offered: (app) => checkable(app.store.state),
+  make: make2
+};
+
 // src/panels/find.ts
 var MOST = 50;
 function rank(blocks, ranking2) {
@@ -1191,21 +1352,21 @@ function findClass(state, text) {
 }
 var SPLITS = { test: "test", val: "validation", train: "training", gap: "gap" };
 var list = [];
-var at = -1;
-function stepBlock(app, step) {
+var at2 = -1;
+function stepBlock(app, step2) {
   if (!list.length) {
     app.say("There are no blocks in the list of the panel Find.");
     return;
   }
-  at = (at + step + list.length) % list.length;
-  const row2 = list[at];
+  at2 = (at2 + step2 + list.length) % list.length;
+  const row2 = list[at2];
   app.visit(row2.block.bounds);
-  app.say(`Block ${row2.block.id}, ${at + 1} of ${list.length}: ${percent(row2.share)}`);
-  markCurrent(document.querySelectorAll(".blocks:not(.queue) button"), at);
+  app.say(`Block ${row2.block.id}, ${at2 + 1} of ${list.length}: ${percent(row2.share)}`);
+  markCurrent(document.querySelectorAll(".blocks:not(.queue) button"), at2);
 }
 function blockRow(app, row2, i, what) {
-  const go = () => {
-    at = i - 1;
+  const go2 = () => {
+    at2 = i - 1;
     stepBlock(app, 1);
   };
   const split = row2.block.split ? SPLITS[row2.block.split] ?? row2.block.split : "";
@@ -1214,7 +1375,7 @@ function blockRow(app, row2, i, what) {
     {},
     h(
       "button",
-      { type: "button", onclick: go, id: `block-${row2.block.id}` },
+      { type: "button", onclick: go2, id: `block-${row2.block.id}` },
       h("span", {}, row2.block.id),
       h("span", { class: `split ${row2.block.split ?? ""}` }, split),
       h("span", { class: "number" }, `${percent(row2.share)} ${what}`)
@@ -1244,7 +1405,7 @@ function classNames(app) {
 function drawList(app, results, by, text) {
   const chosen = ranking(app.store.state, by, text);
   list = chosen ? rank(app.blocks, chosen.ranking).slice(0, MOST) : [];
-  at = -1;
+  at2 = -1;
   const color = chosen?.ranking.by === "class" ? colorOf(app.store.state, chosen.ranking.name) : null;
   const none = chosen ? "No block matches." : "Type the name of a class.";
   replace(
@@ -1258,7 +1419,7 @@ function drawList(app, results, by, text) {
     h("ol", { class: "plain blocks" }, ...list.map((row2, i) => blockRow(app, row2, i, chosen?.what ?? "")))
   );
 }
-function make2(app) {
+function make3(app) {
   const order = orderPicker(app);
   const names = { list: "class-names", placeholder: "a class, as water", autocomplete: "off" };
   const search = h("input", { type: "search", id: "search", ...names });
@@ -1283,7 +1444,7 @@ var findPanel = {
   title: "Find",
   key: "f",
   offered: (app) => app.blocks.length > 0,
-  make: make2
+  make: make3
 };
 
 // src/panels/layers.ts
@@ -1453,7 +1614,7 @@ function legend(layer) {
   );
   return h("div", {}, title, h("ul", { class: "legend" }, ...entries));
 }
-function make3(app) {
+function make4(app) {
   const layers = h("div");
   const classes = h("div");
   const legends = h("div");
@@ -1527,32 +1688,32 @@ function replaceSave(classes, row2) {
   classes.querySelector("p.row")?.remove();
   if (row2) classes.append(row2);
 }
-var layersPanel = { id: "layers", title: "Layers", key: "l", offered: () => true, make: make3 };
+var layersPanel = { id: "layers", title: "Layers", key: "l", offered: () => true, make: make4 };
 
 // src/curve.ts
 var [WIDTH, HEIGHT, LEFT, BOTTOM] = [300, 110, 36, 18];
-function path(points, low, high) {
-  if (points.length < 2) return "";
-  const [first, last] = [points[0].x, points.at(-1).x];
-  return points.map(({ x, y }, i) => {
+function path(points2, low, high) {
+  if (points2.length < 2) return "";
+  const [first, last] = [points2[0].x, points2.at(-1).x];
+  return points2.map(({ x, y }, i) => {
     const across = LEFT + (x - first) / (last - first || 1) * (WIDTH - LEFT - 6);
     const down = HEIGHT - BOTTOM - (y - low) / (high - low || 1) * (HEIGHT - BOTTOM - 8);
     return `${i ? "L" : "M"}${across.toFixed(1)} ${down.toFixed(1)}`;
   }).join("");
 }
-function curve(title, points) {
-  if (points.length < 2) return null;
-  const [low, high] = [Math.min(...points.map((p) => p.y)), Math.max(...points.map((p) => p.y))];
-  const last = points.at(-1);
-  const said = `${title}: from ${points[0].y.toFixed(3)} to ${last.y.toFixed(3)} in ${points.length} epochs`;
+function curve(title, points2) {
+  if (points2.length < 2) return null;
+  const [low, high] = [Math.min(...points2.map((p) => p.y)), Math.max(...points2.map((p) => p.y))];
+  const last = points2.at(-1);
+  const said = `${title}: from ${points2[0].y.toFixed(3)} to ${last.y.toFixed(3)} in ${points2.length} epochs`;
   return svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img", "aria-label": said },
     svg("path", { d: `M${LEFT} 8V${HEIGHT - BOTTOM}H${WIDTH - 6}`, class: "axis" }),
-    svg("path", { d: path(points, low, high), class: "line" }),
+    svg("path", { d: path(points2, low, high), class: "line" }),
     svg("text", { x: LEFT - 4, y: 14, "text-anchor": "end" }, high.toFixed(2)),
     svg("text", { x: LEFT - 4, y: HEIGHT - BOTTOM, "text-anchor": "end" }, low.toFixed(2)),
-    svg("text", { x: LEFT, y: HEIGHT - 4 }, `${title}, epoch ${points[0].x}`),
+    svg("text", { x: LEFT, y: HEIGHT - 4 }, `${title}, epoch ${points2[0].x}`),
     svg("text", { x: WIDTH - 6, y: HEIGHT - 4, "text-anchor": "end" }, last.x)
   );
 }
@@ -1587,8 +1748,8 @@ function comparison(result) {
   );
 }
 function curves(result) {
-  const points = (key) => result.curves.flatMap((row2) => row2[key] === null ? [] : [{ x: row2.epoch, y: row2[key] }]);
-  return [curve("mIoU", points("miou")), curve("loss", points("loss"))];
+  const points2 = (key) => result.curves.flatMap((row2) => row2[key] === null ? [] : [{ x: row2.epoch, y: row2[key] }]);
+  return [curve("mIoU", points2("miou")), curve("loss", points2("loss"))];
 }
 function decision(app, job, result) {
   if (result.decision) return h("p", {}, `The experiment ${result.experiment} was ${result.decision}.`);
@@ -1675,12 +1836,12 @@ function retrainForm(app) {
 }
 var queue = [];
 var place = 0;
-function visitSuggestion(app, step) {
+function visitSuggestion(app, step2) {
   if (!queue.length) {
     app.say("There are no suggestions; open the panel Teach.");
     return;
   }
-  place = (place + step + queue.length) % queue.length;
+  place = (place + step2 + queue.length) % queue.length;
   const block = queue[place];
   app.visit(block.bounds);
   app.say(`Suggestion ${block.id}, ${queue.length} in the queue. D: done, X: skip.`);
@@ -1701,7 +1862,7 @@ async function answerSuggestion(app, answer) {
 function drawQueue(app) {
   const list2 = document.getElementById("queue");
   if (!list2) return;
-  const go = (i) => {
+  const go2 = (i) => {
     place = i;
     visitSuggestion(app, 0);
   };
@@ -1711,7 +1872,7 @@ function drawQueue(app) {
       {},
       h(
         "button",
-        { type: "button", onclick: () => go(i), id: `suggestion-${block.id}` },
+        { type: "button", onclick: () => go2(i), id: `suggestion-${block.id}` },
         h("span", {}, block.id),
         h("span", { class: `split ${block.split ?? ""}` }, block.split ?? ""),
         h("span", { class: "number" }, `score ${block.score.toFixed(2)}`)
@@ -1770,7 +1931,7 @@ function retraining(app) {
   });
   return h("section", {}, form, view);
 }
-function make4(app) {
+function make5(app) {
   [queue, place] = [[], 0];
   return h(
     "div",
@@ -1784,7 +1945,7 @@ var teachPanel = {
   title: "Teach",
   key: "e",
   offered: (app) => app.store.state.scene !== null && (can(app.store.state, "retrain") || can(app.store.state, "suggest")),
-  make: make4
+  make: make5
 };
 
 // src/keys.ts
@@ -1813,11 +1974,13 @@ function toggleNth(app, position) {
 function draws(app, key) {
   const names = choices(app);
   const name = key === "0" ? "ignore" : names[Number(key) - 1];
-  if (name) setTool(app, { class: name });
+  if (!name) return;
+  if (isBlind(app.store.state)) void answerPoint(app, name);
+  else setTool(app, { class: name });
 }
 function compare(app) {
-  const at2 = COMPARES.indexOf(app.store.state.compare);
-  app.store.set({ compare: COMPARES[(at2 + 1) % COMPARES.length] });
+  const at3 = COMPARES.indexOf(app.store.state.compare);
+  app.store.set({ compare: COMPARES[(at3 + 1) % COMPARES.length] });
 }
 function drawing(desk) {
   return desk.panels.some(({ id }) => id === "correct");
@@ -1889,7 +2052,12 @@ function correctionKeys(desk) {
   }));
   return [
     ...tools,
-    { keys: ["0", ...DIGITS], shown: "1 … 9, 0", does: "class that is drawn; 0 is unknown", run: draws },
+    {
+      keys: ["0", ...DIGITS],
+      shown: "1 … 9, 0",
+      does: "class that is drawn, or seen at a point that is checked; 0 is unknown",
+      run: draws
+    },
     { keys: ["["], shown: "[", does: "smaller brush", run: resize(0.8) },
     { keys: ["]"], shown: "]", does: "larger brush", run: resize(1.25) },
     {
@@ -2109,7 +2277,7 @@ function sendingRow(entry) {
     button("Cancel", entry.cancel, { id: `cancel-sending-${entry.name}` })
   );
 }
-function make5(app) {
+function make6(app) {
   const list2 = h("ul", { class: "plain" });
   const draw = () => {
     const { jobs, sending } = app.store.state;
@@ -2127,7 +2295,7 @@ var imagesPanel = {
   title: "Images",
   key: "i",
   offered: (app) => can(app.store.state, "upload"),
-  make: make5
+  make: make6
 };
 
 // src/plan.ts
@@ -2212,7 +2380,8 @@ function plan(base, state, side) {
   const view = state.views[side];
   const ordered = [...scene.layers].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
   for (const layer of ordered) {
-    const shown = (view.visible[layer.name] ?? false) && !(state.peek && layer.kind !== "raster");
+    const bare = state.peek || isBlind(state);
+    const shown = (view.visible[layer.name] ?? false) && !(bare && layer.kind !== "raster");
     made.sources[layer.name] = source(base, scene, layer, rasterQuery(layer, state, scene, side));
     if (layer.kind === "polygons" || layer.kind === "lines") {
       made.layers.push(...vectorLayers(layer, state, side, shown));
@@ -2351,7 +2520,7 @@ function watchAreas(app, table) {
   });
   ask();
 }
-function actions(app, redraw) {
+function actions(app, redraw2) {
   const apply2 = () => app.attempt(async () => {
     const { min_confidence, clean, clean_px } = current(app);
     await app.api.post("/api/thresholds", { min_confidence, clean, clean_px });
@@ -2359,7 +2528,7 @@ function actions(app, redraw) {
   });
   const reset = () => {
     app.store.set({ live: null });
-    redraw();
+    redraw2();
   };
   return h(
     "p",
@@ -2368,7 +2537,7 @@ function actions(app, redraw) {
     button("As delivered", reset, { id: "reset" })
   );
 }
-function make6(app) {
+function make7(app) {
   const unavailable = app.store.state.scene?.thresholds.unavailable;
   if (unavailable) return h("div", {}, h("p", {}, unavailable));
   const controls = h("div");
@@ -2399,7 +2568,7 @@ var thresholdsPanel = {
   title: "Thresholds",
   key: "t",
   offered: (app) => can(app.store.state, "thresholds") && app.store.state.scene !== null,
-  make: make6
+  make: make7
 };
 
 // src/readout.ts
@@ -2408,6 +2577,7 @@ function describe(values, state, place2) {
   const parts = [["at", place2]];
   if (!values.inside) return [...parts, ["", "outside of the scene"]];
   parts.push(["pixel", `${values.col}, ${values.row}`]);
+  if (isBlind(state)) return parts;
   if (values.prediction) parts.push(["map", titleOf(state, values.prediction)]);
   if (typeof values.confidence === "number") parts.push(["confidence", percent(values.confidence)]);
   if (values.labels) parts.push(["labels", titleOf(state, values.labels)]);
@@ -2473,7 +2643,15 @@ function scaleCorner(app) {
 }
 
 // src/frame.ts
-var PANELS = [layersPanel, findPanel, thresholdsPanel, correctPanel, teachPanel, imagesPanel];
+var PANELS = [
+  layersPanel,
+  findPanel,
+  thresholdsPanel,
+  correctPanel,
+  teachPanel,
+  checkPanel,
+  imagesPanel
+];
 var COMPARES2 = [
   ["one", "One map"],
   ["swipe", "Swipe"],
@@ -2617,12 +2795,12 @@ var Frame = class {
     this.panel.scrollTop = 0;
   }
   tabKey(event) {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step) return;
+    const step2 = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step2) return;
     event.preventDefault();
     const ids = this.offered.map((panel) => panel.id);
     const now = ids.findIndex((id) => `tab-${id}` === event.target.id);
-    const next = ids[(now + step + ids.length) % ids.length];
+    const next = ids[(now + step2 + ids.length) % ids.length];
     this.store.set({ panel: next });
     document.getElementById(`tab-${next}`)?.focus();
   }
@@ -2831,11 +3009,11 @@ var Panes = class {
       this.divide((event.clientX - box.left) / box.width);
     });
     divider.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
-      if (step === void 0) return;
+      const step2 = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
+      if (step2 === void 0) return;
       event.preventDefault();
       event.stopPropagation();
-      this.divide(this.share + step);
+      this.divide(this.share + step2);
     });
     return divider;
   }
@@ -2939,10 +3117,10 @@ async function openScene(app, frame, id) {
   app.visit(null);
   app.store.set({ scene, views, live: null, hidden: [], edits: {} });
   setTool(app, { tool: "move", class: scene.classes[0]?.name ?? "ignore" });
-  const asked = readAddress(location.hash);
+  const asked2 = readAddress(location.hash);
   const { map } = app.panes.panes.left;
-  if (asked.scene === id && asked.camera) {
-    map.jumpTo({ center: [asked.camera.lon, asked.camera.lat], zoom: asked.camera.zoom });
+  if (asked2.scene === id && asked2.camera) {
+    map.jumpTo({ center: [asked2.camera.lon, asked2.camera.lat], zoom: asked2.camera.zoom });
   } else {
     app.panes.show(scene.bounds, false);
   }
@@ -2956,10 +3134,11 @@ async function openScene(app, frame, id) {
 function drawOverlays(app) {
   const draw = (state) => app.panes.overlay(
     "corrections",
-    correctionFeatures(active(state.records), (name) => colorOf(state, name))
+    correctionFeatures(isBlind(state) ? [] : active(state.records), (name) => colorOf(state, name))
   );
   app.store.subscribe((state, before) => {
-    if (state.records !== before.records || state.edits !== before.edits) draw(state);
+    const changed = state.records !== before.records || state.edits !== before.edits;
+    if (changed || isBlind(state) !== isBlind(before)) draw(state);
     if (state.blocks !== before.blocks) drawBlocks(app);
   });
 }
