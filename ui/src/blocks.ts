@@ -1,7 +1,8 @@
 // The blocks of a scene: squares that are wholly for training, validation or testing.
 
 import type { App } from "./app";
-import { blockFeatures } from "./overlays";
+import { blockFeatures, forecastFeatures } from "./overlays";
+import { isBlind } from "./state";
 import type { Block, Bounds, Position } from "./types";
 
 type Collection = GeoJSON.FeatureCollection<GeoJSON.Polygon, Omit<Block, "bounds">>;
@@ -13,9 +14,12 @@ export function boundsOf(ring: Position[]): Bounds {
   return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }
 
-/** Outline the blocks, or take the outlines away. */
+/** Outline the blocks and colour them by their forecast, or take that away. */
 export function drawBlocks(app: App): void {
-  app.panes.overlay("blocks", blockFeatures(app.store.state.blocks ? app.blocks : []));
+  const { state } = app.store;
+  const forecast = state.forecast && !state.peek && !isBlind(state);
+  app.panes.overlay("blocks", blockFeatures(state.blocks ? app.blocks : []));
+  app.panes.overlay("forecast", forecastFeatures(forecast ? app.blocks : []));
 }
 
 /** Ask for the blocks of a scene and outline them; a scene may have none. */

@@ -44,6 +44,7 @@ function firstState(project: Project): State {
     edits: {},
     live: null,
     blocks: true,
+    forecast: false,
     peek: false,
     tool: { tool: "move", class: project.classes[0]?.name ?? "ignore", radius: 14, of: "prediction" },
     records: [],
@@ -134,7 +135,8 @@ function drawOverlays(app: App): void {
   app.store.subscribe((state, before) => {
     const changed = state.records !== before.records || state.edits !== before.edits;
     if (changed || isBlind(state) !== isBlind(before)) draw(state);
-    if (state.blocks !== before.blocks) drawBlocks(app);
+    const hidden = isBlind(state) !== isBlind(before) || state.peek !== before.peek;
+    if (state.blocks !== before.blocks || state.forecast !== before.forecast || hidden) drawBlocks(app);
   });
 }
 

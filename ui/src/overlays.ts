@@ -3,14 +3,40 @@
 import type { LayerSpecification } from "maplibre-gl";
 import type { CorrectionRecord, Block, Bounds, Geometry } from "./types";
 
-export type Overlay = "blocks" | "corrections" | "focus";
+export type Overlay = "forecast" | "blocks" | "corrections" | "focus";
 
 /** Ids of these layers from the lowest to the highest. */
-export const OVERLAYS = ["blocks", "corrections", "corrections-edge", "corrections-unknown", "focus"];
+export const OVERLAYS = [
+  "forecast",
+  "blocks",
+  "corrections",
+  "corrections-edge",
+  "corrections-unknown",
+  "focus",
+];
+
+/** Colours of shares from 0 to 1, as those of the server's rasters. */
+export const RAMP: [number, string][] = [
+  [0, "#440154"],
+  [0.25, "#3b528b"],
+  [0.5, "#21918c"],
+  [0.75, "#5ec962"],
+  [1, "#fde725"],
+];
 
 /** Their styles; a correction's colour is its property `color`. */
 export function overlayLayers(): LayerSpecification[] {
+  const shade = RAMP.flatMap(([share, color]) => [share, color]);
   return [
+    {
+      id: "forecast",
+      type: "fill",
+      source: "forecast",
+      paint: {
+        "fill-color": ["interpolate", ["linear"], ["get", "forecast"], ...shade] as unknown as string,
+        "fill-opacity": 0.65,
+      },
+    },
     {
       id: "blocks",
       type: "line",
@@ -69,6 +95,14 @@ export function blockFeatures(blocks: Block[]): GeoJSON.FeatureCollection {
   const features = blocks
     .filter((block) => block.split !== null)
     .map((block) => feature(rectangle(block.bounds), { id: block.id, split: block.split }));
+  return { type: "FeatureCollection", features };
+}
+
+/** The blocks of which a mean IoU is expected. */
+export function forecastFeatures(blocks: Block[]): GeoJSON.FeatureCollection {
+  const features = blocks.flatMap(({ bounds, forecast }) =>
+    forecast === null ? [] : [feature(rectangle(bounds), { forecast })],
+  );
   return { type: "FeatureCollection", features };
 }
 

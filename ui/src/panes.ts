@@ -80,7 +80,7 @@ export class Panes {
   ) {
     setWorkerUrl(new URL("map-worker.js", document.baseURI).href);
     this.panes = { left: makePane("left", api), right: makePane("right", api) };
-    this.overlays = { blocks: EMPTY, corrections: EMPTY, focus: EMPTY };
+    this.overlays = { forecast: EMPTY, blocks: EMPTY, corrections: EMPTY, focus: EMPTY };
     this.divider = this.makeDivider();
     box.append(this.panes.left.box, this.panes.right.box, this.divider);
     for (const pane of this.list()) {
@@ -143,7 +143,7 @@ export class Panes {
   private forget(): void {
     for (const side of this.ready) {
       const { map } = this.panes[side];
-      const own = new Set<string>(["blocks", "corrections", "focus"]);
+      const own = new Set<string>(Object.keys(this.overlays));
       for (const layer of map.getStyle().layers) {
         if ("source" in layer && !own.has(layer.source as string)) map.removeLayer(layer.id);
       }

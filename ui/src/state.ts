@@ -59,6 +59,7 @@ export interface State {
   edits: Record<string, ClassEdit>; // of classes, not saved yet
   live: Thresholds | null; // thresholds that are tried; null: as delivered
   blocks: boolean; // outlines of blocks are shown
+  forecast: boolean; // and the IoU that is expected in each
   peek: boolean; // all layers but the scene are hidden for a moment
   tool: ToolState;
   records: CorrectionRecord[]; // of the open scene, and at the end what is not confirmed yet

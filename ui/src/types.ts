@@ -92,6 +92,7 @@ export interface Block {
   pixels: number;
   wrong: number | null;
   confidence: number | null;
+  forecast: number | null;
   classes: Record<string, number>;
   bounds: Bounds;
 }

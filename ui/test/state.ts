@@ -59,6 +59,7 @@ export function state(changes: Partial<State> = {}): State {
     edits: {},
     live: null,
     blocks: true,
+    forecast: false,
     peek: false,
     tool: { tool: "move", class: "other", radius: 10, of: "prediction" },
     records: [],

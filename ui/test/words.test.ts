@@ -58,6 +58,7 @@ function block(id: string, patch: Partial<Block>): Block {
     pixels: 1,
     wrong: null,
     confidence: null,
+    forecast: null,
     classes: {},
     bounds: [0, 0, 1, 1],
     ...patch,

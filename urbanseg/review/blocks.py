@@ -1,13 +1,16 @@
-"""Figures of the blocks of a scene: how sure the map is there, how wrong, and of which classes."""
+"""Figures of the blocks of a scene: how sure the map is there, how wrong or expected to be, of which classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
+from urbanseg.calibration import stored
+from urbanseg.calibration.forecast import LEVELS, Forecast
 from urbanseg.classes import CONFIDENCE_SCALE, IGNORE
 from urbanseg.dataset.splits import lay_blocks
 from urbanseg.grid import SPLITS, Window
@@ -31,6 +34,7 @@ class BlockFigures:
         wrong: of these, those in which they differ.
         confidence: mean, 0–1; NaN without any.
         entropy: mean, 0–1; NaN without any.
+        forecast: mean IoU that is expected without labels, 0–1; NaN where nothing is known of the model.
         splits: name of the split, or None.
     """
 
@@ -41,6 +45,7 @@ class BlockFigures:
     wrong: NDArray[np.int64]
     confidence: NDArray[np.float64]
     entropy: NDArray[np.float64]
+    forecast: NDArray[np.float64]
     splits: list[str | None]
 
 
@@ -60,7 +65,8 @@ def measure(scene: Scene, readers: Readers) -> BlockFigures:
     windows = lay_blocks(shape, scene.block)
     counts = np.zeros((len(windows), len(scene.table)), np.int64)
     labelled, wrong = np.zeros(len(windows), np.int64), np.zeros(len(windows), np.int64)
-    means = np.full((2, len(windows)), np.nan)
+    means, expected = np.full((2, len(windows)), np.nan), np.full(len(windows), np.nan)
+    forecast = forecast_of(scene)
     splits: list[str | None] = []
     for number, found in enumerate(_pixels(scene, readers, windows)):
         splits.append(_split_of(found.get("split")))
@@ -71,12 +77,49 @@ def measure(scene: Scene, readers: Readers) -> BlockFigures:
                 known = (found["labels"] != IGNORE) & (predicted != IGNORE)
                 labelled[number] = known.sum()
                 wrong[number] = (known & (found["labels"] != predicted)).sum()
+            if forecast is not None and "confidence" in found:
+                estimate = forecast(by_confidence(predicted, found["confidence"], scene))
+                expected[number] = np.nan if estimate is None else estimate.miou
         for which, name in enumerate(("confidence", "entropy")):
             if name in found and (shares := found[name][found[name] != IGNORE]).size:
                 means[which, number] = shares.mean() / CONFIDENCE_SCALE
     return BlockFigures(
-        windows, list(map(block_id, windows)), counts, labelled, wrong, means[0], means[1], splits
+        windows, list(map(block_id, windows)), counts, labelled, wrong, means[0], means[1], expected, splits
     )
+
+
+def calibration_file(scene: Scene) -> Path | None:
+    """Where the calibration of a scene's prediction lies; None without a prediction."""
+    return scene.rasters["prediction"].parent / stored.FILE if scene.has("prediction") else None
+
+
+def forecast_of(scene: Scene) -> Forecast | None:
+    """The forecast of the model that made a scene's prediction; None where none is kept, or of other classes.
+
+    Raises:
+        PipelineError: if what is kept makes no sense.
+    """
+    file = calibration_file(scene)
+    kept = stored.read(file.parent) if file else None
+    if kept is None or not set(kept.classes) <= set(scene.table.names):
+        return None
+    return kept.for_classes(scene.table.names).forecast
+
+
+def by_confidence(
+    predicted: NDArray[np.uint8], confidence: NDArray[np.uint8], scene: Scene
+) -> NDArray[np.int64]:
+    """Pixels by class and stored confidence, ``(classes, LEVELS)``.
+
+    Args:
+        predicted: ``(height, width)`` pixel values of classes.
+        confidence: of the same shape, 0–254.
+        scene: with the classes.
+    """
+    places, n = scene.table.position_lut[predicted], len(scene.table)
+    known = (places < n) & (confidence != IGNORE)
+    keys = places[known].astype(np.intp) * LEVELS + confidence[known]
+    return np.bincount(keys, minlength=n * LEVELS).reshape(n, LEVELS).astype(np.int64)
 
 
 def _split_of(pixels: NDArray[np.uint8] | None) -> str | None:
@@ -121,12 +164,14 @@ def as_features(figures: BlockFigures, frame: Frame, names: list[str]) -> list[d
     for number, window in enumerate(figures.windows):
         shares = figures.counts[number] / totals[number]
         labelled, confidence = int(figures.labelled[number]), figures.confidence[number]
+        expected = figures.forecast[number]
         properties = {
             "id": figures.ids[number],
             "split": figures.splits[number],
             "pixels": labelled,
             "wrong": round(int(figures.wrong[number]) / labelled, 4) if labelled else None,
             "confidence": None if np.isnan(confidence) else round(float(confidence), 4),
+            "forecast": None if np.isnan(expected) else round(float(expected), 4),
             "classes": {name: round(float(s), 4) for name, s in zip(names, shares, strict=True) if s > 0},
         }
         ring = frame.block_in_degrees(window)

@@ -92,7 +92,9 @@ class Desk:
 
     def figures(self, scene: Scene) -> blocks.BlockFigures:
         """Figures of a scene's blocks."""
-        files = tuple(state(scene.rasters[name]) for name in blocks.LAYERS if scene.has(name))
+        kept = blocks.calibration_file(scene)
+        rasters = [scene.rasters[name] for name in blocks.LAYERS if scene.has(name)]
+        files = tuple(state(file) for file in [*rasters, *([kept] if kept and kept.is_file() else [])])
         found: blocks.BlockFigures = self._latest.get(
             ("blocks", scene.id), (scene.block, files), lambda: blocks.measure(scene, self.readers)
         )

@@ -8,7 +8,8 @@ import type { Block } from "../types";
 
 const MOST = 50;
 
-export type Ranking = { by: "wrong" } | { by: "confidence" } | { by: "class"; name: string };
+export type Ranking =
+  { by: "wrong" } | { by: "confidence" } | { by: "forecast" } | { by: "class"; name: string };
 
 export interface Ranked {
   block: Block;
@@ -19,7 +20,7 @@ export interface Ranked {
 export function rank(blocks: Block[], ranking: Ranking): Ranked[] {
   const share = (block: Block): number | null => {
     if (ranking.by === "wrong") return block.wrong;
-    if (ranking.by === "confidence") return block.confidence === null ? null : 1 - block.confidence;
+    if (ranking.by !== "class") return block[ranking.by] === null ? null : 1 - block[ranking.by]!;
     return block.classes[ranking.name] || null;
   };
   return blocks
@@ -83,17 +84,20 @@ function blockRow(app: App, row: Ranked, i: number, what: string): HTMLElement {
 function ranking(state: State, by: string, text: string): { ranking: Ranking; what: string } | null {
   if (by === "wrong") return { ranking: { by }, what: "wrong" };
   if (by === "confidence") return { ranking: { by }, what: "unsure" };
+  if (by === "forecast") return { ranking: { by }, what: "of the IoU missing, as expected" };
   const name = findClass(state, text);
   return name ? { ranking: { by: "class", name }, what: titleOf(state, name) } : null;
 }
 
 function orderPicker(app: App): HTMLSelectElement {
   const labelled = app.blocks.some((block) => block.wrong !== null);
+  const forecast = app.blocks.some((block) => block.forecast !== null);
   return h(
     "select",
     { id: "order" },
     labelled && h("option", { value: "wrong" }, "most wrong first"),
     h("option", { value: "confidence" }, "least certain first"),
+    forecast && h("option", { value: "forecast" }, "lowest expected IoU first"),
     h("option", { value: "class" }, "most of a class first"),
   );
 }

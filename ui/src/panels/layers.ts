@@ -2,6 +2,7 @@
 
 import type { App, Panel } from "../app";
 import { button, h, replace } from "../dom";
+import { RAMP } from "../overlays";
 import { can, editedClasses, SIDES, type Side } from "../state";
 import type { LandClass, LegendEntry, SceneLayer } from "../types";
 
@@ -227,7 +228,7 @@ function make(app: App): HTMLElement {
     else if (state.edits !== before.edits || state.hidden !== before.hidden) drawClasses();
     drawLegends();
   });
-  return h("div", {}, layers, classes, legends, blockRow(app));
+  return h("div", {}, layers, classes, legends, blockRow(app), forecastRow(app));
 }
 
 const BLOCK_COLORS: [string, string, string][] = [
@@ -255,6 +256,27 @@ function blockRow(app: App): HTMLElement | null {
       h("label", { for: "blocks" }, "Outlines of blocks"),
     ),
     h("ul", { class: "legend" }, ...entries),
+  );
+}
+
+/** The mean IoU that is expected in each block, without labels. */
+function forecastRow(app: App): HTMLElement | null {
+  if (!app.blocks.some((block) => block.forecast !== null)) return null;
+  const change = (event: Event) => app.store.set({ forecast: (event.target as HTMLInputElement).checked });
+  const steps = RAMP.map(([share, color]) =>
+    h("li", {}, h("i", { class: "swatch", style: { background: color } }), share.toFixed(2)),
+  );
+  return h(
+    "div",
+    {},
+    h("h2", {}, "Forecast"),
+    h(
+      "p",
+      { class: "layer" },
+      h("input", { type: "checkbox", id: "forecast", checked: app.store.state.forecast, onchange: change }),
+      h("label", { for: "forecast" }, "Mean IoU that is expected in each block"),
+    ),
+    h("ul", { class: "legend" }, ...steps),
   );
 }
 

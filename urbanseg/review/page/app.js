@@ -391,9 +391,33 @@ function markCurrent(elements, current2) {
 }
 
 // src/overlays.ts
-var OVERLAYS = ["blocks", "corrections", "corrections-edge", "corrections-unknown", "focus"];
+var OVERLAYS = [
+  "forecast",
+  "blocks",
+  "corrections",
+  "corrections-edge",
+  "corrections-unknown",
+  "focus"
+];
+var RAMP = [
+  [0, "#440154"],
+  [0.25, "#3b528b"],
+  [0.5, "#21918c"],
+  [0.75, "#5ec962"],
+  [1, "#fde725"]
+];
 function overlayLayers() {
+  const shade = RAMP.flatMap(([share, color]) => [share, color]);
   return [
+    {
+      id: "forecast",
+      type: "fill",
+      source: "forecast",
+      paint: {
+        "fill-color": ["interpolate", ["linear"], ["get", "forecast"], ...shade],
+        "fill-opacity": 0.65
+      }
+    },
     {
       id: "blocks",
       type: "line",
@@ -448,6 +472,12 @@ function blockFeatures(blocks) {
   const features = blocks.filter((block) => block.split !== null).map((block) => feature(rectangle(block.bounds), { id: block.id, split: block.split }));
   return { type: "FeatureCollection", features };
 }
+function forecastFeatures(blocks) {
+  const features = blocks.flatMap(
+    ({ bounds, forecast }) => forecast === null ? [] : [feature(rectangle(bounds), { forecast })]
+  );
+  return { type: "FeatureCollection", features };
+}
 function focusFeature(bounds) {
   return { type: "FeatureCollection", features: bounds ? [feature(rectangle(bounds), {})] : [] };
 }
@@ -462,26 +492,6 @@ function correctionFeatures(records, color) {
     ] : []
   );
   return { type: "FeatureCollection", features };
-}
-
-// src/blocks.ts
-function boundsOf(ring) {
-  const xs = ring.map((point) => point[0]);
-  const ys = ring.map((point) => point[1]);
-  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-}
-function drawBlocks(app) {
-  app.panes.overlay("blocks", blockFeatures(app.store.state.blocks ? app.blocks : []));
-}
-async function loadBlocks(app, id) {
-  app.blocks = [];
-  const path2 = `/api/scenes/${encodeURIComponent(id)}/blocks`;
-  const answer = await app.attempt(() => app.api.call(path2));
-  app.blocks = (answer?.features ?? []).map(({ properties, geometry }) => ({
-    ...properties,
-    bounds: boundsOf(geometry.coordinates[0])
-  }));
-  drawBlocks(app);
 }
 
 // src/state.ts
@@ -548,6 +558,29 @@ function checkable(state) {
 }
 function isBlind(state) {
   return state.panel === "check" && checkable(state);
+}
+
+// src/blocks.ts
+function boundsOf(ring) {
+  const xs = ring.map((point) => point[0]);
+  const ys = ring.map((point) => point[1]);
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+function drawBlocks(app) {
+  const { state } = app.store;
+  const forecast = state.forecast && !state.peek && !isBlind(state);
+  app.panes.overlay("blocks", blockFeatures(state.blocks ? app.blocks : []));
+  app.panes.overlay("forecast", forecastFeatures(forecast ? app.blocks : []));
+}
+async function loadBlocks(app, id) {
+  app.blocks = [];
+  const path2 = `/api/scenes/${encodeURIComponent(id)}/blocks`;
+  const answer = await app.attempt(() => app.api.call(path2));
+  app.blocks = (answer?.features ?? []).map(({ properties, geometry }) => ({
+    ...properties,
+    bounds: boundsOf(geometry.coordinates[0])
+  }));
+  drawBlocks(app);
 }
 
 // src/jobs.ts
@@ -1332,7 +1365,7 @@ var MOST = 50;
 function rank(blocks, ranking2) {
   const share = (block) => {
     if (ranking2.by === "wrong") return block.wrong;
-    if (ranking2.by === "confidence") return block.confidence === null ? null : 1 - block.confidence;
+    if (ranking2.by !== "class") return block[ranking2.by] === null ? null : 1 - block[ranking2.by];
     return block.classes[ranking2.name] || null;
   };
   return blocks.flatMap((block) => {
@@ -1385,16 +1418,19 @@ function blockRow(app, row2, i, what) {
 function ranking(state, by, text) {
   if (by === "wrong") return { ranking: { by }, what: "wrong" };
   if (by === "confidence") return { ranking: { by }, what: "unsure" };
+  if (by === "forecast") return { ranking: { by }, what: "of the IoU missing, as expected" };
   const name = findClass(state, text);
   return name ? { ranking: { by: "class", name }, what: titleOf(state, name) } : null;
 }
 function orderPicker(app) {
   const labelled = app.blocks.some((block) => block.wrong !== null);
+  const forecast = app.blocks.some((block) => block.forecast !== null);
   return h(
     "select",
     { id: "order" },
     labelled && h("option", { value: "wrong" }, "most wrong first"),
     h("option", { value: "confidence" }, "least certain first"),
+    forecast && h("option", { value: "forecast" }, "lowest expected IoU first"),
     h("option", { value: "class" }, "most of a class first")
   );
 }
@@ -1651,7 +1687,7 @@ function make4(app) {
     else if (state.edits !== before.edits || state.hidden !== before.hidden) drawClasses();
     drawLegends();
   });
-  return h("div", {}, layers, classes, legends, blockRow2(app));
+  return h("div", {}, layers, classes, legends, blockRow2(app), forecastRow(app));
 }
 var BLOCK_COLORS = [
   ["test", "#ffb000", "for testing: no training sees them"],
@@ -1677,6 +1713,25 @@ function blockRow2(app) {
       h("label", { for: "blocks" }, "Outlines of blocks")
     ),
     h("ul", { class: "legend" }, ...entries)
+  );
+}
+function forecastRow(app) {
+  if (!app.blocks.some((block) => block.forecast !== null)) return null;
+  const change = (event) => app.store.set({ forecast: event.target.checked });
+  const steps2 = RAMP.map(
+    ([share, color]) => h("li", {}, h("i", { class: "swatch", style: { background: color } }), share.toFixed(2))
+  );
+  return h(
+    "div",
+    {},
+    h("h2", {}, "Forecast"),
+    h(
+      "p",
+      { class: "layer" },
+      h("input", { type: "checkbox", id: "forecast", checked: app.store.state.forecast, onchange: change }),
+      h("label", { for: "forecast" }, "Mean IoU that is expected in each block")
+    ),
+    h("ul", { class: "legend" }, ...steps2)
   );
 }
 function tick(list2, visible) {
@@ -2896,7 +2951,7 @@ var Panes = class {
     this.failed = failed;
     setWorkerUrl(new URL("map-worker.js", document.baseURI).href);
     this.panes = { left: makePane("left", api), right: makePane("right", api) };
-    this.overlays = { blocks: EMPTY, corrections: EMPTY, focus: EMPTY };
+    this.overlays = { forecast: EMPTY, blocks: EMPTY, corrections: EMPTY, focus: EMPTY };
     this.divider = this.makeDivider();
     box.append(this.panes.left.box, this.panes.right.box, this.divider);
     for (const pane of this.list()) {
@@ -2962,7 +3017,7 @@ var Panes = class {
   forget() {
     for (const side of this.ready) {
       const { map } = this.panes[side];
-      const own = /* @__PURE__ */ new Set(["blocks", "corrections", "focus"]);
+      const own = new Set(Object.keys(this.overlays));
       for (const layer of map.getStyle().layers) {
         if ("source" in layer && !own.has(layer.source)) map.removeLayer(layer.id);
       }
@@ -3051,6 +3106,7 @@ function firstState(project) {
     edits: {},
     live: null,
     blocks: true,
+    forecast: false,
     peek: false,
     tool: { tool: "move", class: project.classes[0]?.name ?? "ignore", radius: 14, of: "prediction" },
     records: [],
@@ -3139,7 +3195,8 @@ function drawOverlays(app) {
   app.store.subscribe((state, before) => {
     const changed = state.records !== before.records || state.edits !== before.edits;
     if (changed || isBlind(state) !== isBlind(before)) draw(state);
-    if (state.blocks !== before.blocks) drawBlocks(app);
+    const hidden = isBlind(state) !== isBlind(before) || state.peek !== before.peek;
+    if (state.blocks !== before.blocks || state.forecast !== before.forecast || hidden) drawBlocks(app);
   });
 }
 async function start() {
