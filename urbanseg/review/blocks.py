@@ -1,4 +1,4 @@
-"""Figures of the blocks of a scene: how sure the map is there, how wrong or expected to be, of which classes."""
+"""Figures of the blocks of a scene: how sure the map is, how wrong or expected to be, of which classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
