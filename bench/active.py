@@ -38,7 +38,7 @@ from urbanseg.io import files, image_sheet
 from urbanseg.labels.rasters import remap
 from urbanseg.learn import training
 from urbanseg.learn.losses import SegmentationLoss
-from urbanseg.metrics.segmentation import class_scores, confusion, mean
+from urbanseg.metrics.segmentation import class_scores, confusion
 from urbanseg.model.segmenter import Segmenter
 from urbanseg.model.spec import Spec
 from urbanseg.review import suggestions
@@ -92,6 +92,7 @@ class Learner:
         optimiser = torch.optim.AdamW(groups, weight_decay=self.params.train.weight_decay)
         falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.steps)
         loss = SegmentationLoss(self.params.train.loss)
+        torch.manual_seed(int(rng.integers(1 << 31)))  # of what the network leaves out
         self.network.train()
         for _ in range(self.steps):
             images, targets = zip(*(self._crop(pool, rng) for _ in range(BATCH)), strict=True)
@@ -220,10 +221,10 @@ def run(strategy: str, seed: int, first: Learner, data: tuple[Blocks, Blocks], r
 
 
 def score(learner: Learner, test: Blocks) -> float:
-    """Mean IoU of the test blocks together."""
+    """Mean IoU of the test blocks together, over the classes that they hold."""
     known, seen = test.labels != IGNORE, learner.look(test.images)
     matrix = confusion(test.labels[known], seen.classes[known], len(learner.spec.classes))
-    return mean(class_scores(matrix).iou)
+    return float(class_scores(matrix).iou[matrix.sum(axis=1) > 0].mean())
 
 
 def area(curve: Sequence[float]) -> float:
