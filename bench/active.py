@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=STRATEGIES)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=50, help="of each training; the first has twice as many")
+    parser.add_argument("--steps", type=int, default=40, help="of each training; the first has twice as many")
     parser.add_argument(
         "--every", type=int, default=1, help="take each so-manieth block alone, to try it out"
     )
