@@ -196,9 +196,9 @@ def choose(
     known = np.isin(np.arange(n), labelled)
     if strategy == "random":
         rng = np.random.default_rng((seed, len(labelled)))
-        return rng.choice(np.flatnonzero(~known), MORE, replace=False).tolist()
+        return [int(n) for n in rng.choice(np.flatnonzero(~known), MORE, replace=False)]
     if strategy == "entropy":
-        return np.argsort(-np.where(known, -1, seen.entropy), kind="stable")[:MORE].tolist()
+        return [int(n) for n in np.argsort(-np.where(known, -1, seen.entropy), kind="stable")[:MORE]]
     features = np.hstack([seen.counts / SIDE**2, looked])
     worth = np.ones(n)
     if strategy == "ours":

@@ -54,14 +54,14 @@ def labelme(strokes: Sequence[Record], grid: Grid, picture: str) -> str:
         picture: name of the picture, which lies beside the file.
     """
     height, width = picture_size(grid)
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {
             "label": name, "points": points, "group_id": number, "description": "", "shape_type": "polygon",
             "flags": {}, "mask": None,
         }
         for number, name, points in _rings(strokes, grid)
     ]  # fmt: skip
-    content = {
+    content: dict[str, Any] = {
         "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": picture, "imageData": None,
         "imageHeight": height, "imageWidth": width,
     }  # fmt: skip
@@ -79,12 +79,12 @@ def cvat(strokes: Sequence[Record], grid: Grid, picture: str) -> str:
     height, width = picture_size(grid)
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
-    size = {"width": str(width), "height": str(height)}
-    image = ET.SubElement(root, "image", id="0", name=picture, **size)
+    about = {"id": "0", "name": picture, "width": str(width), "height": str(height)}
+    image = ET.SubElement(root, "image", about)
     for number, name, points in _rings(strokes, grid):
         text = ";".join(f"{x:.2f},{y:.2f}" for x, y in points)
-        about = {"label": name, "source": "manual", "occluded": "0", "points": text, "z_order": str(number)}
-        ET.SubElement(image, "polygon", about)
+        drawn = {"label": name, "source": "manual", "occluded": "0", "points": text, "z_order": str(number)}
+        ET.SubElement(image, "polygon", drawn)
     ET.indent(root, " ")
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -213,7 +213,7 @@ def parts_of(shape: Any, grid: Grid) -> list[Any]:
     scale = np.array([width / grid.width, height / grid.height])
 
     def to_pixels(places: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(inverse @ (places[:, 0], places[:, 1])) * scale
+        return np.asarray(np.column_stack(inverse @ (places[:, 0], places[:, 1])) * scale)
 
     found, waiting = [], list(shapely.get_parts(shapely.transform(shape, to_pixels)))
     while waiting:
