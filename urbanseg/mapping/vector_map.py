@@ -13,7 +13,7 @@ from urbanseg.mapping.partition import Pixels
 from urbanseg.mapping.polygons import CleanUp, land_cover
 from urbanseg.mapping.roads import road_layers
 from urbanseg.mapping.tidiness import Tidiness
-from urbanseg.roads.holes import without_holes
+from urbanseg.roads.holes import NARROW_M, without_holes
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import centre_line_graph
 from urbanseg.roads.surface import Surface, probability_of, with_weak_roads
@@ -86,7 +86,10 @@ def _roads(
     probability = probability_of(is_road, confidence) if road_probability is None else road_probability
     if road_probability is not None:
         traced = with_weak_roads(is_road, road_probability)
-    filled, widths = (without_holes(mask, is_known, grid.shape, hole_px) for mask in (traced, is_road))
+    narrow_px = NARROW_M / grid.resolution
+    filled, widths = (
+        without_holes(mask, is_known, grid.shape, hole_px, narrow_px) for mask in (traced, is_road)
+    )
     skeleton = centre_line_graph(filled, grid.shape, grid.transform)
     surface = replace(Surface.of(is_road, probability, grid.shape, grid.transform), is_road=traced)
     return road_layers(repair_network(skeleton, surface, tidy.roads), widths, grid)

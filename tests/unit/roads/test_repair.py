@@ -11,6 +11,7 @@ from shapely import LineString
 
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.grid import Window
+from urbanseg.mapping.tidiness import tidy_for
 from urbanseg.roads import repair
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, line_graph, road_graph
@@ -206,6 +207,45 @@ def test_the_carriageways_of_a_road_and_the_links_between_them_stay():
     after = repaired(mask)
     assert sorted(degree for _, degree in after.degree()) == [1] * 6 + [3] * 4
     assert len(nx.cycle_basis(nx.Graph(after))) == 0
+    assert nx.is_connected(after)
+
+
+def carriageways(openings, side_road=None):
+    """Two roads of 6 m that lie 6 m apart, with pixels of 0.5 m, and openings of 4 m between them."""
+    mask = np.zeros((80, 600), bool)
+    mask[20:32] = mask[44:56] = True
+    for col in openings:
+        mask[32:44, col : col + 8] = True
+    if side_road is not None:
+        mask[:20, side_road : side_road + 8] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("openings", "side_road", "degrees"),
+    [
+        (range(60, 541, 40), None, [1] * 4 + [3] * 4),  # of a ladder the first and the last rung stay
+        ([60, 300, 540], None, [1] * 4 + [3] * 6),  # 120 m apart: real openings
+        ([60, 100, 140], 100, [1] * 5 + [3] * 5 + [4]),  # a real junction
+        ([60, 100, 140], 120, [1] * 5 + [3] * 7),  # a side road between two rungs
+    ],
+)
+def test_the_inner_rungs_of_a_ladder_go_and_real_junctions_stay(openings, side_road, degrees):
+    fine, rules = Affine.scale(0.5, -0.5), tidy_for(0.5).roads
+    mask = carriageways(openings, side_road)
+    after = repair_network(road_graph(mask, fine), surface(mask, transform=fine), rules)
+    assert sorted(degree for _, degree in after.degree()) == degrees
+    assert nx.is_connected(after)
+
+
+def test_of_a_ring_road_full_of_rungs_one_stays():
+    rows, cols = np.indices((370, 370)) - 184.5
+    radius, angle = np.hypot(rows, cols), np.degrees(np.arctan2(rows, cols))
+    mask = ((radius > 144) & (radius < 156)) | ((radius > 168) & (radius < 180))
+    mask |= (radius > 144) & (radius < 180) & (np.abs((angle + 12) % 24 - 12) < 1.5)
+    fine = Affine.scale(0.5, -0.5)
+    after = repair_network(road_graph(mask, fine), surface(mask, transform=fine), tidy_for(0.5).roads)
+    assert sorted(degree for _, degree in after.degree()) == [3, 3]
     assert nx.is_connected(after)
 
 
