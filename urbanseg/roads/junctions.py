@@ -134,8 +134,8 @@ def _drop_rungs(graph: RoadGraph) -> None:
     stems = {node: _stem(graph, node) for node, degree in graph.degree() if degree == 3}
     rungs = [
         (u, v, key)
-        for u, v, key, length in graph.edges(keys=True, data="length")
-        if length <= RUNG_M and {stems.get(u), stems.get(v)} == {(*sorted((u, v)), key)}
+        for u, v, key, data in graph.edges(keys=True, data=True)
+        if data["length"] <= RUNG_M and {stems.get(u), stems.get(v)} == {(*sorted((u, v)), key)}
     ]
     across = {node: other for u, v, _ in rungs for node, other in ((u, v), (v, u))}
     number = {node: i for i, (u, v, _) in enumerate(rungs) for node in (u, v)}
@@ -168,7 +168,7 @@ def _stem(graph: RoadGraph, node: int) -> tuple[int, int, int] | None:
 def _next_rungs(graph: RoadGraph, u: int, v: int, across: dict[int, int]) -> set[int]:
     """The rungs before and after that from u to v: their ends on the side of u."""
     beyond = [
-        {other for _, other, length in graph.edges(node, data="length") if length <= SPACING_M} - {u, v}
+        {other for _, other, data in graph.edges(node, data=True) if data["length"] <= SPACING_M} - {u, v}
         for node in (u, v)
     ]
     return {node for node in beyond[0] if across.get(node) in beyond[1]}
