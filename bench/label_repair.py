@@ -15,7 +15,7 @@ JSON object.
 import argparse
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -143,10 +143,10 @@ def numbered(doubts: gpd.GeoDataFrame, grid: Grid) -> NDArray[np.int32]:
 
 
 def found(
-    city: Labelled, spoilt: Spoilt, params: Params, target: Path, verdicts: Iterable[Verdict]
+    city: Labelled, spoilt: Spoilt, params: Params, target: Path, judge: repair_labels.Judge
 ) -> dict[str, Any]:
     """Repair the labels, and compare what was found with what was done."""
-    made = repair_labels.repair(city, params, target, verdicts)
+    made = repair_labels.repair(city, params, target, judge)
     repair_files.write(target.parent, made, city, params.class_table, params.repair.align.max_px)
     doubts: Any = made.doubts
     with raster.reading(city.labels) as labels:
@@ -243,12 +243,12 @@ def main() -> None:
 
     target = folder / "repaired.tif"
     kept = asked.folder / f"{asked.city}_verdicts"
-    verdicts = (
-        judged_by(asked.model, city, kept)
+    judge: repair_labels.Judge = (
+        partial(judged_by, asked.model, kept=kept)
         if asked.model
-        else label_folds.judge(city, params, folder / "repair")
+        else partial(label_folds.judge, params=params, state=folder / "repair")
     )
-    result = remembered(folder / "found.json", partial(found, city, spoilt, params, target, verdicts))
+    result = remembered(folder / "found.json", partial(found, city, spoilt, params, target, judge))
     print(json.dumps(result), flush=True)
     if not asked.model:
         for name, path in {"clean": original, "untreated": city.labels, "repaired": target}.items():

@@ -40,6 +40,8 @@ def main(params: Params) -> None:
             }
         if paths.corrected(city).exists():
             digests[city]["corrected"] = files.sha256(paths.corrected(city))
+        if paths.cores(city).exists():
+            digests[city]["cores"] = files.sha256(paths.cores(city))
 
     first = scenes[cities[0]]
     summary = statistics.summary(

@@ -1,5 +1,6 @@
 """Predict the land cover of a city's whole scene; nodata and clouds stay unknown."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -17,6 +18,9 @@ from urbanseg.infer.job import Job
 from urbanseg.infer.scene import predict_scene
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import files, raster
+from urbanseg.model.spec import read_spec
+
+log = logging.getLogger(__name__)
 
 
 @city_stage(writes=paths.prediction_dir)
@@ -35,7 +39,9 @@ def main(city: str, params: Params) -> None:
 
         with files.atomic(paths.prediction_dir(city), paths.PREDICTION_FILES) as folder:
             folder.mkdir()
-            outputs.write(folder, scene.grid, strips(), params.class_table, params.predict)
+            outputs.write(
+                folder, scene.grid, strips(), params.class_table, params.predict, cores=_tells_apart(params)
+            )
             if calibration:  # for the evaluation, and for whoever gets the folder
                 stored.write(folder, calibration)
             present_classes(folder, params.class_table)
@@ -52,6 +58,18 @@ def _calibration(params: Params) -> Calibration | None:
     return found.for_classes(names) if found and set(found.classes) <= set(names) else None
 
 
+def _tells_apart(params: Params) -> bool:
+    """Whether the model tells buildings apart, and where it runs can give what it says of them."""
+    if not read_spec(paths.MODEL).instances or not params.class_table.of_kind("building"):
+        return False
+    if params.predict.scheduler != "local":
+        log.warning(
+            "buildings are told apart with predict.scheduler: local alone; the map has none one by one"
+        )
+        return False
+    return True
+
+
 def _strips(city: str, params: Params, calibration: Calibration | None) -> Iterator[Strip]:
     """From this process, or from those that predict.scheduler names."""
     scene_path, options, classes = paths.scene(city), params.predict, tuple(params.classes)
@@ -65,12 +83,21 @@ def _strips(city: str, params: Params, calibration: Calibration | None) -> Itera
         job = Job(scene_path, model, exported, options, classes, rest, roads, calibration)
         yield from cluster.predict_strips(job)
         return
-    predict, spec = backends.load(paths.MODEL, paths.EXPORT, options, classes)
+    cores = _tells_apart(params)
+    predict, spec = backends.load(paths.MODEL, paths.EXPORT, options, classes, cores=cores)
     # A handle of its own: this is read from another thread than the clouds, and GDAL's are not shared.
     with raster.reading(scene_path) as scene:
         bands = select_bands(scene.info.descriptions, spec, str(scene_path))
         yield from predict_scene(
-            scene, bands, predict, spec.classes, options, rest=rest, roads=roads, calibration=calibration
+            scene,
+            bands,
+            predict,
+            spec.classes,
+            options,
+            rest=rest,
+            roads=roads,
+            calibration=calibration,
+            cores=cores,
         )
 
 

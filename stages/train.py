@@ -81,6 +81,7 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
             upsample=params.train.upsample,
             made_with=segmenter.made_with(),
             units="uint8" if summary["dtype"] == "uint8" else None,
+            instances=params.train.instances,
             **pixel_sizes(*summary["resolution_m"]),
         )
         sources = {
@@ -88,6 +89,7 @@ def training_set(summary: dict[str, Any], params: Params) -> TrainingSet:
                 paths.scene(city),
                 paths.training_labels(city),
                 paths.corrected(city) if "corrected" in digests else None,
+                paths.cores(city) if params.train.instances else None,
             )
             for city, digests in summary["sha256"].items()
         }

@@ -3,6 +3,7 @@
 import logging
 from contextlib import ExitStack
 
+import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +14,11 @@ from urbanseg.errors import PipelineError
 from urbanseg.grid import Window
 from urbanseg.io import files, raster
 from urbanseg.io.class_raster import read_classes, require_classes, require_confidence
+from urbanseg.mapping import buildings
 from urbanseg.mapping.export import About, write_map
 from urbanseg.mapping.polygons import area_by_class
 from urbanseg.mapping.styles import layer_styles
-from urbanseg.mapping.tidiness import chosen_for
+from urbanseg.mapping.tidiness import Tidiness, chosen_for
 from urbanseg.mapping.vector_map import ReadBand, vector_layers
 
 
@@ -44,6 +46,7 @@ def main(city: str, params: Params) -> None:
         roads = _road_probability(city, prediction, stack)
         layers = vector_layers(classes, certainty.read_band, grid, table, tidy, road_probability=roads)
         polygons, edges = layers["land_cover"], layers["road_edges"]
+        layers |= _buildings(city, certainty, tidy, stack)
         if polygons.empty:
             raise PipelineError(f"{source} holds no class: nothing to map; check the scene and its clouds")
 
@@ -51,7 +54,8 @@ def main(city: str, params: Params) -> None:
     said = files.read_json(described)["properties"] if described.exists() else {}
     about = About(city, said.get("attribution", ""))
     formats, pixel_m = params.vectorize.formats, grid.resolution
-    write_map(paths.map_dir(city), city, layers, layer_styles(table), formats, pixel_m, about, table)
+    styles = layer_styles(table, with_buildings="buildings" in layers)
+    write_map(paths.map_dir(city), city, layers, styles, formats, pixel_m, about, table)
 
     log = logging.getLogger(__name__)
     if not table.of_kind("road"):
@@ -65,6 +69,26 @@ def main(city: str, params: Params) -> None:
         edges["length_m"].sum() / 1000,
         len(edges),
     )
+
+
+def _buildings(
+    city: str, certainty: raster.Reader, tidy: Tidiness, stack: ExitStack
+) -> dict[str, gpd.GeoDataFrame]:
+    """The layer of buildings one by one, where the prediction has them."""
+    if not paths.instances(city).exists():
+        return {}
+    numbers, cores = (
+        stack.enter_context(raster.reading(path))
+        for path in (paths.instances(city), paths.core_probability(city))
+    )
+    for path in (numbers, cores):
+        raster.require_same_grid(certainty.path, certainty.grid, path.path, path.grid)
+    grid = numbers.grid
+    return {
+        "buildings": buildings.polygons(
+            numbers.read_band, certainty.read_band, cores.read_band, grid, tidy.simplify_m
+        )
+    }
 
 
 def _road_probability(city: str, prediction: raster.Reader, stack: ExitStack) -> ReadBand | None:

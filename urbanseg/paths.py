@@ -8,10 +8,10 @@ SCENE_FILES = (
     "pictures.parquet", "city.osm.pbf", "ground.fgb", "item.json",
 )  # fmt: skip
 PREDICTION_FILES = (
-    *(f"{name}{ending}" for name in ("classes", "confidence", "road_probability", "probabilities",
-                                    "entropy", "margin", "set")
+    *(f"{name}{ending}" for name in ("classes", "confidence", "road_probability", "core_probability",
+                                    "probabilities", "entropy", "margin", "set")
       for ending in (".tif", ".qml")),
-    "calibration.json", "thumbnail.png", "item.json",
+    "instances.tif", "calibration.json", "thumbnail.png", "item.json",
 )  # fmt: skip
 MAP_ENDINGS = {
     "gpkg": ".gpkg",
@@ -33,6 +33,7 @@ REPAIRED_FILES = (
     "labels.qml",
     "doubts.gpkg",
     "shifts.png",
+    "cores.tif",
 )
 CURVES_FILES = ("metrics.json", "plots/metrics/*.tsv")
 PREVIEW_FILES = tuple(
@@ -155,6 +156,11 @@ def training_labels(city: str) -> Path:
     return repaired_labels(city) if repaired_labels(city).exists() else labels(city)
 
 
+def cores(city: str) -> Path:
+    """1 inside a building of the training labels, else 0 (uint8, nodata 255); absent unless `train.instances`."""
+    return repaired_dir(city) / "cores.tif"
+
+
 def repair_state(city: str) -> Path:
     """What an unfinished repair has trained; git and DVC ignore the folder."""
     return Path("data/.fetch") / f"{city}.repair"
@@ -188,6 +194,16 @@ def confidence(city: str) -> Path:
 def road_probability(city: str) -> Path:
     """Probability of road, 0–254 for 0–1 (uint8, nodata 255); absent where roads are no class."""
     return prediction_dir(city) / "road_probability.tif"
+
+
+def core_probability(city: str) -> Path:
+    """Probability of the inside of a building, 0–254 for 0–1 (uint8, nodata 255); absent as `instances`."""
+    return prediction_dir(city) / "core_probability.tif"
+
+
+def instances(city: str) -> Path:
+    """Number of the building of each pixel (uint32, 0 for none); absent where the model tells none apart."""
+    return prediction_dir(city) / "instances.tif"
 
 
 def prediction_sets(city: str) -> Path:

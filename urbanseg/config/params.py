@@ -205,6 +205,22 @@ class Params(Model):
         return self
 
     @model_validator(mode="after")
+    def _instances(self) -> Self:
+        if not self.train.instances:
+            return self
+        if not self.class_table.of_kind("building"):
+            raise ValueError(
+                "train.instances tells buildings apart, but no class is of the kind building "
+                "(classes.<name>.kind)"
+            )
+        if self.repair.align.max_px > 0:
+            raise ValueError(
+                "train.instances and repair.align do not go together, since footprints are not moved with "
+                "the labels; set train.instances to false, or repair.align.max_px to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _crop_of_a_tile(self) -> Self:
         if self.train.crop > self.tiles.size:
             raise ValueError(

@@ -83,6 +83,7 @@ class TrainParams(Model):
     width: Whole = Field(default=PLAIN_WIDTH, ge=1, le=256, exclude_if=lambda width: width == PLAIN_WIDTH)
     upsample: Whole = Field(ge=1, le=8)
     only_class: str | None
+    instances: bool = Field(default=False, exclude_if=lambda wanted: not wanted)
     crop: Whole = Field(ge=ENCODER_STRIDE, le=2048, multiple_of=ENCODER_STRIDE)
     epochs: Epochs
     steps_per_epoch: Whole = Field(ge=1, le=1_000_000)

@@ -24,6 +24,9 @@ from urbanseg.errors import PipelineError
 ROAD_PROBABILITY = "road_probability"
 """The layer of the probability of road."""
 
+CORE_PROBABILITY = "core_probability"
+"""The layer of the probability of the inside of a building."""
+
 Extra = Literal["probabilities", "entropy", "margin", "set"]
 
 DecodedLayers = dict[str, NDArray[np.uint8]]
@@ -45,6 +48,8 @@ class Decoder:
     """Classes of roads, whose probability is kept to trace them; 0 below the confidence that each needs."""
     calibration: Calibration | None = None
     """Of the classes in their order; None leaves the probabilities as they are."""
+    cores: bool = False
+    """Whether a score of the inside of a building follows those of the classes."""
 
     def __post_init__(self) -> None:
         """Refuse sets that nothing is known for.
@@ -66,6 +71,8 @@ class Decoder:
         entropy is a share of its greatest value, log(classes); the margin is the
         difference between the two highest probabilities. Without any score, all is 0.
         """
+        inside = scores[-1]
+        scores = scores[:-1] if self.cores else scores
         total = scores.sum(axis=0)
         np.divide(1, total, out=total, where=total > 0)
         scores *= total
@@ -87,6 +94,8 @@ class Decoder:
         if self.roads:
             at = list(self.roads)
             layers[ROAD_PROBABILITY] = encode_share(np.where(claims[at] > 0, plain[at], 0).sum(axis=0))
+        if self.cores:
+            layers[CORE_PROBABILITY] = encode_share(inside * total)
         if "probabilities" in self.extras:
             layers["probabilities"] = encode_share(scores)
         if "entropy" in self.extras:

@@ -24,7 +24,7 @@ from urbanseg.config.predict import PredictParams
 from urbanseg.errors import PipelineError
 from urbanseg.infer.backends import MANIFEST, digest, openvino
 from urbanseg.infer.backends.onnx import OnnxPredictor
-from urbanseg.infer.backends.pixels import INPUT, OUTPUT, as_input
+from urbanseg.infer.backends.pixels import CORES, INPUT, OUTPUT, as_input
 from urbanseg.infer.onnx_files import BYTE, onnx_metadata, write_deepness
 from urbanseg.infer.stitching import Predictor
 from urbanseg.io import files
@@ -44,14 +44,20 @@ class Portable(nn.Module):
     def __init__(self, network: nn.Module, spec: Spec) -> None:
         super().__init__()
         self.network = network
+        self.classes, self.instances = len(spec.classes), spec.instances
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1))
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Probabilities ``(n, classes, height, width)`` of float32 ``(n, bands, height, width)``."""
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Probabilities ``(n, classes, height, width)`` of float32 ``(n, bands, height, width)``.
+
+        Of a network that tells buildings apart also that of their insides, ``(n, 1, height, width)``.
+        """
         scores = ((pixels - self.mean) / self.std).clamp(-CLIP, CLIP)
-        probabilities: Tensor = self.network(scores).softmax(dim=1)
-        return probabilities
+        logits: Tensor = self.network(scores)
+        if not self.instances:
+            return logits.softmax(dim=1)
+        return logits[:, : self.classes].softmax(dim=1), logits[:, self.classes :].sigmoid()
 
 
 def capture(network: Segmenter, spec: Spec) -> ExportedProgram:
@@ -85,10 +91,11 @@ def write_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]
         path: of the file.
         metadata: what the file says of itself; see `onnx_metadata`.
     """
+    outputs = [OUTPUT, CORES][: len(program.graph_signature.user_outputs)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of functions that the exporter itself calls
         converted = torch.onnx.export(
-            program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+            program, dynamo=True, input_names=[INPUT], output_names=outputs, verbose=False
         )
     proto = converted.model_proto  # type: ignore[union-attr]
     graph = proto.graph
@@ -166,7 +173,7 @@ def _manifest(name: str, model: Path, spec: Spec) -> dict[str, Any]:
         "classes": spec.classes,
         INPUT: f"float32 (n, bands, height, width), as the scene has them, sides n × {ENCODER_STRIDE}",
         OUTPUT: "float32 (n, classes, height, width), 0 to 1",
-    }
+    } | ({CORES: "float32 (n, 1, height, width), 0 to 1: inside of a building"} if spec.instances else {})
 
 
 class ProgramPredictor:
@@ -178,7 +185,8 @@ class ProgramPredictor:
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""
-        probabilities: NDArray[np.float32] = self.program(torch.from_numpy(as_input(pixels))).numpy()
+        answer = self.program(torch.from_numpy(as_input(pixels)))
+        probabilities: NDArray[np.float32] = (answer[0] if isinstance(answer, tuple) else answer).numpy()
         return probabilities
 
 

@@ -18,11 +18,19 @@ class TorchPredictor:
     """Maps batches of pixels to probabilities on one device; see `stitching.Predictor`.
 
     `precision` is ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the device computes
-    in it. The network is copied, with its batch normalisations fused.
+    in it. The network is copied, with its batch normalisations fused. With `cores`, the probability
+    of the inside of a building follows those of the classes, if the network knows it.
     """
 
     def __init__(
-        self, network: nn.Module, spec: Spec, device: torch.device, threads: int, precision: str = "auto"
+        self,
+        network: nn.Module,
+        spec: Spec,
+        device: torch.device,
+        threads: int,
+        precision: str = "auto",
+        *,
+        cores: bool = False,
     ) -> None:
         use_cpu(threads)
         self.device = device
@@ -32,6 +40,7 @@ class TorchPredictor:
         )
         self.mean, self.std = mean, std
         self.low = uses_bf16(precision, device)
+        self.classes, self.cores = len(spec.classes), cores and spec.instances
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -40,7 +49,10 @@ class TorchPredictor:
         images = batch.nan_to_num_().sub_(self.mean).div_(self.std).clamp_(-CLIP, CLIP)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
             logits = self.network(images.contiguous(memory_format=torch.channels_last))
-        probabilities: NDArray[np.float32] = logits.float().softmax(dim=1).contiguous().cpu().numpy()
+        found = logits[:, : self.classes].float().softmax(dim=1)
+        if self.cores:
+            found = torch.cat([found, logits[:, self.classes :].float().sigmoid()], dim=1)
+        probabilities: NDArray[np.float32] = found.contiguous().cpu().numpy()
         return probabilities
 
 

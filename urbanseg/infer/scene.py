@@ -46,6 +46,7 @@ def predict_scene(
     roads: Collection[str] = ("road",),
     *,
     calibration: Calibration | None = None,
+    cores: bool = False,
 ) -> Iterator[Strip]:
     """Predict some rows of a scene (all, if None), the same to the bit as if it were all of them.
 
@@ -61,6 +62,7 @@ def predict_scene(
         rest: name of the class of pixels that no class is sure of; they stay unknown if the model has none.
         roads: names of classes whose probability is kept, to trace roads; they need not be the model's.
         calibration: of the model; used if the options say so.
+        cores: whether the model also answers for the insides of buildings, after the classes.
 
     Raises:
         PipelineError: if the options name a class that the model doesn't know, or ask for sets without a
@@ -77,8 +79,8 @@ def predict_scene(
         read=lambda window: scene.read(window, bands),
         valid=lambda window: scene.valid(window, bands),
         predict=restricted(with_tta(predict, options.augment), kept, fallback or 0),
-        classes=len(classes),
+        classes=len(classes) + cores,
         batch_size=options.batch_size,
-        decoder=Decoder(least, tuple(options.rasters), rest_at, roads_at, believed),
+        decoder=Decoder(least, tuple(options.rasters), rest_at, roads_at, believed, cores),
         rows=rows,
     )

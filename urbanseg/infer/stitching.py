@@ -79,7 +79,7 @@ def predict_strips(
         valid: reads which pixels hold data, in the same thread; windows that hold none
             are not predicted.
         predict: the network.
-        classes: number of classes.
+        classes: number of channels that the network answers with.
         batch_size: windows predicted at once, at most.
         decoder: what makes layers of the scores; class and confidence, if None.
         rows: rows of the scene that are wanted; all, if None.

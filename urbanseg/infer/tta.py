@@ -58,13 +58,14 @@ def restricted(predict: Predictor, kept: NDArray[np.bool_] | None, rest: int = 0
         return predict
 
     def among_kept(pixels: NDArray[Any]) -> NDArray[np.float32]:
-        probabilities = predict(pixels)
+        answer = predict(pixels)
+        probabilities = answer[:, : len(kept)]  # what is said of buildings besides stays
         probabilities[:, ~kept] = 0
         total = probabilities.sum(axis=1, keepdims=True)
         probabilities[:, rest : rest + 1][total == 0] = 1
         total[total == 0] = 1
         probabilities /= total
-        return probabilities
+        return answer
 
     return among_kept
 

@@ -1,6 +1,8 @@
 """Label rasters: classes of a scene's pixels, from polygons, rasters or masks, and what to ignore."""
 
 from urbanseg.labels.cloud_masks import cloud_mask
+from urbanseg.labels.cores import cores
+from urbanseg.labels.cores import in_pixels as core_polygons
 from urbanseg.labels.corrections import corrected
 from urbanseg.labels.layers import HIDDEN, LabelArray, Labeller, Mask, Masker, shares, stacked
 from urbanseg.labels.mask_files import masks
@@ -17,6 +19,8 @@ __all__ = [
     "Tally",
     "classified",
     "cloud_mask",
+    "core_polygons",
+    "cores",
     "corrected",
     "labeller",
     "masks",

@@ -26,6 +26,7 @@ from urbanseg.grid import Window
 from urbanseg.io.raster import Reader, reading
 from urbanseg.learn import appearances
 from urbanseg.learn.batch_sampler import Draw
+from urbanseg.learn.targets import packed
 from urbanseg.model.spec import CLIP, Spec
 
 OFF = AugmentParams(flips=False, brightness=0, contrast=0, gamma=0, bands=0, noise=0, scale=0)
@@ -50,6 +51,8 @@ class Source(NamedTuple):
     scene: Path
     labels: Path
     corrected: Path | None = None
+    cores: Path | None = None
+    """1 inside a building; None where buildings are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class TrainingSet:
 
 class TileDataset(Dataset[tuple[Tensor, Tensor]]):
     """Samples ``(image, target)``: float32 ``(bands, size, size)`` and int64 ``(size, size)``.
+
+    Where there are cores of buildings, the target holds them, too, as `targets.packed` says.
 
     Of a tile larger than `size` a part at random is read; a smaller one is padded. With
     `augment`, the part is up to its `scale` smaller or larger and is resampled to the size, and
@@ -106,6 +111,8 @@ class TileDataset(Dataset[tuple[Tensor, Tensor]]):
         labels = self._reader(self.data.sources[city].labels).read_band(window)
         if self.data.relabel is not None:
             labels = self.data.relabel[labels]
+        if (cores := self.data.sources[city].cores) is not None:
+            labels = packed(labels, self._reader(cores).read_band(window))
         if (corrected := self.data.sources[city].corrected) is not None and self.is_trained_on:
             marked = (self._reader(corrected).read_band(window) == 1) & (labels != IGNORE)
             labels = labels.astype(np.int16) + np.int16(CORRECTED) * marked

@@ -79,8 +79,8 @@ def start_from(network: nn.Module, folder: Path, spec: Spec) -> list[str]:
     if learnt.bands != spec.bands:
         _adapt_bands(theirs, network, learnt, spec)
     own = network.state_dict()
-    if learnt.classes != spec.classes:
-        _adapt_classes(theirs, own, learnt.classes, spec.classes)
+    if learnt.channels != spec.channels:
+        _adapt_classes(theirs, own, learnt.channels, spec.channels)
     fitting = {name: t for name, t in theirs.items() if name in own and t.shape == own[name].shape}
     network.load_state_dict(own | fitting)
 
@@ -117,9 +117,9 @@ def _differences(learnt: Spec, spec: Spec) -> list[str]:
         remarks.append(
             f"its first layer is adapted from the bands {', '.join(learnt.bands)} to {', '.join(spec.bands)}"
         )
-    if new := [name for name in spec.classes if name not in learnt.classes]:
+    if new := [name for name in spec.channels if name not in learnt.channels]:
         remarks.append(f"it doesn't know {', '.join(new)}, which start at random")
-    if gone := [name for name in learnt.classes if name not in spec.classes]:
+    if gone := [name for name in learnt.channels if name not in spec.channels]:
         remarks.append(f"what it knows of {', '.join(gone)} is left out")
     if learnt.upsample != spec.upsample:
         remarks.append(f"it saw images enlarged {learnt.upsample} times, now it's {spec.upsample} times")

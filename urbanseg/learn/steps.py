@@ -25,6 +25,7 @@ from urbanseg.learn.data import TrainingSet
 from urbanseg.learn.distillation import Teacher, distillation_loss
 from urbanseg.learn.fabric import total
 from urbanseg.learn.losses import SegmentationLoss, class_of
+from urbanseg.learn.targets import unpacked
 from urbanseg.model.segmenter import Segmenter
 
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -104,7 +105,8 @@ def step(run: Run, parts: list[tuple[Tensor, Tensor]]) -> float:
     """
     fabric = run.fabric
     targets = [fabric.to_device(target) for _, target in parts]
-    masses = torch.stack([_mass(class_of(target), run.loss.weights) for target in targets])
+    classes = [unpacked(target)[0] for target in targets] if run.data.spec.instances else targets
+    masses = torch.stack([_mass(class_of(target), run.loss.weights) for target in classes])
     shares = (masses / total(masses.sum(), fabric).clamp(min=1e-12)).float()
     whole = torch.zeros((), device=fabric.device)
     run.optimiser.zero_grad()
@@ -130,7 +132,8 @@ def _taught(run: Run, teacher: Teacher, images: Tensor, logits: Tensor) -> Tenso
     """The weighted loss beside a teacher; each pixel counts, labelled or not."""
     with run.fabric.autocast():
         taught = teacher(images)
-    return run.params.teacher_weight * distillation_loss(logits.float(), taught)
+    classes = len(run.data.spec.classes)
+    return run.params.teacher_weight * distillation_loss(logits[:, :classes].float(), taught[:, :classes])
 
 
 def _mass(target: Tensor, weights: Tensor | None) -> Tensor:

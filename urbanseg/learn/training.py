@@ -29,6 +29,7 @@ from urbanseg.learn.batch_sampler import BatchSampler, in_order
 from urbanseg.learn.class_weights import class_weights
 from urbanseg.learn.data import TileDataset, TrainingSet
 from urbanseg.learn.distillation import load_teacher
+from urbanseg.learn.instances import InstanceLoss
 from urbanseg.learn.losses import SegmentationLoss
 from urbanseg.learn.resume import Progress
 from urbanseg.learn.steps import Run, train_epoch
@@ -54,7 +55,7 @@ def create(params: TrainParams, spec: Spec) -> Segmenter:
         params.arch,
         params.encoder,
         spec.bands,
-        len(spec.classes),
+        len(spec.channels),
         decoder_channels=params.decoder_channels,
         weights=None if params.start else params.encoder_weights,
         width=params.width,
@@ -205,13 +206,13 @@ def set_up(fabric: Fabric, start: Segmenter, data: TrainingSet, params: TrainPar
 
 
 def _loss(data: TrainingSet, params: TrainParams) -> SegmentationLoss:
-    kind = params.loss.class_weights
+    kind, form = params.loss.class_weights, InstanceLoss if data.spec.instances else SegmentationLoss
     if kind == "none":
-        return SegmentationLoss(params.loss, correction_weight=params.correction_weight)
+        return form(params.loss, correction_weight=params.correction_weight)
     weights = class_weights(data.train_counts, kind)
     names = zip(data.spec.classes, weights, strict=True)
     log.info("class weights in the loss: %s", ", ".join(f"{name} {weight:.2f}" for name, weight in names))
-    return SegmentationLoss(params.loss, torch.from_numpy(weights).float(), params.correction_weight)
+    return form(params.loss, torch.from_numpy(weights).float(), params.correction_weight)
 
 
 def _restore(run: Run, state_folder: Path, key: str) -> tuple[Progress, dict[str, Tensor]]:

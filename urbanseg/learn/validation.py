@@ -17,6 +17,7 @@ from urbanseg.classes import IGNORE, iou_per_class
 from urbanseg.learn.batch_sampler import in_order
 from urbanseg.learn.data import Tile, TileDataset, TrainingSet
 from urbanseg.learn.fabric import total
+from urbanseg.learn.targets import unpacked
 from urbanseg.model.limits import enough_memory
 
 
@@ -49,7 +50,7 @@ def validate(
         logits, targets = _logits(fabric, network, images), fabric.to_device(on_host)
         labelled = (targets != IGNORE).sum()
         sums += torch.stack([loss(logits, targets).double() * labelled, labelled.double()])
-        count.update(logits.argmax(1), targets)
+        count.update(*_predicted(logits, targets, len(classes)))
     loss_sum, labelled = total(sums, fabric)
     iou = _iou(total(count.compute(), fabric))
     row = {"val_loss": float(loss_sum / labelled.clamp(min=1)), "val_miou": mean_iou(iou)}
@@ -79,7 +80,8 @@ def scores_by_city(
         with closing(TileDataset(chosen, data, data.tile_size)) as tiles:
             for draws in in_order(len(chosen), batch_size):
                 images, targets = (torch.stack(p) for p in zip(*(tiles[d] for d in draws), strict=True))
-                count.update(_logits(fabric, network, images).argmax(1), fabric.to_device(targets))
+                logits = _logits(fabric, network, images)
+                count.update(*_predicted(logits, fabric.to_device(targets), len(data.spec.classes)))
         scores[city] = mean_iou(_iou(count.compute()))
     return scores
 
@@ -122,6 +124,13 @@ def _logits(fabric: Fabric, network: nn.Module, images: Tensor) -> Tensor:
     with fabric.autocast():
         logits: Tensor = network(fabric.to_device(images).contiguous(memory_format=torch.channels_last))
     return logits.float()
+
+
+def _predicted(logits: Tensor, targets: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Classes predicted and true, without what a network says of buildings besides."""
+    if logits.shape[1] == classes:
+        return logits.argmax(1), targets
+    return logits[:, :classes].argmax(1), unpacked(targets)[0]
 
 
 def _iou(confusion: Tensor) -> Tensor:

@@ -18,8 +18,13 @@ from urbanseg.io.files import atomic, write_json
 from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
 from urbanseg.mapping.vector_tiles import web_style, write_tiles
 
-GEOMETRY_TYPES = {"land_cover": "Polygon", "road_edges": "LineString", "road_nodes": "Point"}
-"""Layers of the map in the order they are written."""
+GEOMETRY_TYPES = {
+    "land_cover": "Polygon",
+    "road_edges": "LineString",
+    "road_nodes": "Point",
+    "buildings": "MultiPolygon",
+}
+"""Layers of the map in the order they are written; that of buildings one by one only where there are."""
 
 LAND_COVER_FILES = {"fgb": "FlatGeobuf", "geojson": "GeoJSON", "parquet": "GeoParquet"}
 """Formats that are one file of the land cover."""
@@ -58,7 +63,8 @@ def write_map(
     Args:
         folder: what an earlier run wrote there is replaced.
         name: of the city.
-        layers: a table for each of `GEOMETRY_TYPES`; may be empty but for the land cover.
+        layers: a table for each of `GEOMETRY_TYPES`, perhaps without buildings one by one; may be empty but
+            for the land cover.
         styles: as `urbanseg.mapping.styles.layer_styles` makes it.
         formats: keys of `paths.MAP_ENDINGS`.
         pixel_m: side of the pixels that the map was made of, in metres; coordinates are
@@ -117,6 +123,8 @@ def write_geopackage(
     """
     about = about or About(path.stem)
     for layer, kind in GEOMETRY_TYPES.items():
+        if layer not in layers:
+            continue
         write_layer(
             layers[layer],
             path,

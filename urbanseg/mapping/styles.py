@@ -38,8 +38,8 @@ light and dark ground alike.
 """
 
 
-def layer_styles(class_table: ClassTable) -> pd.DataFrame:
-    """Rows of the table `layer_styles`: the default style of each layer.
+def layer_styles(class_table: ClassTable, *, with_buildings: bool = False) -> pd.DataFrame:
+    """Rows of the table `layer_styles`: the default style of each layer; of buildings one by one if there are.
 
     The time of update is fixed, so that equal maps are equal files.
     """
@@ -49,6 +49,7 @@ def layer_styles(class_table: ClassTable) -> pd.DataFrame:
             "road_edges": road_edges_qml(),
             "road_nodes": road_nodes_qml(),
         }
+        | ({"buildings": outlines_qml()} if with_buildings else {})
     )
 
 
@@ -135,8 +136,8 @@ def line(color: str, unit: str, width: str, least_mm: float) -> dict[str, str]:
     }
 
 
-def zones_qml() -> str:
-    """Outlines, through which the land cover is seen."""
+def outlines_qml() -> str:
+    """Outlines of zones or buildings, through which the land cover is seen."""
     root, renderer = document("singleSymbol")
     outline = {
         "color": rgba(ROAD_COLOR),

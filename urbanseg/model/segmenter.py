@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
         self.network, self.upsample = network, upsample
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(n, classes, height, width)`` of images ``(n, bands, height, width)``."""
+        """Logits ``(n, channels, height, width)``, of `Spec.channels`, of images ``(n, bands, height, width)``."""
         if self.upsample == 1:
             logits: Tensor = self.network(images)
             return logits
@@ -129,8 +129,8 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
             knows is never predicted.
 
     Raises:
-        PipelineError: if a member is no model, has other bands than the first, or tells apart
-            a class that is not among `classes` or that another member has.
+        PipelineError: if a member is no model, has other bands than the first, tells buildings apart, or
+            tells apart a class that is not among `classes` or that another member has.
     """
     specs = {path: load(path)[1] for path in members}
     first = specs[members[0]]
@@ -140,6 +140,11 @@ def merge(folder: Path, members: Sequence[Path], classes: Sequence[str]) -> Spec
             raise PipelineError(
                 f"{path} has the bands {', '.join(spec.bands)} but {members[0]} has "
                 f"{', '.join(first.bands)}; merge models of the same bands"
+            )
+        if spec.instances:
+            raise PipelineError(
+                f"{path} also tells buildings apart, which a merged model does not; train it with "
+                "train.instances: false"
             )
         if spec.classes[0] != classes[0]:
             raise PipelineError(
@@ -223,7 +228,7 @@ def _network(folder: Path, spec: Spec) -> nn.Module:
     for name, expected in (
         ("encoder_name", spec.encoder),
         ("in_channels", len(spec.bands)),
-        ("classes", len(spec.classes)),
+        ("classes", len(spec.channels)),
     ):
         if config.get(name, expected) != expected:
             raise ValueError(f"{CONFIG} says {name} {config[name]}, where {FILE} has {expected}")

@@ -29,10 +29,13 @@ UNITS = {"reflectance_10000": 10_000.0, "reflectance": 1.0, "uint8": 255.0}
 S2_NAME = re.compile(r"b\d{1,2}a?", re.IGNORECASE)
 """How Sentinel-2's bands are called."""
 
+CORE = "building core"
+"""The channel after the classes of a network that tells buildings apart: the inside of a building."""
+
 MOST_UPSAMPLE = 8
 """How many times an image is enlarged, at most."""
 
-LATER = ("resolution_m", "resolution_factor", "units")
+LATER = ("resolution_m", "resolution_factor", "units", "instances")
 """Fields that files of older models lack."""
 
 
@@ -56,6 +59,13 @@ class Spec:
     """It works on pixels so many times smaller and larger than `resolution_m`."""
     units: str | None = None
     """A key of `UNITS`; None if it was not noted."""
+    instances: bool = False
+    """Whether the network has the channel `CORE`."""
+
+    @property
+    def channels(self) -> list[str]:
+        """What the network answers for each pixel, in order."""
+        return [*self.classes, CORE] if self.instances else list(self.classes)
 
     def __post_init__(self) -> None:
         for name in self.classes:
@@ -120,6 +130,8 @@ def _check(spec: Spec) -> None:
     sizes = [spec.resolution_factor, *([] if spec.resolution_m is None else [spec.resolution_m])]
     if not all(type(size) in {int, float} and 0 < size < math.inf for size in sizes) or sizes[0] < 1:
         raise ValueError("resolution_m is no length, or resolution_factor is below 1")
+    if type(spec.instances) is not bool:
+        raise ValueError("instances is neither true nor false")
     if spec.units is not None and spec.units not in UNITS:
         raise ValueError(f"units is none of {', '.join(UNITS)}")
     if not all(isinstance(text, str) for text in (spec.arch, spec.encoder)):

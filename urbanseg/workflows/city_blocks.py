@@ -1,6 +1,6 @@
 """The blocks of a city and their splits, which follow from its labels before anything repairs them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +47,8 @@ class Labelled:
     scene: Path
     labels: Path
     blocks: CityBlocks
+    corrected: Callable[[Window], NDArray[np.bool_]] | None = None
+    """Which pixels of a window people corrected; None if nobody did."""
 
 
 class Verdict(NamedTuple):

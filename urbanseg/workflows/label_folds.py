@@ -186,7 +186,7 @@ def judge(labelled: Labelled, params: Params, state: Path) -> Iterator[Verdict]:
     Args:
         labelled: the city.
         params: the parameters.
-        state: folder of unfinished trainings, a folder in it for each fold.
+        state: folder of unfinished trainings, a folder in it for each label raster and fold.
 
     Raises:
         PipelineError: if there are too few training blocks, or tiles in them.
@@ -196,12 +196,12 @@ def judge(labelled: Labelled, params: Params, state: Path) -> Iterator[Verdict]:
             f"{labelled.city} has {len(labelled.blocks.training)} training blocks, and repair needs "
             f"{MIN_BLOCKS}; make tiles.block in params.yaml smaller, or switch repair off"
         )
-    how = recipe(params)
+    how, place = recipe(params), state / labelled.labels.stem
     fold_of = assign(labelled.blocks, params.repair.folds.count, params.training_seed)
     for fold in range(max(fold_of.values()) + 1):
         log.info("%s: training the model that judges fold %d", labelled.city, fold + 1)
         split_of = without(labelled.blocks, fold_of, fold)
-        predict = predictor(*train(labelled, split_of, params, how, state / str(fold)), how)
+        predict = predictor(*train(labelled, split_of, params, how, place / str(fold)), how)
         with raster.reading(labelled.scene) as scene:
             for number in (number for number, own in fold_of.items() if own == fold):
                 yield Verdict(fold, number, predict_block(scene, labelled.blocks.laid[number], predict))

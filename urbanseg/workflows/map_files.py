@@ -19,7 +19,7 @@ from urbanseg.config.addresses import address
 from urbanseg.infer.images import common_name
 from urbanseg.io.files import sha256
 from urbanseg.mapping.export import About, map_files, write_map
-from urbanseg.mapping.styles import layer_styles, style_table, zones_qml
+from urbanseg.mapping.styles import layer_styles, outlines_qml, style_table
 from urbanseg.mapping.vector_layers import reproducible_writing, write_layer
 from urbanseg.paths import MAP_ENDINGS
 from urbanseg.report import image_page
@@ -96,7 +96,7 @@ def write_zones(folder: Path, zones: gpd.GeoDataFrame) -> None:
                 geometry_type="MultiPolygon",
                 append=True,
             )
-            write_layer(style_table({"zones": zones_qml()}), package, "layer_styles", append=True)
+            write_layer(style_table({"zones": outlines_qml()}), package, "layer_styles", append=True)
 
 
 def _columns_free(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -14,7 +14,7 @@ from urbanseg.report import label_shifts, pictures
 from urbanseg.workflows.city_blocks import Labelled
 from urbanseg.workflows.repair_labels import Repair
 
-REPORT, _, _, STYLE, DOUBTS, PICTURE = REPAIRED_FILES
+REPORT, _, _, STYLE, DOUBTS, PICTURE, _ = REPAIRED_FILES
 
 PICTURE_PX = 1200
 """Longest side of the picture."""

@@ -1,12 +1,13 @@
 """Labels of a city's training blocks, aligned with the image and without objects that it contradicts.
 
 Both compare the labels with the verdicts of models that were not trained on them (`label_folds`); objects are
-judged after labels were moved. Labels of validation and test blocks are copied as they are.
+judged after labels were moved, by models that learnt from the moved labels. Labels of validation and test
+blocks are copied as they are, and what people corrected is neither moved nor ignored.
 """
 
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,18 @@ class Repair:
         return {"shifts": shifts, "doubts": in_doubt, "probability_inside_outside": levels}
 
 
-def repair(labelled: Labelled, params: Params, target: Path, verdicts: Iterable[Verdict]) -> Repair:
+Judge = Callable[[Labelled], Iterable[Verdict]]
+"""What models say of the training blocks that they were not trained on, in any order; of labels as they are."""
+
+
+def repair(labelled: Labelled, params: Params, target: Path, judge: Judge) -> Repair:
     """Compare the labels of training blocks with the image, and write what is left of them.
 
     Args:
         labelled: the city and its labels.
         params: the parameters, of which `repair` asks for something.
         target: the label raster that is written.
-        verdicts: of the training blocks, in any order.
+        judge: of the training blocks; asked again after labels were moved, if objects are to be doubted.
 
     Returns:
         What was found.
@@ -73,31 +78,43 @@ def repair(labelled: Labelled, params: Params, target: Path, verdicts: Iterable[
     named = {params.class_table.id_of(name): name for name in params.repair.doubt.classes}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        kept = Path(folder)
-        fold_of, shifts = _read(labelled, params, verdicts, kept)
-        found = _smoothed(labelled, params, shifts) if shifts else Repair()
+        kept, found, aligned = Path(folder), Repair(), labelled
+        if params.repair.align.max_px:
+            found = _smoothed(labelled, params, _shifts(labelled, params, judge(labelled)))
+            aligned = replace(labelled, labels=kept / "aligned.tif" if named else target)
+            write_moved(labelled, found.offsets, params, aligned.labels)
         if not named:
-            write_moved(labelled, found.offsets, params, target)
             return found
-        aligned = replace(labelled, labels=kept / "aligned.tif")
-        write_moved(labelled, found.offsets, params, aligned.labels)
+        fold_of = _kept(judge(aligned), params, kept)
         return replace(found, **_doubts(aligned, params, target, named, fold_of, kept))
 
 
-def _read(
-    labelled: Labelled, params: Params, verdicts: Iterable[Verdict], kept: Path
-) -> tuple[dict[int, int], dict[int, align.Shift]]:
-    """Fold and own shift of each block; the probabilities of some classes are kept in files."""
-    fold_of, shifts, max_px, classes = {}, {}, params.repair.align.max_px, params.class_table
-    doubted = [classes.names.index(name) for name in params.repair.doubt.classes]
+def _shifts(labelled: Labelled, params: Params, verdicts: Iterable[Verdict]) -> dict[int, align.Shift]:
+    """What each block says of its shift by itself."""
+    shifts, max_px, lut = {}, params.repair.align.max_px, params.class_table.position_lut
     with raster.reading(labelled.labels) as labels:
-        for fold, number, probabilities in verdicts:
-            fold_of[number] = fold
-            if max_px:
-                own = classes.position_lut[labels.read_band(labelled.blocks.laid[number])]
-                shifts[number] = align.estimate(align.agreement(probabilities, own, max_px))
-            np.save(kept / f"{number}.npy", encode_share(probabilities[doubted]))
-    return dict(sorted(fold_of.items())), dict(sorted(shifts.items()))
+        for _, number, probabilities in verdicts:
+            own = lut[_uncorrected(labels, labelled, labelled.blocks.laid[number])]
+            shifts[number] = align.estimate(align.agreement(probabilities, own, max_px))
+    return dict(sorted(shifts.items()))
+
+
+def _kept(verdicts: Iterable[Verdict], params: Params, folder: Path) -> dict[int, int]:
+    """Fold of each block; the probabilities of the classes that are judged are kept in files."""
+    fold_of, names = {}, params.class_table.names
+    doubted = [names.index(name) for name in params.repair.doubt.classes]
+    for fold, number, probabilities in verdicts:
+        fold_of[number] = fold
+        np.save(folder / f"{number}.npy", encode_share(probabilities[doubted]))
+    return dict(sorted(fold_of.items()))
+
+
+def _uncorrected(labels: raster.Reader, labelled: Labelled, window: Window) -> NDArray[np.uint8]:
+    """Labels of a window, ignored where people corrected them."""
+    values = labels.read_band(window)
+    if labelled.corrected is not None:
+        values[labelled.corrected(window)] = IGNORE
+    return values
 
 
 def _smoothed(labelled: Labelled, params: Params, shifts: dict[int, align.Shift]) -> Repair:
@@ -143,7 +160,11 @@ def write_moved(
             for other in beside[number]:
                 if np.abs(np.subtract(whole[other], whole[number])).max() <= align.NEAR_PX:
                     _mark(usable, around, laid[other])
-            return align.move(labels.read_band(around), usable, core, whole[number])
+            result = align.move(_uncorrected(labels, labelled, around), usable, core, whole[number])
+            if labelled.corrected is not None:
+                stays = labelled.corrected(laid[number])
+                result[stays] = labels.read_band(laid[number])[stays]
+            return result
 
         _write(labels, labelled, ((number, moved(number)) for number in whole), params, target)
 
@@ -162,7 +183,7 @@ def _doubts(
 
         def block(number: int) -> tuple[NDArray[np.uint8], dict[int, NDArray[np.float32]]]:
             stored = np.load(kept / f"{number}.npy").astype(np.float32) / CONFIDENCE_SCALE
-            return labels.read_band(laid[number]), dict(zip(named, stored, strict=True))
+            return _uncorrected(labels, labelled, laid[number]), dict(zip(named, stored, strict=True))
 
         sums = {(fold, value): doubt.Sums() for fold in fold_of.values() for value in named}
         for number, fold in fold_of.items():

@@ -35,7 +35,7 @@ TRIAL_PX = 128
 
 
 def load(
-    model: Path, exported: Path, options: PredictParams, classes: Sequence[str] = ()
+    model: Path, exported: Path, options: PredictParams, classes: Sequence[str] = (), *, cores: bool = False
 ) -> tuple[Predictor, Spec]:
     """The segmenter on the back end that `predict.backend` names, and its spec.
 
@@ -44,17 +44,18 @@ def load(
         exported: the folder with a folder for each exported format.
         options: the `predict` section.
         classes: names of the classes in the order that is wanted; empty for the model's own.
+        cores: whether to answer for the insides of buildings, too, after the classes, if the model does.
 
     Raises:
         PipelineError: if the model is missing or damaged, if it wasn't exported, if the
             back end can't do what the section asks for, or if the model knows other classes.
     """
-    predict, spec = BACKENDS[options.backend](model, exported / options.backend, options)
-    return for_classes(predict, spec, classes or spec.classes, model)
+    predict, spec = BACKENDS[options.backend](model, exported / options.backend, options, cores)
+    return for_classes(predict, spec, classes or spec.classes, model, cores=cores and spec.instances)
 
 
 def for_classes(
-    predict: Predictor, spec: Spec, classes: Sequence[str], model: Path
+    predict: Predictor, spec: Spec, classes: Sequence[str], model: Path, *, cores: bool = False
 ) -> tuple[Predictor, Spec]:
     """A model that answers for the given classes in their order, and its spec; matched by name.
 
@@ -65,6 +66,7 @@ def for_classes(
         spec: its own.
         classes: the names that are wanted.
         model: its folder, for the error.
+        cores: whether it answers for the insides of buildings after the classes, and goes on to.
 
     Raises:
         PipelineError: if it knows a class that is not among them.
@@ -79,8 +81,8 @@ def for_classes(
         )
     if unknown := [name for name in classes if name not in spec.classes]:
         log.warning("%s doesn't know %s: no pixel gets that class", model, ", ".join(unknown))
-    columns = [list(classes).index(name) for name in spec.classes]
-    return in_columns(predict, columns, len(classes)), replace(spec, classes=list(classes))
+    columns = [list(classes).index(name) for name in spec.classes] + [len(classes)] * cores
+    return in_columns(predict, columns, len(classes) + cores), replace(spec, classes=list(classes))
 
 
 def load_exported(folder: Path, options: PredictParams, backend: str | None = None) -> tuple[Predictor, Spec]:
@@ -105,7 +107,7 @@ def load_exported(folder: Path, options: PredictParams, backend: str | None = No
         )
     digests.check(folder, MANIFEST, "export")
     spec = read_spec(folder)
-    return _tried(EXPORTED[name](folder / EXPORT_FILES[name], options), spec, folder), spec
+    return _tried(EXPORTED[name](folder / EXPORT_FILES[name], options, False), spec, folder), spec
 
 
 def statistics(model: Path, exported: Path, spec: Spec) -> dict[str, Any] | None:
@@ -187,7 +189,7 @@ def exported_file(folder: Path, model: Path) -> Path:
     return path
 
 
-def _tried(predict: Predictor, spec: Spec, folder: Path) -> Predictor:
+def _tried(predict: Predictor, spec: Spec, folder: Path, *, cores: bool = False) -> Predictor:
     """The model, after it has answered for an image as its spec says.
 
     Raises:
@@ -198,7 +200,7 @@ def _tried(predict: Predictor, spec: Spec, folder: Path) -> Predictor:
         found = predict(pixels)
     except Exception as error:  # of any kind: each back end has its own
         raise unreadable(folder, error, "export") from error
-    if found.shape != _trial_shape(spec.classes) or not np.isfinite(found).all():
+    if found.shape != _trial_shape(spec.channels if cores else spec.classes) or not np.isfinite(found).all():
         wrong = ValueError(f"it does not answer with {len(spec.classes)} finite numbers, as {FILE} says")
         raise unreadable(folder, wrong, "export")
     return predict
@@ -208,7 +210,7 @@ def _trial_shape(channels: Sequence[str]) -> tuple[int, int, int, int]:
     return 1, len(channels), TRIAL_PX, TRIAL_PX
 
 
-def _torch(model: Path, _: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+def _torch(model: Path, _: Path, options: PredictParams, cores: bool) -> tuple[Predictor, Spec]:
     try:
         from urbanseg.infer.predictor import TorchPredictor  # noqa: PLC0415, a runtime of its own
         from urbanseg.model import segmenter  # noqa: PLC0415, brings it
@@ -216,16 +218,16 @@ def _torch(model: Path, _: Path, options: PredictParams) -> tuple[Predictor, Spe
         raise missing_package(error, "train", "or use --backend onnx") from error
     network, spec = segmenter.load(model)
     device = segmenter.device_of(options.device)
-    return TorchPredictor(network, spec, device, options.threads, options.precision), spec
+    return TorchPredictor(network, spec, device, options.threads, options.precision, cores=cores), spec
 
 
-def _exported(model: Path, folder: Path, options: PredictParams) -> tuple[Predictor, Spec]:
+def _exported(model: Path, folder: Path, options: PredictParams, cores: bool) -> tuple[Predictor, Spec]:
     spec = read_spec(model)
-    predict = EXPORTED[folder.name](exported_file(folder, model), options)
-    return _tried(predict, spec, folder), spec
+    predict = EXPORTED[folder.name](exported_file(folder, model), options, cores)
+    return _tried(predict, spec, folder, cores=cores), spec
 
 
-def _onnx(path: Path, options: PredictParams) -> Predictor:
+def _onnx(path: Path, options: PredictParams, cores: bool) -> Predictor:
     from urbanseg.infer.backends.onnx import OnnxPredictor  # noqa: PLC0415, a runtime of its own
 
     _require_cpu(options)
@@ -234,16 +236,16 @@ def _onnx(path: Path, options: PredictParams) -> Predictor:
             "params.yaml: predict.precision is bfloat16, which the onnx back end doesn't have; "
             "set it to auto, or predict.backend to openvino"
         )
-    return OnnxPredictor(path, options.threads)
+    return OnnxPredictor(path, options.threads, cores=cores)
 
 
-def _openvino(path: Path, options: PredictParams) -> Predictor:
+def _openvino(path: Path, options: PredictParams, cores: bool) -> Predictor:
     try:
         from urbanseg.infer.backends.openvino import OpenVinoPredictor  # noqa: PLC0415, a runtime of its own
     except ModuleNotFoundError as error:
         raise missing_package(error, "openvino", "or use the backend onnx") from error
     _require_cpu(options)
-    return OpenVinoPredictor(path, options.threads, options.precision)
+    return OpenVinoPredictor(path, options.threads, options.precision, cores=cores)
 
 
 def _require_cpu(options: PredictParams) -> None:
@@ -254,13 +256,13 @@ def _require_cpu(options: PredictParams) -> None:
         )
 
 
-EXPORTED: dict[str, Callable[[Path, PredictParams], Predictor]] = {
+EXPORTED: dict[str, Callable[[Path, PredictParams, bool], Predictor]] = {
     "onnx": _onnx,
     "openvino": _openvino,
     "openvino_int8": _openvino,
 }
 """What runs an exported file, by its format."""
 
-BACKENDS: dict[str, Callable[[Path, Path, PredictParams], tuple[Predictor, Spec]]] = {
+BACKENDS: dict[str, Callable[[Path, Path, PredictParams, bool], tuple[Predictor, Spec]]] = {
     "torch": _torch,
 } | dict.fromkeys(EXPORTED, _exported)

@@ -16,9 +16,13 @@ ERRORS_ONLY = 3
 
 
 class OnnxPredictor:
-    """Maps batches of pixels to probabilities with an exported graph; see `stitching.Predictor`."""
+    """Maps batches of pixels to probabilities with an exported graph; see `stitching.Predictor`.
 
-    def __init__(self, path: Path, threads: int) -> None:
+    With `cores`, the probability of the inside of a building follows those of the classes, if the graph has it.
+    """
+
+    def __init__(self, path: Path, threads: int, *, cores: bool = False) -> None:
+        self.cores = cores
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = ERRORS_ONLY
@@ -33,5 +37,6 @@ class OnnxPredictor:
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""
-        probabilities: NDArray[np.float32] = self.session.run(None, {INPUT: as_input(pixels)})[0]
+        answers = self.session.run(None, {INPUT: as_input(pixels)})
+        probabilities: NDArray[np.float32] = np.concatenate(answers, axis=1) if self.cores else answers[0]
         return probabilities

@@ -24,10 +24,12 @@ class OpenVinoPredictor:
     """Maps batches of pixels to probabilities with an exported graph; see `stitching.Predictor`.
 
     `precision` is ``float32``, ``bfloat16``, or ``auto``, which is float32. Of a quantised
-    graph it concerns the layers that are left in float.
+    graph it concerns the layers that are left in float. With `cores`, the probability of the inside of
+    a building follows those of the classes, if the graph has it.
     """
 
-    def __init__(self, path: Path, threads: int, precision: str = "auto") -> None:
+    def __init__(self, path: Path, threads: int, precision: str = "auto", *, cores: bool = False) -> None:
+        self.cores = cores
         core = openvino.Core()
         low = precision == "bfloat16"
         if low and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
@@ -52,6 +54,8 @@ class OpenVinoPredictor:
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Class probabilities ``(n, classes, height, width)`` of ``(n, bands, height, width)`` pixels."""
         answer = self.request.infer([as_input(pixels)], share_inputs=True)
+        if self.cores:
+            return np.concatenate([np.asarray(each, np.float32) for each in answer.values()], axis=1)
         return np.array(answer[0], np.float32)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-INPUT, OUTPUT = "pixels", "probabilities"
+INPUT, OUTPUT, CORES = "pixels", "probabilities", "cores"
 
 
 def as_input(pixels: NDArray[Any]) -> NDArray[np.float32]:
