@@ -157,7 +157,7 @@ def training_labels(city: str) -> Path:
 
 
 def cores(city: str) -> Path:
-    """1 inside a building of the training labels, else 0 (uint8, nodata 255); absent unless `train.instances`."""
+    """1 inside a building of the training labels (uint8, nodata 255); absent unless `train.instances`."""
     return repaired_dir(city) / "cores.tif"
 
 

@@ -1,11 +1,11 @@
 """Buildings one by one, of the classes and of the probability of the inside of a building.
 
-Insides that stand apart are the seeds of a watershed: from them, the pixels of buildings are flooded by falling
-probability, so that floods meet at the walls (Meyer 1994, "Topographic distance and watershed lines"). A patch
-of building without a seed is one building. Seeds are numbered over the whole scene first and floods keep
-the numbers, so that a building has one number however the scene is cut; a window sees `HALO_PX` around it,
-and only a building that reaches farther from its seed may depend on the windows. Memory is bounded
-by the window and the number of buildings; what is between the steps lies in a file.
+Insides that stand apart are the seeds of a watershed: from them, the pixels of buildings are flooded by
+falling probability, so that floods meet at the walls (Meyer 1994, "Topographic distance and watershed
+lines"). A patch of building without a seed is one building. Seeds are numbered over the whole scene first
+and floods keep the numbers, so that a building has one number however the scene is cut; a window sees
+`HALO_PX` around it, and only a building that reaches farther from its seed may depend on the windows.
+Memory is bounded by the window and the number of buildings; what is between the steps lies in a file.
 """
 
 import tempfile

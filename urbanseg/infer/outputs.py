@@ -30,8 +30,8 @@ def write(
     cores: bool = False,
 ) -> None:
     """Write ``classes.tif``, ``confidence.tif``, ``road_probability.tif`` if roads are a class, and what
-    `options.rasters` names besides into `folder`, each with its QGIS style. With `cores`, which the strips then
-    hold, also ``core_probability.tif`` and ``instances.tif``, in which each building has a number.
+    `options.rasters` names besides into `folder`, each with its QGIS style. With `cores`, which the strips
+    then hold, also ``core_probability.tif`` and ``instances.tif``, in which each building has a number.
 
     The strips are filtered as the options say and prefetched in a thread of their own, ahead of
     the writing. The files appear when all are complete.

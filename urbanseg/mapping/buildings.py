@@ -1,4 +1,4 @@
-"""Buildings one by one as polygons, of a raster in which each has a number; attached ones share their wall."""
+"""Buildings one by one as polygons, of a raster in which each has a number; attached ones share walls."""
 
 from collections.abc import Callable
 
@@ -35,8 +35,8 @@ def polygons(
         window_px: side of the windows.
 
     Returns:
-        `geometry` in the grid's CRS, `building` (its number), `area_m2`, and `confidence`, 0–1: the mean probability of
-        the class over its pixels times the highest probability of an inside in it.
+        `geometry` in the grid's CRS, `building` (its number), `area_m2`, and `confidence`, 0–1: the mean
+        probability of the class over its pixels times the highest probability of an inside in it.
     """
     shapes: list[NDArray[np.object_]] = []
     owners: list[NDArray[np.int64]] = []
@@ -77,9 +77,10 @@ def _add(
 ) -> None:
     """Add a window: pixels and confidence of each building, and its highest probability of an inside."""
     last = int(found.max())
-    for name in sums:
-        sums[name] = np.pad(sums[name], (0, max(0, last + 1 - len(sums[name]))))
+    for name, values in sums.items():
+        sums[name] = np.pad(values, (0, max(0, last + 1 - len(values))))
     at = found > 0
-    for name, values in (("pixels", np.ones(found.shape)), ("confidence", confidence)):
-        sums[name][: last + 1] += np.bincount(found[at], np.where(values == IGNORE, 0, values)[at], last + 1)
+    for name, weights in (("pixels", np.ones(found.shape)), ("confidence", confidence)):
+        known = np.where(weights == IGNORE, 0, weights)
+        sums[name][: last + 1] += np.bincount(found[at], known[at], last + 1)
     np.maximum.at(sums["core"], found[at], np.where(cores == IGNORE, 0, cores)[at])

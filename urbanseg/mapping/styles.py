@@ -39,9 +39,9 @@ light and dark ground alike.
 
 
 def layer_styles(class_table: ClassTable, *, with_buildings: bool = False) -> pd.DataFrame:
-    """Rows of the table `layer_styles`: the default style of each layer; of buildings one by one if there are.
+    """Rows of the table `layer_styles`: the default style of each layer.
 
-    The time of update is fixed, so that equal maps are equal files.
+    That of buildings one by one is left out unless the map has them. The time of update is fixed, so that equal maps are equal files.
     """
     return style_table(
         {

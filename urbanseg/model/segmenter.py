@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
         self.network, self.upsample = network, upsample
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(n, channels, height, width)``, of `Spec.channels`, of images ``(n, bands, height, width)``."""
+        """Logits ``(n, channels, height, width)`` of images ``(n, bands, height, width)``; `Spec.channels`."""
         if self.upsample == 1:
             logits: Tensor = self.network(images)
             return logits

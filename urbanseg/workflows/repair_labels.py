@@ -60,7 +60,7 @@ class Repair:
 
 
 Judge = Callable[[Labelled], Iterable[Verdict]]
-"""What models say of the training blocks that they were not trained on, in any order; of labels as they are."""
+"""What models say of training blocks that they were not trained on, in any order, by labels as they are."""
 
 
 def repair(labelled: Labelled, params: Params, target: Path, judge: Judge) -> Repair:

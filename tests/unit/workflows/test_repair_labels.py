@@ -1,15 +1,19 @@
 """Labels are repaired in training blocks alone and from them alone; splits stay as they are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 import yaml
 from affine import Affine
 from pyproj import CRS
+from rasterio import features
 from scipy import ndimage
 
 import stages.labels
@@ -21,7 +25,7 @@ from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.params import Params, parse
 from urbanseg.errors import PipelineError
-from urbanseg.grid import SPLITS, Grid
+from urbanseg.grid import SPLITS, Grid, Window
 from urbanseg.io import cog, raster
 from urbanseg.workflows import repair_labels
 from urbanseg.workflows.city_blocks import CityBlocks, Labelled, Verdict, city_blocks
@@ -201,7 +205,9 @@ def test_labels_beside_their_place_are_brought_back_and_what_the_map_lacks_is_ig
     deleted = np.isin(numbers, np.flatnonzero((sizes > 60) & (np.arange(len(sizes)) % 3 == 0)) + 1)
     write(Path("raw_labels.tif"), np.roll(np.where(deleted, 0, clean), (2, -3), (0, 1))[None], 255)
     city = labelled(params)
-    found = repair_labels.repair(city, params, Path("out/repaired.tif"), soft_verdicts(params, city))
+    found = repair_labels.repair(
+        city, params, Path("out/repaired.tif"), lambda city: soft_verdicts(params, city)
+    )
 
     assert np.allclose(list(found.offsets.values()), (-2, 3), atol=0.5)
     training, before, after = (
@@ -218,3 +224,67 @@ def test_labels_beside_their_place_are_brought_back_and_what_the_map_lacks_is_ig
     assert set(found.doubts["kind"]) == {"missing"}
     assert found.to_json(city.blocks.laid)["doubts"][0]["objects"] == len(found.doubts)
     assert [path.name for path in Path("out").iterdir() if path.is_dir()] == []
+
+
+def test_what_people_corrected_is_neither_moved_nor_ignored_and_moves_nothing() -> None:
+    told = town(align={"max_px": 4}, doubt={"classes": ["building"], "min_px": 30, "firmness": 0.5})
+    params, clean = put(told), ground()
+    numbers, _ = ndimage.label(clean == 1)
+    sizes = np.bincount(numbers.ravel())[1:]
+    deleted = np.isin(numbers, np.flatnonzero((sizes > 60) & (np.arange(len(sizes)) % 2 == 0)) + 1)
+    write(Path("raw_labels.tif"), np.roll(np.where(deleted, 0, clean), (2, -3), (0, 1))[None], 255)
+    city = labelled(params)
+    drawn = np.zeros(GRID.shape, bool)
+    drawn[:, 20::50] = drawn[:, 21::50] = drawn[30:60, 40:110] = True
+    city = replace(city, corrected=lambda window: drawn[window.slices])
+    found = repair_labels.repair(
+        city, params, Path("out/repaired.tif"), lambda city: soft_verdicts(params, city)
+    )
+
+    before, after = read(city.labels), read(Path("out/repaired.tif"))
+    assert (after == before)[drawn].all()
+    assert (after != before)[~drawn].any()
+    assert np.allclose(list(found.offsets.values()), (-2, 3), atol=0.5)
+    assert found.doubts is not None
+    assert not found.doubts.empty
+    inside = features.geometry_mask(found.doubts.geometry, GRID.shape, GRID.transform, invert=True)
+    assert not (inside & drawn).any()
+    marked = np.where(drawn, 2, before).astype(np.uint8)  # a class that nothing else has
+    write(Path("marked.tif"), marked[None], 255)
+    moved = replace(city, labels=Path("marked.tif"))
+    repair_labels.write_moved(
+        moved, dict.fromkeys(city.blocks.training, np.array([2.0, 3.0])), params, Path("m.tif")
+    )
+    assert ((read(Path("m.tif")) == 2) == drawn).all()
+
+
+def test_the_stage_knows_what_people_corrected() -> None:
+    params = town(align={"max_px": 4})
+    params["cities"]["town"]["labels"] = {
+        "layers": ["corrections", "map"],
+        "sources": {"corrections": {"source": "corrections"}, "map": params["cities"]["town"]["labels"]},
+    }
+    told = parse(yaml.safe_dump(params, sort_keys=False), "params.yaml")
+    left, top = GRID.transform @ (10, 20)
+    shape = shapely.box(left, top - 300, left + 400, top)
+    paths.corrections("town").parent.mkdir(parents=True)
+    gpd.GeoDataFrame(
+        {"id": ["a"], "action": ["add"], "of": [None], "class": ["building"]}, geometry=[shape], crs=GRID.crs
+    ).to_file(paths.corrections("town"), layer="corrections")
+    corrected = stages.repair._corrected("town", told, GRID)
+    assert corrected is not None
+    found = corrected(Window(0, 0, *GRID.shape))
+    expected = np.zeros(GRID.shape, bool)
+    expected[20:50, 10:50] = True
+    assert (found == expected).all()
+    assert stages.repair._corrected("town", parse(yaml.safe_dump(town()), "params.yaml"), GRID) is None
+
+
+def test_insides_of_buildings_need_footprints() -> None:
+    params = town()
+    params["train"]["instances"] = True
+    put(params)
+    run("scene", "labels")
+    with pytest.raises(SystemExit):
+        run("repair")
+    assert not paths.repaired_dir("town").exists()

@@ -18,7 +18,8 @@ ERRORS_ONLY = 3
 class OnnxPredictor:
     """Maps batches of pixels to probabilities with an exported graph; see `stitching.Predictor`.
 
-    With `cores`, the probability of the inside of a building follows those of the classes, if the graph has it.
+    With `cores`, the probability of the inside of a building follows those of the classes, if the graph
+    has it.
     """
 
     def __init__(self, path: Path, threads: int, *, cores: bool = False) -> None:
