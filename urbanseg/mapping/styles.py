@@ -41,7 +41,8 @@ light and dark ground alike.
 def layer_styles(class_table: ClassTable, *, with_buildings: bool = False) -> pd.DataFrame:
     """Rows of the table `layer_styles`: the default style of each layer.
 
-    That of buildings one by one is left out unless the map has them. The time of update is fixed, so that equal maps are equal files.
+    That of buildings one by one is left out unless the map has them. The time of update is fixed, so that
+    equal maps are equal files.
     """
     return style_table(
         {

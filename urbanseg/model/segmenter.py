@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
         self.network, self.upsample = network, upsample
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(n, channels, height, width)`` of images ``(n, bands, height, width)``; `Spec.channels`."""
+        """Logits ``(n, Spec.channels, height, width)`` of images ``(n, bands, height, width)``."""
         if self.upsample == 1:
             logits: Tensor = self.network(images)
             return logits
