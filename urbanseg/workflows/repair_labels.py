@@ -1,8 +1,9 @@
 """Labels of a city's training blocks, aligned with the image and without objects that it contradicts.
 
-Both compare the labels with the verdicts of models that were not trained on them (`label_folds`); objects are
-judged after labels were moved, by models that learnt from the moved labels. Labels of validation and test
-blocks are copied as they are, and what people corrected is neither moved nor ignored.
+Both compare the labels with the verdicts of models that were not trained on them (`label_folds`). Labels are
+aligned twice: with models that learnt from labels as they were, and with those that learnt from the moved
+ones, which judge the objects, too. Labels of validation and test blocks are copied as they are, and what
+people corrected is neither moved nor ignored.
 """
 
 import logging
@@ -70,7 +71,8 @@ def repair(labelled: Labelled, params: Params, target: Path, judge: Judge) -> Re
         labelled: the city and its labels.
         params: the parameters, of which `repair` asks for something.
         target: the label raster that is written.
-        judge: of the training blocks; asked again after labels were moved, if objects are to be doubted.
+        judge: of the training blocks; asked again after labels were moved, where they are to be aligned:
+            models that learnt from moved labels know better where things are.
 
     Returns:
         What was found.
@@ -79,34 +81,31 @@ def repair(labelled: Labelled, params: Params, target: Path, judge: Judge) -> Re
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         kept, found, aligned = Path(folder), Repair(), labelled
-        if params.repair.align.max_px:
-            found = _smoothed(labelled, params, _shifts(labelled, params, judge(labelled)))
-            aligned = replace(labelled, labels=kept / "aligned.tif" if named else target)
-            write_moved(labelled, found.offsets, params, aligned.labels)
+        for last in (False, True) if params.repair.align.max_px else (True,):
+            fold_of, shifts = _read(labelled, params, judge(aligned), kept)
+            if shifts:
+                found = _smoothed(labelled, params, shifts)
+                aligned = replace(labelled, labels=target if last and not named else kept / "aligned.tif")
+                write_moved(labelled, found.offsets, params, aligned.labels)
         if not named:
             return found
-        fold_of = _kept(judge(aligned), params, kept)
         return replace(found, **_doubts(aligned, params, target, named, fold_of, kept))
 
 
-def _shifts(labelled: Labelled, params: Params, verdicts: Iterable[Verdict]) -> dict[int, align.Shift]:
-    """What each block says of its shift by itself."""
-    shifts, max_px, lut = {}, params.repair.align.max_px, params.class_table.position_lut
+def _read(
+    labelled: Labelled, params: Params, verdicts: Iterable[Verdict], kept: Path
+) -> tuple[dict[int, int], dict[int, align.Shift]]:
+    """Fold and own shift of each block; the probabilities of some classes are kept in files."""
+    fold_of, shifts, max_px, classes = {}, {}, params.repair.align.max_px, params.class_table
+    doubted = [classes.names.index(name) for name in params.repair.doubt.classes]
     with raster.reading(labelled.labels) as labels:
-        for _, number, probabilities in verdicts:
-            own = lut[_uncorrected(labels, labelled, labelled.blocks.laid[number])]
-            shifts[number] = align.estimate(align.agreement(probabilities, own, max_px))
-    return dict(sorted(shifts.items()))
-
-
-def _kept(verdicts: Iterable[Verdict], params: Params, folder: Path) -> dict[int, int]:
-    """Fold of each block; the probabilities of the classes that are judged are kept in files."""
-    fold_of, names = {}, params.class_table.names
-    doubted = [names.index(name) for name in params.repair.doubt.classes]
-    for fold, number, probabilities in verdicts:
-        fold_of[number] = fold
-        np.save(folder / f"{number}.npy", encode_share(probabilities[doubted]))
-    return dict(sorted(fold_of.items()))
+        for fold, number, probabilities in verdicts:
+            fold_of[number] = fold
+            if max_px:
+                own = classes.position_lut[_uncorrected(labels, labelled, labelled.blocks.laid[number])]
+                shifts[number] = align.estimate(align.agreement(probabilities, own, max_px))
+            np.save(kept / f"{number}.npy", encode_share(probabilities[doubted]))
+    return dict(sorted(fold_of.items())), dict(sorted(shifts.items()))
 
 
 def _uncorrected(labels: raster.Reader, labelled: Labelled, window: Window) -> NDArray[np.uint8]:
