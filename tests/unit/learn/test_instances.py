@@ -61,16 +61,13 @@ def test_the_loss_is_that_of_the_classes_and_of_the_insides_of_labelled_pixels()
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a model that has learnt, with its exports."""
+    """Folder of a model that has learnt."""
     folder = tmp_path_factory.mktemp("told_apart")
     data = told_apart(folder)
     params = recipe(instances=True, epochs=6, steps_per_epoch=4, learning_rate=5e-3)
     trained, progress = run(data, folder / "state", params)
     assert progress.history[-1]["loss"] < progress.history[0]["loss"]
     segmenter.save(folder / "segmenter", trained.cpu(), data.spec, Card(cities=["x"]))
-    network, spec = segmenter.load(folder / "segmenter")
-    (folder / "export").mkdir()
-    export.write(folder / "export", ["onnx"], folder / "segmenter", network, spec, list)
     return folder
 
 
@@ -88,7 +85,11 @@ def test_the_insides_are_learnt_beside_the_classes_and_given_only_where_asked_fo
     assert answer[0, 2][known & (inside == 1)].mean() > answer[0, 2][known & (inside == 0)].mean() + 0.1
 
 
+@pytest.mark.slow
 def test_onnx_has_a_second_output_and_answers_alike(learnt: Path) -> None:
+    network, spec = segmenter.load(learnt / "segmenter")
+    (learnt / "export").mkdir()
+    export.write(learnt / "export", ["onnx"], learnt / "segmenter", network, spec, list)
     options = PredictParams(backend="onnx", device="cpu", threads=1)
     predict, _ = backends.load(learnt / "segmenter", learnt / "export", options, cores=True)
     classes, _ = backends.load(learnt / "segmenter", learnt / "export", options)
