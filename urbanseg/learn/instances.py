@@ -12,6 +12,7 @@ from urbanseg.classes import IGNORE
 from urbanseg.learn.losses import SegmentationLoss, class_of
 from urbanseg.learn.targets import unpacked
 
+
 class InstanceLoss(SegmentationLoss):
     """The loss of the classes, plus the binary cross-entropy of the cores over labelled pixels."""
 

@@ -17,8 +17,9 @@ from urbanseg.infer import backends, export
 from urbanseg.io import cog, raster
 from urbanseg.learn import training
 from urbanseg.learn.data import TrainingSet
-from urbanseg.learn.instances import InstanceLoss, packed, unpacked
+from urbanseg.learn.instances import InstanceLoss
 from urbanseg.learn.losses import SegmentationLoss
+from urbanseg.learn.targets import packed, unpacked
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.spec import CORE, read_spec
