@@ -22,6 +22,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from urbanseg.errors import PipelineError
 from urbanseg.io import vector_drivers  # noqa: F401, no other driver is left
 from urbanseg.io.files import require_space
+from urbanseg.io.geoparquet import write_geoparquet
 
 CLOCK = "2000-01-01T00:00:00.000Z"
 """Time of writing that is stored in the files."""
@@ -34,9 +35,6 @@ STEPS_PER_PIXEL = 1000
 
 DEGREE_M = 111_320
 """Metres in a degree of latitude, and of longitude at the equator."""
-
-ROW_GROUP = 10_000
-"""Rows of a GeoParquet file that are read or left out together, by their bounding box."""
 
 MEASURES: Mapping[str, Callable[[NDArray[np.object_]], NDArray[np.float64]]] = MappingProxyType(
     {"area_m2": shapely.area, "length_m": shapely.length}
@@ -119,22 +117,6 @@ def _layer_options(driver: str, table: pd.DataFrame, title: str, pixel_m: float 
     if driver == "ESRI Shapefile":
         return {"ENCODING": "UTF-8", "DBF_DATE_LAST_UPDATE": CLOCK[:10]}
     return {"TITLE": title} if driver == "FlatGeobuf" and title else {}
-
-
-def write_geoparquet(table: gpd.GeoDataFrame, path: Path) -> None:
-    """Write GeoParquet 1.1: a column ``bbox`` as covering, rows by Hilbert curve, in row groups.
-
-    A reader of a part of the map skips the groups that lie elsewhere.
-    """
-    order = np.argsort(table.hilbert_distance(), kind="stable") if len(table) else slice(None)
-    table.iloc[order].to_parquet(
-        path,
-        index=False,
-        compression="zstd",
-        schema_version="1.1.0",
-        write_covering_bbox=True,
-        row_group_size=ROW_GROUP,
-    )
 
 
 def rounded(table: gpd.GeoDataFrame, pixel_m: float) -> gpd.GeoDataFrame:

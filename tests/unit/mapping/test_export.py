@@ -233,7 +233,7 @@ def test_geoparquet_is_of_version_1_1_with_a_covering_that_holds_each_polygon(wr
 
 
 def test_geoparquet_comes_in_row_groups_of_neighbours(tmp_path, monkeypatch):
-    monkeypatch.setattr("urbanseg.mapping.vector_layers.ROW_GROUP", 100)
+    monkeypatch.setattr("urbanseg.io.geoparquet.ROW_GROUP", 100)
     cover = layers()["land_cover"]
     write_layer(cover, tmp_path / "town.parquet", "land_cover")
     file = pq.ParquetFile(tmp_path / "town.parquet")
