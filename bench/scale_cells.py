@@ -18,7 +18,7 @@ from urbanseg.io.geoparquet import write_geoparquet
 from urbanseg.mapping.polygons import polygonise
 from urbanseg.region.seams import Part
 
-SIDE_PX, PIXEL_M = 64, 10.0
+SIDE_PX, PIXEL_M = 32, 10.0
 SIDE_M = SIDE_PX * PIXEL_M
 PERIOD = 3
 """Cells after which the pattern repeats itself, along both axes."""
@@ -80,13 +80,13 @@ def _tables(col: int, row: int) -> dict[str, gpd.GeoDataFrame]:
     classes = np.digitize(noise, np.quantile(noise, [0.3, 0.55, 0.75, 0.9])).astype(np.uint8)
     own = np.s_[side - (row + 1) * SIDE_PX : side - row * SIDE_PX, col * SIDE_PX : (col + 1) * SIDE_PX]
     left, bottom, _, top = bounds(col, row)
-    grid = Grid(CRS.from_epsg(3035), Affine(PIXEL_M, 0, left, 0, -PIXEL_M, top), SIDE_PX, SIDE_PX)
+    grid = Grid(CRS.from_epsg(32632), Affine(PIXEL_M, 0, left, 0, -PIXEL_M, top), SIDE_PX, SIDE_PX)
     polygons = polygonise(classes[own], np.full((SIDE_PX, SIDE_PX), 200, np.uint8), grid, CLASSES)
     polygons["pixels"] = np.round(polygons["area_m2"] / PIXEL_M**2).astype(np.int64)
     middle = (left + SIDE_M / 2 + 3, bottom + SIDE_M / 2 - 5)
     ends = [
-        (left, bottom + 250),
-        (left + SIDE_M, bottom + 250),
+        (left, bottom + 110),
+        (left + SIDE_M, bottom + 110),
         (left + 130, bottom),
         (left + 130, bottom + SIDE_M),
     ]
