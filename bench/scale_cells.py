@@ -18,7 +18,7 @@ from urbanseg.io.geoparquet import write_geoparquet
 from urbanseg.mapping.polygons import polygonise
 from urbanseg.region.seams import Part
 
-SIDE_PX, PIXEL_M = 32, 10.0
+SIDE_PX, PIXEL_M = 16, 10.0
 SIDE_M = SIDE_PX * PIXEL_M
 PERIOD = 3
 """Cells after which the pattern repeats itself, along both axes."""
