@@ -29,7 +29,7 @@ from urbanseg.errors import PipelineError
 from urbanseg.mapping.roads import guess_highways
 from urbanseg.region.seams import merge_polygons, merge_roads
 
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIDE = 100.0
 
 
@@ -136,7 +136,9 @@ def networks(draw):
     rng = np.random.default_rng(draw(st.integers(0, 1 << 16)))
 
     def places(count):
-        return [tuple(place) for place in (ORIGIN + 0.01 + rng.random((count, 2)) * (counts - 0.02)) * SIDE]
+        return [
+            tuple(place) for place in (np.add(ORIGIN, 0.01) + rng.random((count, 2)) * (counts - 0.02)) * SIDE
+        ]
 
     junctions = places(draw(st.integers(1, 8)))
     between = draw(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=12))
