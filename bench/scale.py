@@ -91,7 +91,11 @@ def wait(_: int) -> None:
 
 
 def scheduler(cells: int, workers: int) -> dict[str, Any]:
-    """Dask's scheduler with so many workers in this process, and all cells submitted at once."""
+    """Dask's scheduler with so many workers in this process, and all cells submitted at once.
+
+    Workers don't profile their threads, which costs time by the clock and not by the cell.
+    """
+    import dask  # noqa: PLC0415
     from distributed import Client, LocalCluster  # noqa: PLC0415, not for the merge
     from distributed import wait as all_of  # noqa: PLC0415
 
