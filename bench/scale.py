@@ -99,12 +99,9 @@ def scheduler(cells: int, workers: int) -> dict[str, Any]:
     from distributed import Client, LocalCluster  # noqa: PLC0415, not for the merge
     from distributed import wait as all_of  # noqa: PLC0415
 
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    threads = {"n_workers": workers, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    quiet = dask.config.set({"distributed.worker.profile.enabled": False})
+    with quiet, LocalCluster(**threads) as cluster, Client(cluster) as client:
         all_of(client.map(wait, range(workers), pure=False))
         before, cpu = psutil.Process().memory_info().rss, time.process_time()
         began = time.perf_counter()
