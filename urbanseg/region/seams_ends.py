@@ -153,3 +153,9 @@ def joints(ends: Ends, chains: Chains) -> dict[End, End]:
     mine = zip(ends.piece[chosen].tolist(), ends.is_last[chosen].tolist(), strict=True)
     theirs = zip(ends.piece[other].tolist(), ends.is_last[other].tolist(), strict=True)
     return dict(zip(mine, theirs, strict=True))
+
+
+def among(ids: Ids, ordered: Ids) -> Flags:
+    """Whether each of a few ids is among many that ascend."""
+    place = np.minimum(np.searchsorted(ordered, ids), max(0, len(ordered) - 1))
+    return np.asarray(ordered[place] == ids) if len(ordered) else np.zeros(len(ids), bool)

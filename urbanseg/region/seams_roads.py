@@ -26,6 +26,7 @@ from urbanseg.region.seams_ends import (
     Chains,
     End,
     Ends,
+    among,
     find_chains,
     find_ends,
     joints,
@@ -110,7 +111,8 @@ def _edges_of_file(
         number: of the file.
         kind: what kind of road has a width.
     """
-    edges = [_alone(layout, ends, chains, cell) for cell in layout.in_file(number).tolist()]
+    joined = np.sort(chains.piece)
+    edges = [_alone(layout, ends, joined, cell) for cell in layout.in_file(number).tolist()]
     edges.append(_joined(layout, ends, chains.of_file(number)))
     table = pd.concat([each for each in edges if len(each)] or edges[-1:], ignore_index=True)
     order = np.argsort(table["edge_id"].to_numpy(), kind="stable")
@@ -121,17 +123,17 @@ def _edges_of_file(
     return gpd.GeoDataFrame(measures, geometry=shapes, crs=layout.crs)
 
 
-def _alone(layout: Layout, ends: Ends, chains: Chains, cell: int) -> pd.DataFrame:
+def _alone(layout: Layout, ends: Ends, joined: Ids, cell: int) -> pd.DataFrame:
     """Pieces of a cell that nothing is joined to.
 
     Args:
         layout: the cells.
         ends: of pieces on sides of cells.
-        chains: pieces that something is joined to.
+        joined: ids of the pieces that something is joined to, ascending.
         cell: which one.
     """
     pieces = read_pieces(layout, cell)
-    alone = ~np.isin(pieces.id, chains.piece)
+    alone = ~among(pieces.id, joined)
     nodes = nodes_of(pieces, ends, int(layout.first_ids[cell]))
     return _table(
         pieces.id[alone], nodes[alone], pieces.length[alone], pieces.width[alone], pieces.lines[alone]
@@ -140,14 +142,14 @@ def _alone(layout: Layout, ends: Ends, chains: Chains, cell: int) -> pd.DataFram
 
 def _joined(layout: Layout, ends: Ends, chains: Chains) -> pd.DataFrame:
     """The edges that chains make, those of one file."""
-    joined = joints(ends, chains)
+    joined, own = joints(ends, chains), np.sort(chains.piece)
     lines: dict[int, Floats] = {}
     nodes: dict[int, list[int]] = {}
     measures: dict[int, tuple[float, float]] = {}
     for cell in np.unique(layout.cells_of(chains.piece)).tolist():
         pieces = read_pieces(layout, cell)
         first = int(layout.first_ids[cell])
-        for i in np.flatnonzero(np.isin(pieces.id, chains.piece)).tolist():
+        for i in np.flatnonzero(among(pieces.id, own)).tolist():
             piece = first + i
             lines[piece] = shapely.get_coordinates(pieces.lines[i])
             measures[piece] = float(pieces.length[i]), float(pieces.width[i])
