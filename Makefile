@@ -17,7 +17,7 @@ DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$
 # Files in the order of their names: those of tests/pipeline have few tests, take longest, and are to come first.
 PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
-.PHONY: repro experiments compare metrics models demo docs push retrain ui test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
+.PHONY: repro experiments compare metrics dataset models demo docs push retrain ui test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
 
 repro: setup            ## run what is out of date, end to end
 	python -m ci.before_dvc dvc repro
@@ -30,6 +30,9 @@ compare: setup          ## scores of B against A: make compare A=main B=better-l
 
 metrics: setup          ## the headline scores of each city
 	python -m ci.metrics
+
+dataset: setup          ## the steps from a published data set to its scores: make dataset NAME=ben_ge_800
+	@python -m ci.dataset $(NAME)
 
 models: setup           ## train the models that ship, in copies of the project: make models DATA=../shared/data
 	python -m ci.models $(DATA) $(NAMES)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from stages._cli import city_stage
 from urbanseg import labels, osm, paths
 from urbanseg.classes import IGNORE, ClassTable
+from urbanseg.config.folder import FolderScene
 from urbanseg.config.labels import (
     CorrectionLabels,
     LabelSource,
@@ -78,9 +79,13 @@ def _labelled(
     sources, trusted = list(label_sources(params.city(city).labels).values()), [params.city(city).inputs]
     if isinstance(sources[0], MaskLabels):
         images = image_sheet.from_table(tables.read(paths.image_sheet(city)))
-        masks = image_sheet.find(sources[0].masks)
+        masks, scene_params = image_sheet.find(sources[0].masks), params.city(city).scene
+        places = None
+        if sources[0].by_place and isinstance(scene_params, FolderScene):
+            [pattern, _], *_ = scene_params.files.values()
+            places = image_sheet.one_of_each(pattern, images[0].fields)
         yield from labels.masks(
-            tqdm(images, desc=city, unit="mask"), masks, sources[0], params.class_table, trusted
+            tqdm(images, desc=city, unit="mask"), masks, sources[0], params.class_table, trusted, places
         )
         return
     tallies = [labels.Tally(source.remap if isinstance(source, RasterLabels) else {}) for source in sources]

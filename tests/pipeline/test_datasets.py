@@ -12,6 +12,7 @@ import torch
 import yaml
 from torch import nn
 
+from ci import dataset
 from stages.train import training_set
 from tests.conftest import ROOT
 from tests.pipeline.miniatures import MINIATURES, WORLDCOVER, write_ben_ge
@@ -20,57 +21,91 @@ from tests.pipeline.test_classes import run_pipeline, run_stages, values_in
 from urbanseg import paths
 from urbanseg.classes import IGNORE
 from urbanseg.config.overlay import overlaid
-from urbanseg.config.params import Params, load
+from urbanseg.config.params import Params, load, validated
+from urbanseg.config.train import NO_MODEL
 from urbanseg.io import files, image_sheet, tables
 from urbanseg.learn import fabric, optim, training
 from urbanseg.learn.steps import step
+from urbanseg.model import segmenter
+from urbanseg.model.card import Card
+from urbanseg.model.spec import Spec
 
 RECIPES = sorted(path.stem for path in (ROOT / "params/datasets").glob("*.yaml"))
 STEPS, BATCH, WIDTH = 10, 8, 8
+SIZE = 128
+"""Pixels of the tiles and windows of a test, at most."""
 Weights = dict[str, torch.Tensor]
 
 
 def recipe(name: str, **train: Any) -> dict[str, Any]:
     """The parameters of a recipe in the size of a test, with its data in this folder."""
-    text = overlaid((ROOT / "params.yaml").read_text(), (ROOT / f"params/datasets/{name}.yaml").read_text())
-    params = yaml.safe_load(text.replace("../datasets/", ""))
-    small = small_params()
-    if params["train"]["arch"] != "PlainUNet":
+    params = values_of(name)
+    [city] = params["cities"].values()
+    scene = city["scene"]
+    if params["train"]["arch"] == "PlainUNet":
+        params["train"]["width"] = WIDTH
+    else:
         params["train"] |= {"encoder": "resnet18", "encoder_weights": None}
-        params["train"]["decoder_channels"] = small["train"]["decoder_channels"]
-    params["train"] |= {
-        "width": WIDTH,
-        "epochs": 1,
-        "steps_per_epoch": 3,
-        "batch_size": 2,
-        "threads": 1,
-    } | train
+        params["train"]["decoder_channels"] = small_params()["train"]["decoder_channels"]
+    if "resample_px" in scene or name == "deepglobe":
+        scene["resample_px"] = 320
+    if params["tiles"]["size"] > SIZE:
+        params["tiles"] |= {"size": SIZE, "overlap": 0, "block": SIZE}
+        params["train"]["crop"] = SIZE
+    params["train"] |= {"epochs": 1, "steps_per_epoch": 3, "batch_size": 2, "threads": 1} | train
     params["export"]["formats"] = []
-    params["predict"] |= {"size": 128, "threads": 1}
+    params["predict"] |= {"size": SIZE, "threads": 1}
     params["evaluate"]["workers"] = 1
     params["evaluate"]["bootstrap"]["samples"] = 100
-    if name == "ben_ge_800":
-        [city] = params["cities"].values()
-        city["scene"]["splits"]["rows"] = {"train": 9, "val": 3, "test": 4}
+    if "rows" in scene["splits"]:
+        scene["splits"]["rows"] = {"train": 9, "val": 3, "test": 4}
+    if isinstance(scene["splits"].get("train"), float):
+        scene["splits"] |= {"train": 0.5, "val": 0.25, "test": 0.25}
     return params
 
 
-def test_every_recipe_has_a_miniature_and_a_page():
+def values_of(name: str) -> dict[str, Any]:
+    """The parameters of a recipe as they are, but with its data in this folder."""
+    text = overlaid((ROOT / "params.yaml").read_text(), (ROOT / f"params/datasets/{name}.yaml").read_text())
+    return yaml.safe_load(text.replace("../datasets/", ""))
+
+
+def test_every_recipe_is_valid_and_says_what_it_is_and_has_a_miniature_and_a_page():
     assert set(RECIPES) == set(MINIATURES)
     page = (ROOT / "docs/datasets.md").read_text()
-    assert all(f"params/datasets/{name}.yaml" in page for name in RECIPES)
+    counts = set()
+    for name in RECIPES:
+        about = dataset.head(ROOT / f"params/datasets/{name}.yaml")
+        assert about.keys() >= {"about", "source", "licence", "size", "folder", "published", "differs"}, name
+        assert f"({name}" in page or f"`{name}.yaml`" in page, name
+        values = values_of(name)
+        validated(values, name)
+        counts.add(len(values["classes"]))
+    assert counts >= {2, 3, 7, 11, 24}
+
+
+def test_the_steps_of_a_data_set_are_told_and_those_of_none_name_all(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    told = dataset.steps("landcover_ai")
+    assert "\n4. urbanseg params params/datasets/landcover_ai.yaml\n5. make repro\n" in told
+    assert "metrics/landcover_ai.json" in told
+    with pytest.raises(SystemExit, match=r"NAME must be one of aeroscapes, .*, as in make dataset NAME="):
+        dataset.steps("none")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_runs_from_the_published_files_to_the_page(name, tmp_path, monkeypatch):
+def test_a_recipe_runs_from_the_published_files_to_the_page(name, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     folder, write = MINIATURES[name]
     write(Path(folder))
     params = recipe(name)
+    if params["train"]["init_from"] == "models/aeroscapes":
+        write_model(Path("models/aeroscapes"), params, recipe("aeroscapes")["classes"])
     [city] = params["cities"]
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    run_pipeline(monkeypatch, city)
+    with caplog.at_level("INFO"):
+        run_pipeline(monkeypatch, city)
     ids = {each["id"] for each in params["classes"].values()}
     assert values_in(paths.labels(city)) <= {*ids, IGNORE}
     assert len(values_in(paths.labels(city))) > len(ids) // 2
@@ -78,6 +113,19 @@ def test_a_recipe_runs_from_the_published_files_to_the_page(name, tmp_path, monk
     assert scores["test_pixels"] > 0
     assert ("by_batch" in scores) == (params["evaluate"]["batch_size"] is not None)
     assert paths.REPORT.stat().st_size > 10_000
+    if name == "landcovernet":
+        assert "16 of 24 dates are clear enough" in caplog.text
+    if name == "ghana_crops":
+        with rasterio.open(paths.scene(city)) as scene:
+            assert scene.descriptions[-2:] == ("VV", "VH")
+            assert (scene.read(11)[scene.read_masks(1) > 0] < 10).all()
+
+
+def write_model(folder: Path, params: dict[str, Any], classes: dict[str, Any]) -> None:
+    """An untrained model of the recipe's network with other classes, as of another data set."""
+    train = Params.model_validate(params).train.model_copy(update={"init_from": NO_MODEL})
+    spec = Spec(["red", "green", "blue"], [120.0] * 3, [60.0] * 3, [*classes], train.arch, train.encoder)
+    segmenter.save(folder, training.create(train, spec), spec, Card(["aeroscapes"]))
 
 
 @pytest.mark.slow
@@ -161,9 +209,7 @@ def names_of_the_notebook(weights: Weights) -> Weights:
     return found
 
 
-def ours(
-    params: Params,
-) -> tuple[list[float], list[list[str]], Weights, Weights]:
+def ours(params: Params) -> tuple[list[float], list[list[str]], Weights, Weights]:
     """Losses of ten steps, the patches of each batch, and the weights before and after."""
     recipe, seed = params.train, params.training_seed
     processes = fabric.launch(recipe, seed)
@@ -181,9 +227,10 @@ def ours(
             optim.set_learning_rates(run.optimiser, recipe, number)
             run.network.train()
             losses.append(step(run, [next(stream)]))
-    return losses, batches, before
+    return losses, batches, before, names_of_the_notebook(run.network.network.state_dict())
 
 
+@pytest.mark.slow
 def test_ten_steps_of_the_ben_ge_recipe_are_those_of_a_plain_loop(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     order = write_ben_ge(Path("ben-ge-800"))
@@ -195,17 +242,15 @@ def test_ten_steps_of_the_ben_ge_recipe_are_those_of_a_plain_loop(tmp_path, monk
     sheet = tables.read(paths.image_sheet("ben_ge")).set_index("name")["split"]
     assert sheet[order].tolist() == ["train"] * 9 + ["val"] * 3 + ["test"] * 4
 
-    for name, optimiser, options, close in (
-        ("sgd", torch.optim.SGD, {"lr": 0.01, "momentum": 0.9}, 1e-4),
-        # Adam divides by the gradient's size, so that rounding decides the sign of the smallest: a plain loop
-        # differs from itself by 2e-3 within six steps where its pixels differ by 1e-7.
-        ("adam", torch.optim.Adam, {"lr": 0.001}, 1e-2),
-    ):
-        params = load(Path("params.yaml"))
-        wanted = params.train.model_copy(update={"optimizer": name, "learning_rate": options["lr"]})
-        losses, batches, before = ours(params.model_copy(update={"train": wanted}))
-        plain = PlainNetwork(4, len(WORLDCOVER), WIDTH)
-        plain.load_state_dict(before)
-        loop = PlainLoop(plain, optimiser, **options)
-        assert losses == pytest.approx([loop.step(batch) for batch in batches], abs=close), name
-        assert losses[-1] < losses[0] - 0.05
+    params = load(Path("params.yaml"))
+    assert params.train.optimizer == "adam"
+    losses, batches, before, after = ours(params)
+    plain = PlainNetwork(4, len(WORLDCOVER), WIDTH)
+    plain.load_state_dict(before)
+    # The fused kernel rounds as ours does. Adam divides each gradient by its size, so that a last digit
+    # decides the sign of the smallest: the other kernels part from this one by 1.5e-4 in nine steps.
+    loop = PlainLoop(plain, torch.optim.Adam, lr=params.train.learning_rate, fused=True)
+    assert losses == pytest.approx([loop.step(batch) for batch in batches], abs=1e-4)
+    assert losses[-1] < losses[0] - 0.3
+    for name, weights in plain.state_dict().items():
+        torch.testing.assert_close(after[name], weights, atol=1e-4, rtol=1e-4, msg=name)

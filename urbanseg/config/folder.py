@@ -30,10 +30,14 @@ Rows = Annotated[Whole, Field(ge=0, le=10_000_000)]
 
 
 class BandFile(Model):
-    """A band of files of their own: their pattern, with the fields of `images` or fewer, and its number."""
+    """A band of files of their own: their pattern, with the fields of `images` or fewer, and its number.
+
+    With `nearest_date` the files have dates of their own, as another sensor's, and the nearest is taken.
+    """
 
     images: Pattern
     band: BandNumber = 1
+    nearest_date: bool = False
 
 
 class OfTheRest(Model):
@@ -106,10 +110,14 @@ class SplitDraw(Model):
 
 
 class Clouds(Model):
-    """What is cloud in an image: the values of another file, of the fields of `images` or fewer."""
+    """What is cloud in an image: the values of another file, of the fields of `images` or fewer.
+
+    Dates of which a larger share than `max_share` is cloud are left out.
+    """
 
     images: Pattern
     values: Unique[PixelValue] = Field(min_length=1)
+    max_share: Share = 1.0
 
 
 class FolderScene(Model):
@@ -143,7 +151,13 @@ class FolderScene(Model):
             raise ValueError("images has {band}, so each of bands must be the text that stands for it")
         if self.dates is not None and "{date}" not in self.images:
             raise ValueError("dates says what becomes of several dates, but images has no {date}")
+        for name, band in self.bands.items():
+            if isinstance(band, BandFile) and band.nearest_date and not self._both_have_dates(band):
+                raise ValueError(f"bands.{name}.nearest_date needs a {{date}} in its images and in images")
         return self
+
+    def _both_have_dates(self, band: BandFile) -> bool:
+        return "{date}" in self.images and "{date}" in band.images
 
     def _own(self) -> int:
         return sum(isinstance(band, BandFile) for band in self.bands.values())
@@ -160,3 +174,9 @@ class FolderScene(Model):
             else:
                 found[name] = self.images, band
         return found
+
+    @property
+    def of_nearest_date(self) -> set[str]:
+        """The patterns of files whose dates are others than those of the images."""
+        bands = [band for band in self.bands.values() if isinstance(band, BandFile)]
+        return {band.images for band in bands if band.nearest_date}

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from urbanseg.config.base import (
+    BandNumber,
     FilePath,
     Metres,
     Model,
@@ -220,7 +221,8 @@ class MaskLabels(Model):
     become the nearest one of it if none of red, green and blue differs by more than
     `color_tolerance`. What is still without a class is ignored; more than `max_unknown_share`
     of it is an error. With `one_hot`, the value of a pixel is the number of the band that is set, 0
-    without any.
+    without any; `band` is the number of the only one that counts. With `by_place`, a mask that covers more or
+    less than its image is read where the image lies on Earth, and what it does not cover is ignored.
     """
 
     source: Literal["masks"]
@@ -229,7 +231,15 @@ class MaskLabels(Model):
     color_tolerance: Whole = Field(default=0, ge=0, le=255)
     max_unknown_share: Share = 0.1
     one_hot: bool = False
+    band: BandNumber | None = None
+    by_place: bool = False
     skip_damaged: bool = False
+
+    @model_validator(mode="after")
+    def _one_reading(self) -> Self:
+        if self.band is not None and (self.one_hot or any(isinstance(key, str) for key in self.remap)):
+            raise ValueError("band is of masks with pixel values, without one_hot; leave one of them out")
+        return self
 
 
 def _kind(value: Any) -> str:

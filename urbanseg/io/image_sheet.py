@@ -35,6 +35,9 @@ FIELD = re.compile(r"\{(\w+)\}")
 DATE = "date"
 """The field of a pattern that tells several images of one place apart."""
 
+DAY = r"\d{4}[-_.]?\d{2}[-_.]?\d{2}"
+"""How a date is written, where it can be read so: else ``{id}_{date}`` would cut 7_2016_01_13 at its end."""
+
 
 @dataclass(frozen=True)
 class SheetImage:
@@ -91,21 +94,43 @@ def find(pattern: str) -> dict[str, Path]:
     Raises:
         PipelineError: if no file fits.
     """
-    parts = FIELD.split(pattern)
-    seen: set[str] = set()
-    expression = ""
-    for i, part in enumerate(parts):
-        if i % 2 == 0:
-            expression += re.escape(part)
-        else:
-            expression += f"(?P={part})" if part in seen else f"(?P<{part}>[^/]+)"
-            seen.add(part)
+    as_day, as_any = (_expression(pattern, date) for date in (DAY, "[^/]+"))
     found = {}
     for path in sorted(glob(FIELD.sub("*", pattern))):  # noqa: PTH207, the pattern may start anywhere
-        if match := re.fullmatch(expression, path):
+        if match := as_day.fullmatch(path) or as_any.fullmatch(path):
             found["/".join(match.groupdict().values())] = Path(path)
     if not found:
         raise PipelineError(f"no file fits the pattern {pattern}; correct it, or put the data set there")
+    return found
+
+
+def _expression(pattern: str, date: str) -> re.Pattern[str]:
+    """What the files of a pattern are called; `date` is the expression of the field of that name."""
+    expression = ""
+    for i, part in enumerate(FIELD.split(pattern)):
+        if i % 2 == 0:
+            expression += re.escape(part)
+        elif f"(?P<{part}>" in expression:
+            expression += f"(?P={part})"
+        else:
+            expression += f"(?P<{part}>{date if part == DATE else '[^/]+'})"
+    return re.compile(expression)
+
+
+def one_of_each(pattern: str, kept: Sequence[str]) -> dict[str, Path]:
+    """The first file of each image whose name has fewer fields than the pattern, as without the date.
+
+    Args:
+        pattern: of the files.
+        kept: fields of which the images are named.
+
+    Raises:
+        PipelineError: if no file fits, or a field is not in the pattern.
+    """
+    own, of_image = fields(pattern), "".join(f"{{{field}}}" for field in kept)
+    found: dict[str, Path] = {}
+    for name, path in find(pattern).items():
+        found.setdefault(key(name, own, of_image), path)
     return found
 
 

@@ -18,6 +18,7 @@ from urbanseg.grid import Window
 from urbanseg.io import image_sheet
 from urbanseg.io.image_sheet import SheetImage
 from urbanseg.labels.layers import LabelArray
+from urbanseg.labels.mask_places import on_image
 from urbanseg.labels.rasters import Tally, remap
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def masks(
     params: MaskLabels,
     classes: ClassTable,
     trusted: Sequence[Path] = (),
+    places: Mapping[str, Path] | None = None,
 ) -> Iterator[tuple[Window, LabelArray]]:
     """The labels of each image, and its window on the sheet.
 
@@ -45,6 +47,7 @@ def masks(
             differs from a colour by no more than a tolerance is that; others are ignored.
         classes: the class table.
         trusted: files and folders that the masks may name, besides their own folders.
+        places: a file of each image, where masks are read by the place of both on Earth.
 
     Yields:
         The window of each image, and its labels.
@@ -63,18 +66,23 @@ def masks(
             raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
         try:
             with image_sheet.opened(path, trusted) as mask:
-                values = _read(mask, path, params, by_color=bool(by_color))
+                if places is None:
+                    values = fitted(_read(mask, path, params, by_color=bool(by_color)), image.window, path)
+                    covered = np.ones(values.shape, bool)
+                else:
+                    with on_image(mask, path, places[image.name], image.window, trusted) as placed:
+                        values = _read(placed, path, params, by_color=bool(by_color))
+                        covered = placed.read(placed.count) > 0
         except PipelineError as error:
             if not params.skip_damaged:
                 raise
             log.warning("%s: the image %s has no labels", error, image.name)
             yield image.window, np.full(image.window[2:], IGNORE, np.uint8)
             continue
-        values = fitted(values, image.window, path)
         if by_color and params.color_tolerance:
             values = nearest(values, list(by_color), params.color_tolerance)
-        tally.add(values, path)
-        yield image.window, remap(values, table, classes)
+        tally.add(values[covered], path)
+        yield image.window, np.where(covered, remap(values, table, classes), np.uint8(IGNORE))
     tally.check(params.max_unknown_share, ", or raise color_tolerance" if by_color else "")
 
 
@@ -106,9 +114,9 @@ def fitted(values: NDArray[Any], window: Window, path: Path) -> NDArray[Any]:
 def _read(mask: DatasetReader, path: Path, params: MaskLabels, *, by_color: bool) -> NDArray[Any]:
     try:
         if params.one_hot:
-            bands = mask.read()
+            bands = mask.read(_opaque(mask))
             return np.where(bands.any(axis=0), bands.argmax(axis=0) + 1, 0)
-        return _colors(mask, path) if by_color else _values(mask, path)
+        return _colors(mask, path) if by_color else _values(mask, path, params.band)
     except RasterioIOError as error:
         raise PipelineError(f"{path} cannot be read to its end; fetch or copy it again") from error
 
@@ -135,16 +143,21 @@ def _channels(colors: NDArray[Any]) -> NDArray[np.int32]:
     return np.stack([colors >> 16 & 255, colors >> 8 & 255, colors & 255], axis=1).astype(np.int32)
 
 
-def _values(mask: DatasetReader, path: Path) -> NDArray[Any]:
-    """The values of the only band, beside alpha; or of bands that are all alike, as grey ones are."""
-    numbers = [
-        n for n, color in zip(mask.indexes, mask.colorinterp, strict=True) if color != ColorInterp.alpha
-    ]
+def _opaque(mask: DatasetReader) -> list[int]:
+    """The numbers of the bands without alpha."""
+    return [n for n, color in zip(mask.indexes, mask.colorinterp, strict=True) if color != ColorInterp.alpha]
+
+
+def _values(mask: DatasetReader, path: Path, band: int | None) -> NDArray[Any]:
+    """The values of the band that counts; else of the only one, or of bands that are all alike."""
+    if band is not None and band > mask.count:
+        raise PipelineError(f"{path} has {mask.count} bands, but labels.band asks for band {band}")
+    numbers = [band] if band is not None else _opaque(mask)
     first: NDArray[Any] = mask.read(numbers[0])
     if any((mask.read(number) != first).any() for number in numbers[1:]):
         raise PipelineError(
             f"{path} has {len(numbers)} bands, which are colours, but remap has pixel values as keys; "
-            'let its keys be colours, such as "#3c1098"'
+            'let its keys be colours, such as "#3c1098", or name the band by labels.band'
         )
     return first
 

@@ -19,6 +19,7 @@ from rasterio.io import DatasetReader
 from urbanseg.config.folder import FolderScene
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
+from urbanseg.imagery.local.image_dates import NearestDate
 from urbanseg.io import image_sheet, raster
 from urbanseg.io.georeference import IN_PIXELS
 
@@ -66,13 +67,19 @@ def gather(params: FolderScene) -> tuple[dict[str, Takes], dict[str, str]]:
     """
     wanted = list(params.files.values())
     found = {pattern: image_sheet.find(pattern) for pattern, _ in wanted}
+    nearest = {pattern: NearestDate(pattern, found[pattern]) for pattern in params.of_nearest_date}
     clouds = image_sheet.find(params.clouds.images) if params.clouds else {}
     base = wanted[0][0]
     own = image_sheet.fields(base)
     takes: dict[str, list[Take]] = {}
     lacking = {}
     for name in found[base]:
-        paths = [found[pattern].get(image_sheet.key(name, own, pattern)) for pattern, _ in wanted]
+        paths = [
+            nearest[pattern].of(name, own, base)
+            if pattern in nearest
+            else found[pattern].get(image_sheet.key(name, own, pattern))
+            for pattern, _ in wanted
+        ]
         cloud = clouds.get(image_sheet.key(name, own, params.clouds.images)) if params.clouds else None
         if None in paths or (params.clouds and cloud is None):
             missing = [band for band, path in zip(params.bands, paths, strict=True) if path is None]
@@ -192,13 +199,47 @@ def _read_take(take: Take, shape: Shape, params: FolderScene, trusted: Sequence[
         for place, band in zip(places, pixels, strict=True):
             bands[place] = resized(np.where(known, band, 0) if band.dtype.kind == "f" else band, shape)
         valid &= resized(known, shape)
-    clouded = np.zeros(shape, bool)
-    if params.clouds and take.clouds:
-        with image_sheet.opened(take.clouds, trusted) as file:
-            codes = _reader(take.clouds, file).read_band()
-        clouded = resized(np.isin(codes, params.clouds.values), shape)
+    clouded = resized(clouds(take, params, trusted), shape) if take.clouds else np.zeros(shape, bool)
     dtype = raster.common_dtype({band.dtype.name for band in bands})
     return Pixels(np.stack([band.astype(dtype) for band in bands]), valid, clouded)
+
+
+def clouds(take: Take, params: FolderScene, trusted: Sequence[Path]) -> NDArray[np.bool_]:
+    """Which pixels of a date are cloud, ``(height, width)`` of the file that says it.
+
+    Args:
+        take: a date that has such a file.
+        params: its values that are cloud.
+        trusted: files and folders that the file may name, besides its own folder.
+    """
+    if params.clouds is None or take.clouds is None:
+        raise ValueError("the parameters or the date name no file of clouds")
+    with image_sheet.opened(take.clouds, trusted) as file:
+        codes = _reader(take.clouds, file).read_band()
+    return np.isin(codes, params.clouds.values)
+
+
+def clear(
+    images: Mapping[str, Takes], params: FolderScene, trusted: Sequence[Path]
+) -> tuple[dict[str, Takes], dict[str, str]]:
+    """The images with the dates that are clear enough, and those that have none, with why.
+
+    Args:
+        images: by their names.
+        params: what is cloud, and how much of it is too much.
+        trusted: files and folders that the files may name, besides their own folders.
+    """
+    if params.clouds is None or params.clouds.max_share >= 1:
+        return dict(images), {}
+    most = params.clouds.max_share
+    found, cloudy = {}, {}
+    for name, takes in images.items():
+        kept = tuple(take for take in takes if clouds(take, params, trusted).mean() <= most)
+        if kept:
+            found[name] = kept
+        else:
+            cloudy[name] = f"more than {most:.0%} of it is cloud"
+    return found, cloudy
 
 
 def _require_bands(path: Path, file: DatasetReader, numbers: Sequence[int]) -> None:

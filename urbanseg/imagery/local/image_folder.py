@@ -75,8 +75,16 @@ def _sound(params: FolderScene, trusted: Sequence[Path]) -> tuple[dict[str, Take
         found = _without(found, "damaged", image_files.damaged(found, params, trusted))
     if "duplicates" in params.skip:
         found = _without(found, "duplicates", image_files.duplicates(found))
+    dates = sum(map(len, found.values()))
+    found, cloudy = image_files.clear(found, params, trusted)
+    _tell("clouded", cloudy)
+    if params.clouds and params.clouds.max_share < 1:
+        log.info("%d of %d dates are clear enough", sum(map(len, found.values())), dates)
     if not found:
-        raise PipelineError(f"no image of {params.images} is complete; correct the patterns of scene.bands")
+        raise PipelineError(
+            f"no image of {params.images} is complete and clear; correct the patterns of scene.bands, or "
+            "raise scene.clouds.max_share"
+        )
     return found, every - set(found)
 
 
