@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 
 from urbanseg.classes import IGNORE, ClassTable
 from urbanseg.config.labels import MaskLabels
@@ -65,25 +66,38 @@ def masks(
         if path is None:
             raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
         try:
-            with image_sheet.opened(path, trusted) as mask:
-                if places is None:
-                    values = fitted(_read(mask, path, params, by_color=bool(by_color)), image.window, path)
-                    covered = np.ones(values.shape, bool)
-                else:
-                    with on_image(mask, path, places[image.name], image.window, trusted) as placed:
-                        values = _read(placed, path, params, by_color=bool(by_color))
-                        covered = placed.read(placed.count) > 0
+            values, covered = _of_image(image, path, params, trusted, places)
         except PipelineError as error:
             if not params.skip_damaged:
                 raise
             log.warning("%s: the image %s has no labels", error, image.name)
             yield image.window, np.full(image.window[2:], IGNORE, np.uint8)
             continue
+        if covered is None:
+            values = fitted(values, image.window, path)
         if by_color and params.color_tolerance:
             values = nearest(values, list(by_color), params.color_tolerance)
-        tally.add(values[covered], path)
-        yield image.window, np.where(covered, remap(values, table, classes), np.uint8(IGNORE))
+        tally.add(values if covered is None else values[covered], path)
+        labels = remap(values, table, classes)
+        if covered is not None:
+            labels[~covered] = IGNORE
+        yield image.window, labels
     tally.check(params.max_unknown_share, ", or raise color_tolerance" if by_color else "")
+
+
+def _of_image(
+    image: SheetImage,
+    path: Path,
+    params: MaskLabels,
+    trusted: Sequence[Path],
+    places: Mapping[str, Path] | None,
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """The values or colours of the mask of an image; and, if it is read by place, which pixels it covers."""
+    with image_sheet.opened(path, trusted) as mask:
+        if places is None:
+            return _read(mask, path, params), None
+        with on_image(mask, path, places[image.name], image.window, trusted) as placed:
+            return _read(placed, path, params), placed.read(placed.count) > 0
 
 
 def fitted(values: NDArray[Any], window: Window, path: Path) -> NDArray[Any]:
@@ -111,7 +125,8 @@ def fitted(values: NDArray[Any], window: Window, path: Path) -> NDArray[Any]:
     return values[np.ix_(rows, cols)]
 
 
-def _read(mask: DatasetReader, path: Path, params: MaskLabels, *, by_color: bool) -> NDArray[Any]:
+def _read(mask: DatasetReader | WarpedVRT, path: Path, params: MaskLabels) -> NDArray[Any]:
+    by_color = any(isinstance(key, str) for key in params.remap)
     try:
         if params.one_hot:
             bands = mask.read(_opaque(mask))
@@ -143,12 +158,12 @@ def _channels(colors: NDArray[Any]) -> NDArray[np.int32]:
     return np.stack([colors >> 16 & 255, colors >> 8 & 255, colors & 255], axis=1).astype(np.int32)
 
 
-def _opaque(mask: DatasetReader) -> list[int]:
+def _opaque(mask: DatasetReader | WarpedVRT) -> list[int]:
     """The numbers of the bands without alpha."""
     return [n for n, color in zip(mask.indexes, mask.colorinterp, strict=True) if color != ColorInterp.alpha]
 
 
-def _values(mask: DatasetReader, path: Path, band: int | None) -> NDArray[Any]:
+def _values(mask: DatasetReader | WarpedVRT, path: Path, band: int | None) -> NDArray[Any]:
     """The values of the band that counts; else of the only one, or of bands that are all alike."""
     if band is not None and band > mask.count:
         raise PipelineError(f"{path} has {mask.count} bands, but labels.band asks for band {band}")
@@ -162,7 +177,7 @@ def _values(mask: DatasetReader, path: Path, band: int | None) -> NDArray[Any]:
     return first
 
 
-def _colors(mask: DatasetReader, path: Path) -> NDArray[np.uint32]:
+def _colors(mask: DatasetReader | WarpedVRT, path: Path) -> NDArray[np.uint32]:
     """The colour of each pixel, also of an image with a palette."""
     if mask.dtypes[0] != "uint8":
         raise PipelineError(f"{path} is of {mask.dtypes[0]}, where colours are of uint8; convert it to PNG")
