@@ -6,10 +6,12 @@ another; the sheet has no georeference and gets a placeholder CRS.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -150,9 +152,13 @@ def split(names: Sequence[str], lists: Mapping[str, Sequence[str] | None]) -> di
             is empty against its list.
     """
     chosen: dict[str, str] = {}
+    inside: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        for start in accumulate(name.split("/"), "{}/{}".format):
+            inside[start].append(name)
     for split_name, entries in lists.items():
         for entry in entries or []:
-            fits = [name for name in names if name == entry or name.startswith(f"{entry}/")]
+            fits = inside.get(entry, [])
             if not fits:
                 raise PipelineError(f"the {split_name} list names {entry}, but there is no such image")
             for name in fits:
