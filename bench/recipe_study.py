@@ -167,19 +167,24 @@ def table(name: str, found: dict[str, dict[str, Any]]) -> str:
     head = ["row", "published", "mIoU (95 %)", "mean F1", "accuracy", "by batch: IoU, F1", *classes]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for row, scores in found.items():
-        low, high = scores["intervals"]["miou"]
+        interval = scores["intervals"].get("miou")
         batch = scores.get("by_batch")
         cells = [
             row,
             PUBLISHED.get(name, {}).get(row, "–"),
-            f"**{scores['miou']:.3f}** ({low:.3f}–{high:.3f})",
-            f"{scores['mean_f1']:.3f}",
-            f"{scores['pixel_accuracy']:.3f}",
-            f"{batch['iou']:.3f}, {batch['f1']:.3f}" if batch else "–",
-            *("–" if c["iou"] is None else f"{c['iou']:.2f}" for c in scores["classes"].values()),
+            f"**{figure(scores['miou'])}**" + (" ({:.3f}–{:.3f})".format(*interval) if interval else ""),
+            figure(scores["mean_f1"]),
+            figure(scores["pixel_accuracy"]),
+            f"{figure(batch['iou'])}, {figure(batch['f1'])}" if batch else "–",
+            *(figure(each["iou"], 2) for each in scores["classes"].values()),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A figure as text; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def main() -> None:
@@ -205,7 +210,9 @@ def main() -> None:
         found |= run_binary(options.folder, city)
     print(table(options.name, found))
     print(
-        json.dumps({row: {"miou": s["miou"], "interval": s["intervals"]["miou"]} for row, s in found.items()})
+        json.dumps(
+            {row: {"miou": s["miou"], "interval": s["intervals"].get("miou")} for row, s in found.items()}
+        )
     )
 
 

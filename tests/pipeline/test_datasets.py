@@ -12,6 +12,7 @@ import torch
 import yaml
 from torch import nn
 
+from bench import recipe_study
 from ci import dataset
 from stages.train import training_set
 from tests.conftest import ROOT
@@ -92,6 +93,25 @@ def test_the_steps_of_a_data_set_are_told_and_those_of_none_name_all(monkeypatch
     assert "metrics/landcover_ai.json" in told
     with pytest.raises(SystemExit, match=r"NAME must be one of aeroscapes, .*, as in make dataset NAME="):
         dataset.steps("none")
+
+
+def test_the_study_of_a_recipe_is_a_table_of_published_figures_and_ours_with_their_interval():
+    scores = json.loads((ROOT / "metrics/demo.json").read_text())
+    low, high = scores["intervals"]["miou"]
+    batches = {"by_batch": {"size": 64, "batches": 3, "iou": 0.25, "f1": 0.5}}
+    lines = recipe_study.table(
+        "landcover_ai", {"recipe": scores, "unet-resnet34": scores | batches}
+    ).splitlines()
+    ours = f"**{scores['miou']:.3f}** ({low:.3f}–{high:.3f})"
+    assert lines[2].startswith(f"| recipe | – | {ours} |")
+    assert lines[3].startswith(f"| unet-resnet34 | mIoU 0.884 | {ours} |")
+    assert "| 0.250, 0.500 |" in lines[3]
+    assert set(recipe_study.ROWS) >= {
+        "recipe",
+        "unet-resnet18",
+        "unetplusplus-resnet34",
+        "unet-resnet34-dice",
+    }
 
 
 @pytest.mark.slow
