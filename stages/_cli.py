@@ -1,7 +1,7 @@
 """What every stage does: read the city, load the parameters, hold the lock of what it writes."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
@@ -31,6 +31,27 @@ def city_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[
                     run(city, params)
 
             _help(run, " <city>")
+            guarded(work)
+
+        return main
+
+    return decorate
+
+
+def region_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[[], None]]:
+    """Make a stage of one region: ``python -m stages.<name> <region>``; `writes` as in `city_stage`."""
+
+    def decorate(run: CityStage) -> Callable[[], None]:
+        @wraps(run)
+        def main() -> None:
+            def work() -> None:
+                params = _params()
+                name = _one_word("region", params.regions)
+                params.region(name)
+                with _writing(writes(name)):
+                    run(name, params)
+
+            _help(run, " <region>")
             guarded(work)
 
         return main
@@ -82,10 +103,16 @@ def _params(city: str | None = None) -> Params:
 
 
 def _city() -> tuple[str, Params]:
+    name = _one_word("city", None)
+    params = _params(name)
+    params.city(name)
+    return name, params
+
+
+def _one_word(what: str, names: Iterable[str] | None) -> str:
+    """The only word of the command line: the name of a city or a region; `names` are those that there are."""
     words = sys.argv[1:]
     if len(words) != 1:
-        cities = ", ".join(load(paths.PARAMS).cities)
-        raise PipelineError(f"this stage takes one city of {cities}; got {len(words)} words")
-    params = _params(words[0])
-    params.city(words[0])
-    return words[0], params
+        known = ", ".join(load(paths.PARAMS).cities if names is None else names) or "none"
+        raise PipelineError(f"this stage takes one {what} of {known}; got {len(words)} words")
+    return words[0]

@@ -266,6 +266,16 @@ def previews(city: str) -> Path:
     return Path("reports/previews") / city
 
 
+def region_dir(region: str) -> Path:
+    """Folder with the map of a region."""
+    return Path("data/region") / region
+
+
+def region_state(region: str) -> Path:
+    """What cells of a region need while they are made; git and DVC ignore the folder."""
+    return Path("data/.fetch") / f"{region}.region"
+
+
 def map_files(city: str) -> list[str]:
     """Names of the files of the vector map that there may be."""
     return [f"{city}{ending}" for ending in (*MAP_ENDINGS.values(), *MAP_STYLE_ENDINGS)]

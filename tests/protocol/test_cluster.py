@@ -27,7 +27,7 @@ from urbanseg.grid import Grid
 from urbanseg.infer import backends, cluster, outputs, worker
 from urbanseg.infer.job import Job
 from urbanseg.infer.scene import predict_scene, window_grid
-from urbanseg.io import cog, raster
+from urbanseg.io import cog, dask_cluster, raster
 from urbanseg.model import segmenter
 from urbanseg.model.card import Card
 from urbanseg.model.segmenter import Segmenter
@@ -165,7 +165,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(town, monkeypatch):
-    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT_S", 1)
+    monkeypatch.setattr(dask_cluster, "SCHEDULER_TIMEOUT_S", 1)
     with pytest.raises(PipelineError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9, which"):
         next(cluster.predict_strips(job(town, scheduler="tcp://127.0.0.1:9")))
 
@@ -188,11 +188,11 @@ def test_what_can_not_be_a_scheduler_is_said_at_once(town, address):
     began = time.monotonic()
     with pytest.raises(PipelineError, match="no Dask scheduler answers at"):
         next(cluster.predict_strips(job(town, scheduler=address)))
-    assert time.monotonic() - began < cluster.SCHEDULER_TIMEOUT_S
+    assert time.monotonic() - began < dask_cluster.SCHEDULER_TIMEOUT_S
 
 
 def test_a_port_where_somebody_else_listens_is_said_in_time(town, monkeypatch):
-    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(dask_cluster, "SCHEDULER_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
         with pytest.raises(PipelineError, match="no Dask scheduler answers at"):

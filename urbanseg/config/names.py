@@ -23,7 +23,7 @@ RESERVED = frozenset(
     assess change city completion doctor merge publish review sample suggest
     bench ci data docs metrics models params reports stages tests ui urbanseg
     backend corrections evaluation index map prediction previews repaired retraining seeds segmenter training
-    cities classes parameters reading sampling seed
+    cities classes parameters reading region regions sampling seed
     """.split()  # noqa: SIM905, a line for each kind
 )
 """What no city and no class can be called: marks in tables and comparisons, and splits; what readers of
@@ -73,6 +73,7 @@ def in_markdown(text: str) -> str:
 
 
 CityName = Annotated[str, AfterValidator(partial(check_name, what="city"))]
+RegionName = Annotated[str, AfterValidator(partial(check_name, what="region"))]
 ClassName = Annotated[str, AfterValidator(partial(check_name, what="class"))]
 LayerName = Annotated[str, AfterValidator(partial(check_form, what="layer"))]
 Title = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(check_title)]

@@ -39,8 +39,9 @@ from urbanseg.config.labels import (
     label_sources,
     named_classes,
 )
-from urbanseg.config.names import LONGEST, BandName, CityName, ClassName, Title
+from urbanseg.config.names import LONGEST, BandName, CityName, ClassName, RegionName, Title
 from urbanseg.config.predict import PredictParams
+from urbanseg.config.region import RegionParams
 from urbanseg.config.repair import RepairParams
 from urbanseg.config.sampling import SamplingParams
 from urbanseg.config.scene import LocalScene, SentinelHubScene, SimulatedScene, StacScene
@@ -158,6 +159,7 @@ class Params(Model):
     change: ChangeParams
     evaluate: EvaluateParams
     sampling: SamplingParams
+    regions: dict[RegionName, RegionParams] = Field(default_factory=dict)
 
     @field_validator("classes")
     @classmethod
@@ -273,6 +275,19 @@ class Params(Model):
                 f"the cities are {', '.join(self.cities)}"
             )
         return self.cities[name]
+
+    def region(self, name: str) -> RegionParams:
+        """Parameters of one region.
+
+        Raises:
+            PipelineError: if there is no such region.
+        """
+        if name not in self.regions:
+            raise PipelineError(
+                f"params.yaml: there is no region {name[:LONGEST]!r} under regions; "
+                f"the regions are {', '.join(self.regions) or 'none'}"
+            )
+        return self.regions[name]
 
 
 def load(path: Path) -> Params:

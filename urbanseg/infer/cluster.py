@@ -7,17 +7,14 @@ done and not handed over, the scheduler gives to another (distributed's resilien
 https://distributed.dask.org/en/stable/resilience.html).
 """
 
-import logging
 import os
-import socket
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
-from urllib.parse import urlsplit
 
-from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed import Client, Future, KilledWorker
 from distributed.comm.core import CommClosedError
 
 from urbanseg.config.predict import PredictParams
@@ -26,6 +23,7 @@ from urbanseg.infer.job import Job
 from urbanseg.infer.scene import window_grid
 from urbanseg.infer.stitching import Strip
 from urbanseg.io import raster
+from urbanseg.io.dask_cluster import LocalWorkers, connected
 from urbanseg.io.startup import prepare
 from urbanseg.redact import excerpt
 
@@ -34,9 +32,6 @@ ROWS_PER_PART = 8
 
 PARTS_PER_WORKER = 2
 """Parts that a worker may hold: one in work, one done or waiting. Bounds the memory of workers and writer."""
-
-PORT_TIMEOUT_S, SCHEDULER_TIMEOUT_S, WORKER_TIMEOUT_S = 3, 10, 60
-"""How long to wait for an open port, for the scheduler's answer, and for its first worker."""
 
 
 def predict_strips(job: Job) -> Iterator[Strip]:
@@ -113,45 +108,7 @@ def predict_part(job: Job, expected: dict[str, str], rows: range) -> list[Strip]
     return worker.predict_part(job, expected, rows)
 
 
-@contextmanager
-def _client(options: PredictParams) -> Iterator[Client]:
-    with ExitStack() as stack:
-        address = options.scheduler
-        if address == "processes":
-            # No limit of memory: Dask would end a process that is merely as large as its share.
-            local = LocalCluster(
-                n_workers=max(2, (os.cpu_count() or 1) // options.threads),
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
-            )
-            address = stack.enter_context(local).scheduler_address
-        try:
-            _require_answer(address)
-            client = stack.enter_context(Client(address, timeout=SCHEDULER_TIMEOUT_S, set_as_default=False))
-        except (OSError, TimeoutError, ValueError, ImportError) as error:
-            raise PipelineError(
-                f"params.yaml: no Dask scheduler answers at {address}, which predict.scheduler names; "
-                "start one there, or set it to local or processes"
-            ) from error
-        try:
-            client.wait_for_workers(1, timeout=WORKER_TIMEOUT_S)
-        except TimeoutError as error:
-            raise PipelineError(
-                f"the Dask scheduler at {address} has no worker after {WORKER_TIMEOUT_S} s; start some with "
-                f"python -m distributed.cli.dask_worker {address} --nthreads 1"
-            ) from error
-        yield client
-
-
-def _require_answer(address: str) -> None:
-    """Raise an OSError at once where no scheduler answers, for which Dask would wait long, or for ever.
-
-    A scheduler greets whoever connects; one with TLS waits for the client to begin.
-    """
-    at = urlsplit(address)
-    with socket.create_connection((at.hostname, at.port), timeout=PORT_TIMEOUT_S) as connection:
-        connection.settimeout(SCHEDULER_TIMEOUT_S)
-        if at.scheme == "tcp" and not connection.recv(1):
-            raise ConnectionResetError
+def _client(options: PredictParams) -> AbstractContextManager[Client]:
+    # No limit of memory: Dask would end a process that is merely as large as its share.
+    workers = LocalWorkers(max(2, (os.cpu_count() or 1) // options.threads))
+    return connected(options.scheduler, "predict.scheduler", workers)

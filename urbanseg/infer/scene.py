@@ -47,6 +47,7 @@ def predict_scene(
     *,
     calibration: Calibration | None = None,
     cores: bool = False,
+    windows: WindowGrid | None = None,
 ) -> Iterator[Strip]:
     """Predict some rows of a scene (all, if None), the same to the bit as if it were all of them.
 
@@ -63,6 +64,7 @@ def predict_scene(
         roads: names of classes whose probability is kept, to trace roads; they need not be the model's.
         calibration: of the model; used if the options say so.
         cores: whether the model also answers for the insides of buildings, after the classes.
+        windows: of the scene; `window_grid` if None.
 
     Raises:
         PipelineError: if the options name a class that the model doesn't know, or ask for sets without a
@@ -75,7 +77,7 @@ def predict_scene(
     fallback = rest_at if rest_at is not None or kept is None else int(np.argmax(kept))
     believed = calibration.for_classes(classes) if calibration and options.calibrate else None
     return predict_strips(
-        window_grid(scene.grid.shape, options),
+        windows or window_grid(scene.grid.shape, options),
         read=lambda window: scene.read(window, bands),
         valid=lambda window: scene.valid(window, bands),
         predict=restricted(with_tta(predict, options.augment), kept, fallback or 0),

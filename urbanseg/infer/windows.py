@@ -98,6 +98,56 @@ class WindowGrid:
         return [part for part in ranges if len(part)]
 
 
+@dataclass(frozen=True)
+class PlacedWindows(WindowGrid):
+    """Windows of just `size`, from the first pixel of what is read to the last: nothing is mirrored.
+
+    `placed` says what must be read, so that windows of neighbours are the same. What the outermost windows
+    share with none that is read has not its final score; `placed` reads beyond what is wanted by that much.
+    """
+
+    @cached_property
+    def window(self) -> tuple[int, int]:
+        """``(height, width)`` of a window in pixels."""
+        return self.size, self.size
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Offsets of the rows of windows."""
+        return _placed_offsets(self.shape[0], self.size, self.overlap)
+
+    @cached_property
+    def cols(self) -> list[int]:
+        """Offsets of the columns of windows."""
+        return _placed_offsets(self.shape[1], self.size, self.overlap)
+
+
+def placed(wanted: range, size: int, overlap: int) -> range:
+    """The pixels of an axis that are in a window with some that are wanted.
+
+    Windows lie every ``size - overlap`` pixels, and one of them begins half an overlap before pixel 0: so do
+    those of a scene that begins at a multiple of that distance, if `fitted` leaves them their size.
+
+    Args:
+        wanted: pixels, which may be below 0.
+        size: side of a window in pixels.
+        overlap: pixels that neighbours share.
+
+    Returns:
+        A range of which `PlacedWindows` are the windows.
+    """
+    stride, before = size - overlap, overlap // 2
+    first = (wanted.start + before - size) // stride + 1
+    last = -(-(wanted.stop + before) // stride) - 1
+    return range(first * stride - before, last * stride - before + size)
+
+
+def _placed_offsets(length: int, size: int, overlap: int) -> list[int]:
+    if (length - size) % (size - overlap):
+        raise ValueError(f"windows of {size} that share {overlap} pixels do not fill {length} pixels")
+    return list(range(0, length - size + 1, size - overlap))
+
+
 def fitted(length: int, size: int, overlap: int) -> int:
     """Side of the smallest windows of which no more are needed than of `size`; see `WindowGrid`.
 

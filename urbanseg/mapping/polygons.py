@@ -82,6 +82,8 @@ def land_cover(
     rows: int = 256,
     threads: int = 2,
     most_regions: int | None = None,
+    *,
+    counted: bool = False,
 ) -> gpd.GeoDataFrame:
     """One polygon for each 4-connected region of one class.
 
@@ -98,6 +100,7 @@ def land_cover(
         rows: height of the strips that are read; the result is the same for any.
         threads: strips worked on at once.
         most_regions: that are held in memory before the clean-up; any number if None.
+        counted: whether a column `pixels` (int64) tells of how many pixels the confidence is the mean.
 
     Returns:
         Columns `class_id` (int16), `class_name`, `area_m2`, `confidence` (mean over the
@@ -111,12 +114,14 @@ def land_cover(
     partition = _clean_partition(read, grid, class_table, clean_up, rows, threads, most_regions)
     polygons, partition = _polygons(partition, grid, class_table, clean_up)
     ids, areas, confidence = _measure(partition, grid)
+    known = {"pixels": partition.known[partition.ids < OUTSIDE]} if counted else {}
     return gpd.GeoDataFrame(
         {
             "class_id": ids,
             "class_name": np.array(class_table.names, dtype=object)[class_table.position_lut[ids]],
             "area_m2": shapely.area(polygons) if clean_up.generalises else areas,
             "confidence": confidence,
+            **known,
         },
         geometry=polygons,
         crs=grid.crs,

@@ -32,6 +32,8 @@ def vector_layers(
     tidy: Tidiness,
     most_regions: int | None = None,
     road_probability: ReadBand | None = None,
+    *,
+    counted: bool = False,
 ) -> dict[str, gpd.GeoDataFrame]:
     """The layers of a map; memory is bounded by what is in them, and not by the raster.
 
@@ -44,6 +46,7 @@ def vector_layers(
         most_regions: that are held in memory before they are tidied; any number if None.
         road_probability: of all classes of roads together, 0–254 for 0–1, `IGNORE` where unknown; None to
             take what the confidence says of it.
+        counted: whether the polygons tell how many pixels their confidence is of.
 
     Returns:
         ``land_cover``, of no row where no class is known, ``road_edges`` and ``road_nodes``, as
@@ -57,7 +60,7 @@ def vector_layers(
     def read(window: Window) -> Pixels:
         return classes(window), confidence(window)
 
-    polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions)
+    polygons = land_cover(read, grid, table, clean_up(tidy), most_regions=most_regions, counted=counted)
     edges, nodes = _roads(classes, confidence, grid, table, tidy, road_probability)
     return {"land_cover": polygons, "road_edges": edges, "road_nodes": nodes}
 

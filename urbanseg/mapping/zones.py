@@ -5,7 +5,7 @@ renderers do, the edges of a polygon are cut at the sides of pixels, and each pi
 its right in its own pixel (https://nothings.org/gamedev/rasterize/). Zones may overlap.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -45,12 +45,10 @@ def areas_in_zones(
         map, but of no known class), ``outside_ha``, and ``note``, which says where a zone is not in the map.
     """
     pixel_ha = abs(grid.transform.determinant) / HECTARE_M2
-    to_pixels = ~grid.transform
     rows = []
-    for zone in zones.geometry:
-        placed = shapely.transform(zone, lambda xy: np.column_stack(to_pixels @ xy.T))
-        counts = _counts(placed, read, grid.shape) * pixel_ha
-        rows.append([shapely.area(placed) * pixel_ha, *counts[table.ids], counts[IGNORE]])
+    for zone, pixels in zip(zones.geometry, pixels_in_zones(zones.geometry, read, grid), strict=True):
+        counts = pixels * pixel_ha
+        rows.append([shapely.area(zone) / HECTARE_M2, *counts[table.ids], counts[IGNORE]])
     columns = ["area_ha", *(f"{name}_ha" for name in table.names), "unknown_ha"]
     found = pd.DataFrame(rows, columns=columns, index=zones.index, dtype=float)
     found["outside_ha"] = (found["area_ha"] - found[columns[1:]].sum(axis=1)).clip(lower=0)
@@ -61,6 +59,24 @@ def areas_in_zones(
         default="",
     )
     return found
+
+
+def pixels_in_zones(
+    zones: Sequence[Any], read: Callable[[Window], NDArray[np.uint8]], grid: Grid
+) -> NDArray[np.float64]:
+    """Pixels of each value in each zone; of a pixel on an outline, the share that lies inside.
+
+    Args:
+        zones: valid polygons in the CRS of `grid`.
+        read: values of a window, ``(height, width)`` uint8.
+        grid: of the values.
+
+    Returns:
+        ``(zones, 256)`` float64.
+    """
+    to_pixels = ~grid.transform
+    placed = [shapely.transform(zone, lambda xy: np.column_stack(to_pixels @ xy.T)) for zone in zones]
+    return np.array([_counts(zone, read, grid.shape) for zone in placed]).reshape(-1, 256)
 
 
 def _counts(zone: Any, read: Callable[[Window], NDArray[np.uint8]], shape: tuple[int, int]) -> _Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pyogrio
 import shapely
 from pyogrio.errors import CRSError, DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
-from pyproj import Geod
+from pyproj import CRS, Geod
 
 from urbanseg.errors import PipelineError
 from urbanseg.grid import Grid
@@ -27,14 +27,18 @@ DISTORTION = 0.05
 """Share of a zone's area on the ellipsoid by which that in the map's CRS may differ."""
 
 
-def read_zones(path: Path) -> gpd.GeoDataFrame:
+def read_zones(path: Path, named: str = "--zones") -> gpd.GeoDataFrame:
     """The polygons of a vector file, with their attributes, in the file's CRS.
+
+    Args:
+        path: of the file.
+        named: what names it, for errors.
 
     Raises:
         PipelineError: if it cannot be read, has several layers, no CRS or no polygon.
     """
     if not path.exists():
-        raise PipelineError(f"{path} does not exist; correct the path of --zones")
+        raise PipelineError(f"{path} does not exist; correct the path of {named}")
     try:
         layer = vector_files.only_layer(path, "put the zones into a file of their own")
         zones = pyogrio.read_dataframe(path, layer=layer)
@@ -44,7 +48,7 @@ def read_zones(path: Path) -> gpd.GeoDataFrame:
     ) as error:  # fmt: skip
         raise PipelineError(
             f"{path} is not a vector file that GDAL can open, or is damaged ({excerpt(str(error))}); name "
-            "another with --zones"
+            f"another with {named}"
         ) from error
     if zones.crs is None:
         raise PipelineError(
@@ -81,6 +85,13 @@ def measured(zones: gpd.GeoDataFrame, found: OpenMap) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(
         placed.drop(columns=[*clashing, "geometry"]).join(areas), geometry=placed.geometry, crs=placed.crs
     )
+
+
+def placed_in(zones: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
+    """Zones as multipolygons in another CRS; their sides bend with it."""
+    west, south, east, north = zones.total_bounds
+    bent = shapely.segmentize(zones.geometry.to_numpy(), max(east - west, north - south) / PIECES)
+    return _polygonal(zones.set_geometry(gpd.GeoSeries(bent, crs=zones.crs).to_crs(crs)))
 
 
 def _require_within_reach(zones: gpd.GeoSeries, placed: gpd.GeoDataFrame, grid: Grid) -> None:

@@ -28,6 +28,10 @@ MINUTES_APART = timedelta(minutes=10)
 """Granules of one acquisition are seconds apart; the next acquisition is more than an hour away."""
 
 
+class NoSceneError(PipelineError):
+    """There is no image of an area and time, or none on which enough is seen: asking again is of no use."""
+
+
 @dataclass(frozen=True)
 class Product:
     """One granule of a catalogue.
@@ -116,7 +120,7 @@ def choose(
         At least one acquisition.
 
     Raises:
-        PipelineError: if too little of the area is seen clearly.
+        NoSceneError: if too little of the area is seen clearly.
     """
     ranked = sorted(candidates, key=lambda c: (-share(c.clear, area), c.acquisition.start))
     wanted = 1 if isinstance(rule, LeastCloud) else rule.dates
@@ -124,7 +128,7 @@ def choose(
     seen = share(np.logical_or.reduce([c.clear for c in chosen]), area) if chosen else 0.0
     if not chosen or seen < min_clear:
         best = ranked[0]
-        raise PipelineError(
+        raise NoSceneError(
             f"{100 * seen:.0f} % of {name} is seen clearly on {len(chosen) or 'no'} of {len(ranked)} "
             f"acquisitions (the best is {best.acquisition}, {100 * share(best.clear, area):.0f} %), "
             f"less than min_clear {100 * min_clear:.0f} %; "

@@ -78,7 +78,7 @@ def grid(area: Area, crs: str | None, resolution: float) -> Grid:
     """
     west, south, east, north = area.shape.bounds
     target = CRS.from_user_input(crs) if crs else utm_crs((west + east) / 2, (south + north) / 2)
-    projected = _project(area.shape, target)
+    projected = project(area.shape, target)
     left, bottom, right, top = projected.bounds
     first_col, first_row = np.floor(left / resolution + SLACK), np.ceil(top / resolution - SLACK)
     last_col, last_row = np.ceil(right / resolution - SLACK), np.floor(bottom / resolution + SLACK)
@@ -101,12 +101,12 @@ def grid(area: Area, crs: str | None, resolution: float) -> Grid:
 
 def inside(area: Area, target: Grid) -> NDArray[np.bool_]:
     """Which pixels of a grid lie in the area: ``(height, width)``; all that the area touches."""
-    shape = _project(area.shape, target.crs)
+    shape = project(area.shape, target.crs)
     outside = geometry_mask([shape], target.shape, target.transform, all_touched=True)
     return np.asarray(~outside)
 
 
-def _project(shape: BaseGeometry, crs: CRS) -> BaseGeometry:
+def project(shape: BaseGeometry, crs: CRS) -> BaseGeometry:
     """A shape in degrees projected to `crs`, its sides densified to steps of at most 1/20 of its extent."""
     west, south, east, north = shape.bounds
     fine = shapely.segmentize(shape, max(east - west, north - south, 1e-9) / 20)

@@ -19,10 +19,9 @@ from tqdm import tqdm
 
 from urbanseg.config.base import to_utc_text
 from urbanseg.config.scene import SatelliteScene
-from urbanseg.errors import PipelineError
 from urbanseg.grid import BLOCK_PX, Grid, Window, strips
 from urbanseg.imagery.sentinel2 import acquisitions
-from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Candidate, Product
+from urbanseg.imagery.sentinel2.acquisitions import Acquisition, Candidate, NoSceneError, Product
 from urbanseg.imagery.sentinel2.area import Area, inside
 from urbanseg.imagery.sentinel2.chunk_cache import Chunk, fetch
 from urbanseg.imagery.sentinel2.retry import ResponseError, with_retries
@@ -97,7 +96,8 @@ def deliver(
         Acquisition time and properties of the scene.
 
     Raises:
-        PipelineError: if nothing suitable is found, or the archive cannot be reached.
+        NoSceneError: if nothing suitable is found.
+        PipelineError: if the archive cannot be reached.
     """
     with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):
         download = _Download(archive, params, area, grid, folder)
@@ -124,7 +124,7 @@ class _Download:
         )
         found = acquisitions.group(products)
         if not found:
-            raise PipelineError(
+            raise NoSceneError(
                 f"{self.archive.name} has no Sentinel-2 product of {self.area.name} in {self.params.dates}; "
                 "widen dates, or correct the area"
             )
