@@ -18,6 +18,7 @@ from urbanseg.grid import utm_crs
 from urbanseg.imagery.sentinel2 import area
 from urbanseg.io import files
 from urbanseg.io.dask_cluster import LocalWorkers, connected
+from urbanseg.mapping.roads import guess_highways
 from urbanseg.packed import registry
 from urbanseg.region import manifest
 from urbanseg.region.cells import Cell, Lattice
@@ -210,4 +211,4 @@ def _join(plan: Plan, done: Sequence[Cell]) -> None:
         files.atomic(plan.folder / "roads", own) as edges,
         files.atomic(plan.folder / "road_nodes", own) as nodes,
     ):
-        merge_roads(parts(ROADS), edges, nodes, plan.lattice.resolution)
+        merge_roads(parts(ROADS), edges, nodes, plan.lattice.resolution, guess_highways)
