@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
 import yaml
+from distributed import Client, LocalCluster
 from pyproj import Transformer
 from pystac.validation import validate_dict
 
@@ -20,8 +24,20 @@ from tests.protocol.scenes.drawn_world import BANDS, DrawnProduct, drawn
 from tests.protocol.scenes.loopback import running
 from tests.protocol.scenes.world import EPSG, centres, day
 from tests.unit.workflows.painted import CLASSES, write_model
+from urbanseg.config.params import load
+from urbanseg.imagery.sentinel2 import archives, area, satellite
+from urbanseg.infer import outputs
+from urbanseg.infer.scene import predict_scene
+from urbanseg.io import raster
+from urbanseg.mapping.tidiness import chosen_for
+from urbanseg.mapping.vector_map import vector_layers
+from urbanseg.region.cells import Cell
+from urbanseg.workflows import region as workflow
+from urbanseg.workflows.map_model import load_model
+from urbanseg.workflows.region import planned
 
 PIXEL, CELL, WINDOW, OVERLAP, CONTEXT = 10, 64, 64, 16, 48
+MARGIN = 192
 LEFT, TOP = 501_120, 5_399_040
 """A corner at which cells and windows begin: multiples of 64 and of 48 pixels."""
 DEADLINE_S = 900
@@ -138,24 +154,114 @@ def archive(tmp_path_factory):
         yield served
 
 
-def test_a_region_is_mapped_and_described_and_nothing_is_asked_twice(archive, tmp_path):
+@contextmanager
+def threads(*_: object) -> Iterator[Client]:
+    """A real scheduler and two workers in this process, which start at once."""
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def small(archive, tmp_path, monkeypatch):
+    """A region of two by two cells, made by workers in this process."""
     served, url = archive
-    served.reset([product(2000)])
+    served.reset([product(3000)])
     region = Region(tmp_path / "project", url, 2)
-    region.run()
-    assert len(region.finished) == 4
-    with rasterio.open(region.made / "classes.vrt") as mosaic:
-        assert tuple(mosaic.bounds) == region.bounds
+    monkeypatch.chdir(region.folder)
+    monkeypatch.setattr(workflow, "connected", threads)
+    return region
+
+
+def test_a_region_is_one_scene_described_and_nothing_is_asked_twice(archive, small):
+    served, _ = archive
+    params = load(Path("params.yaml"))
+    assert workflow.map_region("land", params) == []
+    assert len(small.finished) == 4
+    with rasterio.open(small.made / "classes.vrt") as mosaic:
+        assert tuple(mosaic.bounds) == small.bounds
         found = mosaic.read(1)
-        truth = drawn(*centres(region.bounds, mosaic.width, mosaic.height))
+        truth = drawn(*centres(small.bounds, mosaic.width, mosaic.height))
         assert mosaic.colormap(1)[0][:3] == (0xBB, 0x2E, 0x12)
     assert (found == truth).mean() > 0.99
-    check_collection(region)
-    check_tables(region, found)
-    before, asked = region.bytes(), served.count(".")
-    assert "0 are to be made" in region.run()
+    check_collection(small)
+    check_tables(small, found)
+    before, asked = small.bytes(), served.count(".")
+    assert workflow.map_region("land", params) == []
     assert served.count(".") == asked
-    assert region.bytes() == before
+    assert small.bytes() == before
+    check_against_one_scene(small, params)
+
+
+def check_against_one_scene(region, params):
+    """Rasters, polygons and roads are those of a scene that reaches far beyond the region."""
+    folder = Path("one_scene")
+    layers = one_scene(region, params, folder)
+    with rasterio.open(folder / "classes.tif") as one, rasterio.open(folder / "confidence.tif") as sure:
+        window = one.window(*region.bounds)
+        for name, dataset in (("classes", one), ("confidence", sure)):
+            with rasterio.open(region.made / f"{name}.vrt") as mosaic:
+                assert (mosaic.read(1) == dataset.read(1, window=window)).all()
+    box = shapely.box(*region.bounds)
+    inner = box.buffer(-1)
+    merged = gpd.read_parquet(region.made / "polygons")
+    whole = merged[merged.within(inner)]
+    assert len(whole) > 5
+    crossing = whole[whole.intersects(seams(region))]
+    assert len(crossing) > 2
+    cover = layers["land_cover"]
+    for row in whole.itertuples():
+        same = cover[
+            (cover.class_name == row.class_name) & cover.intersects(row.geometry.representative_point())
+        ]
+        assert len(same) == 1
+        assert shapely.area(shapely.symmetric_difference(same.geometry.iloc[0], row.geometry)) < 0.1
+        assert same.confidence.iloc[0] == pytest.approx(row.confidence, abs=1e-9)
+    roads = gpd.read_parquet(region.made / "roads").union_all()
+    reference = layers["road_edges"].intersection(box).union_all()
+    assert roads.length == pytest.approx(reference.length, rel=1e-3)
+    assert shapely.hausdorff_distance(roads, reference) < 0.1
+
+
+def seams(region):
+    """The lines between cells."""
+    left, bottom, right, top = region.bounds
+    at = [CELL * PIXEL * i for i in range(1, region.cells)]
+    upright = [shapely.LineString([(left + x, bottom), (left + x, top)]) for x in at]
+    return shapely.union_all(
+        [*upright, *(shapely.LineString([(left, top - y), (right, top - y)]) for y in at)]
+    )
+
+
+def one_scene(region, params, folder):
+    """The layers of the region and 1,920 m around it, mapped as one scene with the windows of any scene."""
+    folder.mkdir()
+    section, plan = params.region("land").scene, planned("land", params)
+    corner = plan.lattice.pixels(Cell.of(min(region.finished)))
+    side = CELL * region.cells + 2 * MARGIN
+    side += -side % (WINDOW - OVERLAP)
+    top, left = -TOP // PIXEL - MARGIN, corner[1].start - MARGIN
+    grid = plan.lattice.grid(range(top, top + side), range(left, left + side))
+    outline = area.Area("one scene", area.find(section.area, section.patience).shape)
+    satellite.deliver(
+        archives.connect(section), section, outline, grid, folder / "chunks", folder / "scene.tif",
+        folder / "scl.tif",
+    )  # fmt: skip
+    model = load_model("model")
+    with raster.reading(folder / "scene.tif") as scene:
+        strips = predict_scene(
+            scene, [1, 2, 3], model.predict, model.spec.classes, model.options, rest=None, roads=["road"]
+        )
+        outputs.write(folder, grid, strips, model.table, model.options)
+    tidy = chosen_for(params.vectorize, PIXEL, model.table.kinds)
+    with ExitStack() as stack:
+        classes, sure, weak = (
+            stack.enter_context(raster.reading(folder / f"{name}.tif")).read_band
+            for name in ("classes", "confidence", "road_probability")
+        )
+        return vector_layers(classes, sure, grid, model.table, tidy, road_probability=weak)
 
 
 def check_collection(region):
@@ -173,10 +279,10 @@ def check_collection(region):
 
 
 def check_tables(region, found):
-    areas = gpd.pd.read_csv(region.made / "areas.csv").set_index("class")["ha"]
+    areas = pd.read_csv(region.made / "areas.csv").set_index("class")["ha"]
     hectares = [float((found == i).sum()) / 100 for i in range(len(CLASSES))]
     assert areas[CLASSES].tolist() == pytest.approx(hectares, abs=1e-3)
-    zones = gpd.pd.read_csv(region.made / "zones.csv").set_index("name")
+    zones = pd.read_csv(region.made / "zones.csv").set_index("name")
     assert zones.loc["all", "water_ha"] == pytest.approx(areas["water"], abs=1e-3)
     west = float((found[:, : CELL // 2] == CLASSES.index("water")).sum()) / 100
     assert zones.loc["west", "water_ha"] == pytest.approx(west, abs=1e-3)
