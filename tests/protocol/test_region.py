@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import rasterio
 import shapely
@@ -286,3 +288,83 @@ def check_tables(region, found):
     assert zones.loc["all", "water_ha"] == pytest.approx(areas["water"], abs=1e-3)
     west = float((found[:, : CELL // 2] == CLASSES.index("water")).sum()) / 100
     assert zones.loc["west", "water_ha"] == pytest.approx(west, abs=1e-3)
+
+
+LARGE = {"size_px": 128, "context_px": 16}
+NARROW = {"size": 32, "overlap": 8}
+"""So that no neighbour's scene reaches the middle of a cell."""
+SIDE_M = 6 * 128 * PIXEL
+
+
+def large(folder, url):
+    """A region of six by six cells, of which the middle of one lies in a product of its own."""
+    region = Region(folder, url, 12)
+    region.params["regions"]["land"]["cells"] = LARGE
+    region.params["predict"] |= NARROW
+    region.write()
+    return region
+
+
+def products():
+    """Of the whole region, but for a hole, and of that hole."""
+    x, y = LEFT + 128 * PIXEL * 3 // 2, TOP - 128 * PIXEL * 5 // 2
+    hole = (x - 60.0, y - 60.0, x + 60.0, y + 60.0)
+    bounds = (LEFT - 2000, TOP - SIDE_M - 2000, LEFT + SIDE_M + 2000, TOP + 2000)
+    return [
+        DrawnProduct(day(6, 14), 0.0, bounds=bounds, hole=hole),
+        DrawnProduct(day(6, 14, 1), 0.0, granule="32UNV", bounds=hole),
+    ]
+
+
+def wait_for(stage, region, cells):
+    """Until so many cells are done."""
+    deadline = time.monotonic() + DEADLINE_S
+    while len(region.finished) < cells:
+        assert time.monotonic() < deadline
+        assert stage.poll() is None, stage.stdout.read()
+        time.sleep(0.05)
+
+
+def reset(served, region_products):
+    """The archive with a product that is corrupt."""
+    served.reset(region_products)
+    served.fail(f"cogs/.*{region_products[1].id}/", "truncate", times=10**9)
+
+
+@pytest.mark.slow
+def test_a_region_that_is_disturbed_in_every_way_ends_as_one_that_is_not(archive, tmp_path):
+    served, url = archive
+    made_of = products()
+    reset(served, made_of)
+    calm = large(tmp_path / "calm", url)
+    said = calm.run()
+    assert len(calm.finished) == 35, said
+    failures = pd.read_csv(calm.made / "failures.csv")
+    assert failures["kind"].tolist() == ["failed"]
+
+    reset(served, made_of)
+    served.fail("cogs", "status", times=3, skip=60, code=429, headers={"Retry-After": "0"})
+    served.fail("cogs", "status", times=3, skip=200, code=503)
+    served.fail("search", "status", times=2, skip=3, code=503)
+    disturbed = large(tmp_path / "disturbed", url)
+    stage = disturbed.start()
+    wait_for(stage, disturbed, 4)
+    workers = [
+        child for child in psutil.Process(stage.pid).children() if "spawn_main" in str(child.cmdline())
+    ]
+    assert len(workers) >= 2
+    workers[-1].kill()
+    wait_for(stage, disturbed, 18)
+    children = psutil.Process(stage.pid).children(recursive=True)
+    stage.kill()
+    stage.wait()
+    assert not psutil.wait_procs(children, timeout=60)[1]
+    finished = disturbed.finished
+    assert 18 <= len(finished) < 35
+    assert {"status"} <= set(served.met())
+
+    reset(served, made_of)
+    disturbed.run()
+    tries = 35 - len(finished) + 3  # the corrupt cell is tried three times
+    assert served.count("search") == tries
+    assert disturbed.bytes() == calm.bytes()

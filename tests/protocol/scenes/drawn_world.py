@@ -1,4 +1,4 @@
-"""Ground with streets, houses, woods and water by formula, so that a map of it has outlines that cross any edge.
+"""Ground with streets, houses, woods and water by formula, whose outlines cross any edge of a cell.
 
 A product of it holds the colours that `tests.unit.workflows.painted` gives the classes, as reflectances.
 """
@@ -17,12 +17,21 @@ BANDS = ("B04", "B03", "B02")
 
 @dataclass(frozen=True)
 class DrawnProduct(Product):
-    """A product of the drawn ground."""
+    """A product of the drawn ground; `hole` are the bounds of what it lacks."""
+
+    hole: tuple[float, float, float, float] | None = None
 
     def codes(self, x: NDArray, y: NDArray) -> NDArray[np.uint8]:
         """SCL: vegetation everywhere inside the footprint, and clouds where the product has them."""
         codes = super().codes(x, y)
         return np.where((codes == 9) | (codes == 0), codes, 4).astype(np.uint8)
+
+    def _holds(self, x: NDArray, y: NDArray) -> NDArray[np.bool_]:
+        held = super()._holds(x, y)
+        if self.hole is None:
+            return held
+        left, bottom, right, top = self.hole
+        return held & ~((x >= left) & (x < right) & (y >= bottom) & (y < top))
 
     def reflectance(self, band: str, x: NDArray, y: NDArray) -> NDArray[np.int64]:
         """Reflectance × 10000 at places: the colours of the classes, with some noise."""
