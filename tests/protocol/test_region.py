@@ -292,16 +292,16 @@ def check_tables(region, found):
     assert zones.loc["west", "water_ha"] == pytest.approx(west, abs=1e-3)
 
 
-LARGE = {"size_px": 128, "context_px": 16}
+LARGE = {"context_px": 4}
 NARROW = {"size": 32, "overlap": 8}
 """So that no neighbour's scene reaches the middle of a cell."""
-SIDE_M = 6 * 128 * PIXEL
+SIDE_M = 6 * CELL * PIXEL
 
 
 def large(folder, url):
     """A region of six by six cells, of which the middle of one lies in a product of its own."""
-    region = Region(folder, url, 8)
-    region.params["regions"]["land"]["cells"] = LARGE
+    region = Region(folder, url, 6)
+    region.params["regions"]["land"]["cells"] |= LARGE
     region.params["predict"] |= NARROW
     region.write()
     return region
@@ -309,7 +309,7 @@ def large(folder, url):
 
 def products():
     """Of the whole region, but for a hole, and of that hole."""
-    x, y = LEFT + 128 * PIXEL * 3 // 2, TOP - 128 * PIXEL * 5 // 2
+    x, y = LEFT + CELL * PIXEL * 3 // 2, TOP - CELL * PIXEL * 5 // 2
     hole = (x - 60.0, y - 60.0, x + 60.0, y + 60.0)
     bounds = (LEFT - 2000, TOP - SIDE_M - 2000, LEFT + SIDE_M + 2000, TOP + 2000)
     return [
