@@ -160,7 +160,9 @@ def archive(tmp_path_factory):
 def threads(*_: object) -> Iterator[Client]:
     """A real scheduler and two workers in this process, which start at once."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
+        ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client

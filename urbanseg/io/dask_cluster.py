@@ -32,7 +32,7 @@ class LocalWorkers:
             no limit.
         failures: how many workers a task may take down before it is given up; Dask's own number if None.
         environment: further variables of theirs.
-        dashboard: whether the scheduler shows itself on a free port of loopback, where bokeh is installed.
+        dashboard: whether the log tells where the scheduler shows itself, if bokeh is installed.
     """
 
     count: int
@@ -85,7 +85,7 @@ def _started(local: LocalWorkers, stack: ExitStack) -> str:
             n_workers=local.count,
             threads_per_worker=1,
             memory_limit=local.memory_limit,
-            dashboard_address="127.0.0.1:0" if shows else None,
+            dashboard_address="127.0.0.1:0",  # without bokeh it shows next to nothing, on a port of its own
             silence_logs=logging.ERROR,
             env=local.environment,
         )

@@ -37,11 +37,11 @@ from urbanseg.infer.stitching import Strip
 from urbanseg.infer.windows import PlacedWindows, placed
 from urbanseg.io import cog, files, raster
 from urbanseg.io.class_raster import read_classes
+from urbanseg.io.geoparquet import write_geoparquet
 from urbanseg.io.startup import prepare
 from urbanseg.mapping.pieces import polygon_pieces, road_pieces
 from urbanseg.mapping.stac_item import map_item
 from urbanseg.mapping.tidiness import chosen_for
-from urbanseg.mapping.vector_layers import write_geoparquet
 from urbanseg.mapping.vector_map import vector_layers
 from urbanseg.redact import quiet
 from urbanseg.region import manifest
