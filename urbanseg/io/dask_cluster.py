@@ -79,6 +79,8 @@ def _started(local: LocalWorkers, stack: ExitStack) -> str:
     """The address of the scheduler of a cluster of processes, which ends with the stack."""
     if local.failures is not None:
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": local.failures}))
+    for name, value in local.environment.items():  # before a worker imports anything
+        stack.enter_context(dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": value}))
     shows = local.dashboard and find_spec("bokeh") is not None
     cluster = stack.enter_context(
         LocalCluster(
@@ -87,7 +89,6 @@ def _started(local: LocalWorkers, stack: ExitStack) -> str:
             memory_limit=local.memory_limit,
             dashboard_address="127.0.0.1:0",  # without bokeh it shows next to nothing, on a port of its own
             silence_logs=logging.ERROR,
-            env=local.environment,
         )
     )
     if shows:

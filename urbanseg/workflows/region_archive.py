@@ -42,7 +42,19 @@ class PacedArchive:
             raise
 
     def read(self, acquisition: Acquisition, grid: Grid, bands: Sequence[str]) -> NDArray[np.uint16]:
-        """As `Archive.read`."""
+        """Read the bands and the SCL of an acquisition, when it is their turn.
+
+        Args:
+            acquisition: what to read.
+            grid: of the result.
+            bands: names of the bands; may be empty.
+
+        Returns:
+            As `Archive.read`.
+
+        Raises:
+            ResponseError: where a retry may help.
+        """
         self._pace.wait((len(bands) + 1) * len(acquisition.products))
         try:
             return self._archive.read(acquisition, grid, bands)
