@@ -104,12 +104,12 @@ def number(
         return is_building(window) & (inside(window) >= SEED)
 
     def is_left(window: Window) -> NDArray[np.bool_]:
-        return is_building(window) & (target[window.slices] == NOTHING)
+        return is_building(window) & np.equal(target[window.slices], NOTHING)
 
     count = _patches(seeds, windows, is_seed, 0)
     for window in windows:
         around, core = window.grown(HALO_PX, target.shape)
-        flooded = watershed(
+        flooded = watershed(  # type: ignore[no-untyped-call]
             255 - inside(around), seeds[around.slices].astype(np.int64), mask=is_building(around)
         )
         target[window.slices] = flooded[core.slices]

@@ -1,7 +1,6 @@
 """The rasters of a prediction: one cloud-optimised GeoTIFF for each layer, filled strip by strip."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
 
 from tqdm import tqdm
@@ -62,9 +61,11 @@ def write(
         write_text(path.with_suffix(".qml"), styles.get(path.stem, share_qml)())
     if cores:
         buildings = [c.id for c in classes.of_kind("building")]
-        files = (raster.reading(folder / f"{name}.tif") for name in ("classes", CORE_PROBABILITY))
-        with ExitStack() as stack:
-            instances.write(folder / "instances.tif", *map(stack.enter_context, files), buildings)
+        with (
+            raster.reading(folder / "classes.tif") as found,
+            raster.reading(folder / f"{CORE_PROBABILITY}.tif") as insides,
+        ):
+            instances.write(folder / "instances.tif", found, insides, buildings)
 
 
 def _layers(classes: ClassTable, options: PredictParams, cores: bool) -> dict[str, cog.RasterProfile]:

@@ -50,13 +50,16 @@ def polygons(
         shapes.append(np.array([shapely.geometry.shape(each) for each, _ in traced], dtype=object))
         owners.append(np.array([round(value) for _, value in traced]))
         _add(sums, found, confidence(window), cores(window))
+
+    def to_crs(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        cols, rows = places.T
+        return np.column_stack(grid.transform @ (cols, rows))
+
     columns = {"building": np.array([], np.int64), "area_m2": np.array([]), "confidence": np.array([])}
     if not shapes:
         return gpd.GeoDataFrame(columns, geometry=[], crs=grid.crs)
     joined = gpd.GeoSeries(np.concatenate(shapes)).groupby(np.concatenate(owners)).agg(_joined)
-    placed = shapely.transform(
-        joined.to_numpy(), lambda xy: np.column_stack(grid.transform @ (xy[:, 0], xy[:, 1]))
-    )
+    placed = shapely.transform(joined.to_numpy(), to_crs)
     placed = shapely.coverage_simplify(placed, simplify_m) if simplify_m else placed
     own = joined.index.to_numpy(np.int64)
     share = sums["confidence"][own] / sums["pixels"][own] * sums["core"][own] / CONFIDENCE_SCALE**2

@@ -89,7 +89,7 @@ class Spec:
         return scores
 
 
-def pixel_sizes(smallest: float, largest: float) -> dict[str, float]:
+def pixel_sizes(smallest: float, largest: float) -> dict[str, Any]:
     """`Spec.resolution_m` and `Spec.resolution_factor` of a training on pixels of these sizes, in metres.
 
     The size is the geometric mean, and the factor reaches `Spec.resolution_factor` beyond both.
