@@ -38,10 +38,10 @@ def test_only_a_city_that_is_corrected_depends_on_corrections():
         yaml.safe_load(pipeline(TEMPLATE, "town", "data/none", corrected=each))["stages"]
         for each in (False, True)
     )
-    split = "data/corrections/town_split.json"
-    more = {"labels": "data/corrections/town.gpkg", "repair": split, "tiles": split}
+    drawn, split = "data/corrections/town.gpkg", "data/corrections/town_split.json"
+    more = {"labels": {drawn}, "repair": {drawn, split}, "tiles": {split}}
     for stage, found in corrected.items():
-        assert set(found["deps"]) - set(plain[stage]["deps"]) == ({more[stage]} if stage in more else set())
+        assert set(found["deps"]) - set(plain[stage]["deps"]) == more.get(stage, set())
 
 
 def test_inputs_are_no_variable_of_dvc():
