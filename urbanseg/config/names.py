@@ -22,7 +22,8 @@ RESERVED = frozenset(
     dataset evaluate export labels osm overall predict project repair report scene tiles train vectorize
     adapt assess change city completion doctor explain merge publish review sample suggest
     bench ci data docs metrics models params reports stages tests ui urbanseg
-    backend corrections evaluation index map prediction previews repaired retraining seeds segmenter start training
+    backend corrections evaluation index map prediction previews repaired retraining seeds segmenter start
+    training
     cities classes parameters reading region regions sampling seed
     """.split()  # noqa: SIM905, a line for each kind
 )
