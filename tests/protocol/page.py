@@ -78,9 +78,16 @@ class Window:
         )
 
     def picture(self) -> bytes:
-        """What the maps show."""
+        """What the maps show once they have come to rest, without what is said above them."""
         self.page.wait_for_load_state("networkidle")
-        return self.page.locator(".maps").screenshot()
+        before, now = b"", self._shot()
+        while now != before:
+            self.page.wait_for_timeout(250)
+            before, now = now, self._shot()
+        return now
+
+    def _shot(self) -> bytes:
+        return self.page.locator(".maps").screenshot(style=".told { visibility: hidden }")
 
 
 @contextmanager
