@@ -80,14 +80,13 @@ class Window:
     def picture(self) -> bytes:
         """What the maps show once they have come to rest, without what is said above them."""
         self.page.wait_for_load_state("networkidle")
-        before, now = b"", self._shot()
+        self.page.wait_for_function("!document.querySelector('.told:not(.error):not(:empty)')")
+        maps = self.page.locator(".maps")
+        before, now = b"", maps.screenshot()
         while now != before:
             self.page.wait_for_timeout(250)
-            before, now = now, self._shot()
+            before, now = now, maps.screenshot()
         return now
-
-    def _shot(self) -> bytes:
-        return self.page.locator(".maps").screenshot(style=".told { visibility: hidden }")
 
 
 @contextmanager
