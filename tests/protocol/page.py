@@ -80,7 +80,7 @@ class Window:
     def picture(self) -> bytes:
         """What the maps show once they have come to rest, without what is said above them."""
         self.page.wait_for_load_state("networkidle")
-        self.page.wait_for_function("!document.querySelector('.told:not(.error):not(:empty)')")
+        self.page.locator(".told:not(.error):not(:empty)").wait_for(state="hidden")
         maps = self.page.locator(".maps")
         before, now = b"", maps.screenshot()
         while now != before:
