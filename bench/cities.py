@@ -70,7 +70,16 @@ def measure(folder: Path, count: int) -> dict[str, float]:
 
 def make_project(folder: Path, count: int) -> None:
     """A copy of the project with `count` cities and stubs for stages, under git and DVC."""
-    for name in (".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "data/none", "stages", "urbanseg"):
+    for name in (
+        ".dvc/config",
+        ".dvc/plots",
+        ".dvcignore",
+        ".gitignore",
+        "data/none",
+        "regions/template.yaml",
+        "stages",
+        "urbanseg",
+    ):
         source = Path(name)
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

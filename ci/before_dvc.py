@@ -3,8 +3,8 @@
 DVC makes stages, paths and commands of the parameters as they are, and it removes the
 folder that a stage writes before it runs the stage. So whatever starts it in this project
 first checks params.yaml, and that no file of somebody else lies in such a folder; see
-docs/security.md. Then it brings the pipelines of the cities up to date, and runs the command,
-if there is one.
+docs/security.md. Then it brings the pipelines of the cities and regions up to date, and runs the
+command, if there is one.
 """
 
 import os
@@ -21,27 +21,29 @@ from urbanseg.workflows import city_pipelines
 
 def main() -> None:
     """Become the command if the check passes; else exit with 1 and a sentence."""
-    city_pipelines.update(paths.CITIES, check())
+    found = check()
+    city_pipelines.update(paths.CITIES, found.cities)
+    city_pipelines.update(paths.REGIONS, found.regions)
     if command := sys.argv[1:]:
         os.execvp(command[0], command)  # noqa: S606, no shell is what is wanted
 
 
-def check() -> dict[str, params.CityParams]:
+def check() -> params.Params:
     """Check the parameters, and that DVC would remove nobody's files.
 
     Returns:
-        The cities of params.yaml.
+        The parameters.
 
     Raises:
         PipelineError: if params.yaml is wrong, a folder that a stage writes holds another file, or a city is
             made from a pipe.
     """
-    cities = params.load(paths.PARAMS).cities
-    for folder, own in paths.output_folders(cities).items():
+    found = params.load(paths.PARAMS)
+    for folder, own in paths.output_folders(found.cities).items():
         files.require_own(folder, own)
-    for name, city in cities.items():
+    for name, city in found.cities.items():
         _require_content(name, city.inputs)
-    return cities
+    return found
 
 
 def _require_content(name: str, inputs: Path) -> None:

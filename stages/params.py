@@ -12,6 +12,7 @@ from urbanseg.workflows import city_pipelines
 def main(_: Params) -> None:
     params = load(paths.PARAMS)  # and not from what an earlier run wrote
     city_pipelines.check(paths.CITIES, params.cities)
+    city_pipelines.check(paths.REGIONS, params.regions)
     with files.atomic(paths.PARTS, paths.PARTS_FILES) as folder:
         for name, values in parts.split(params).items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

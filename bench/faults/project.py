@@ -46,8 +46,9 @@ def make(folder: Path, run: Any) -> None:
         ) as file:
             file.write(values)
     (folder / "params.yaml").write_text(yaml.safe_dump(_params(), sort_keys=False), encoding="utf-8")
-    (folder / "cities").mkdir()
-    shutil.copy(ROOT / "cities/template.yaml", folder / "cities")
+    for name in ("cities", "regions"):
+        (folder / name).mkdir()
+        shutil.copy(ROOT / name / "template.yaml", folder / name)
     shutil.copytree(ROOT / "data/none", folder / "data/none")
     city_pipelines.update(folder / "cities", load(folder / "params.yaml").cities)
     resume.clear = lambda _: None  # the state stays, as if the run had been killed

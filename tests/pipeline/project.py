@@ -21,6 +21,7 @@ from urbanseg.workflows import city_pipelines
 
 COPIED = (
     "cities/template.yaml",
+    "regions/template.yaml",
     "dvc.yaml",
     ".dvcignore",
     ".gitignore",
@@ -69,7 +70,9 @@ class Project:
         path = self.folder / "params.yaml"
         path.write_text(yaml.safe_dump(self.params, sort_keys=False))
         with suppress(PipelineError):
-            city_pipelines.update(self.folder / "cities", load(path).cities)
+            params = load(path)
+            city_pipelines.update(self.folder / "cities", params.cities)
+            city_pipelines.update(self.folder / "regions", params.regions)
 
     def set(self, key: str, value: Any) -> Any:
         """Set one parameter by its dotted key; returns the value before."""

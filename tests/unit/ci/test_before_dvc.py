@@ -13,8 +13,8 @@ from urbanseg.errors import PipelineError
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    (tmp_path / "cities").mkdir()
-    for name in ("params.yaml", "cities/template.yaml"):
+    for name in ("params.yaml", "cities/template.yaml", "regions/template.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

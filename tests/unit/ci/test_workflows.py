@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 READS = [
     "params.yaml",
     "cities/template.yaml",
+    "regions/template.yaml",
     "cities/demo/dvc.lock",
     "dvc.lock",
     "dvc.yaml",
@@ -55,8 +56,8 @@ def test_every_file_in_git_that_a_stage_depends_on_is_watched():
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     stages = [
-        stage.get("do", stage)
-        for name in ("dvc.yaml", "cities/template.yaml")
+        stage
+        for name in ("dvc.yaml", "cities/template.yaml", "regions/template.yaml")
         for stage in load(name)["stages"].values()
     ]
     deps = {dep for stage in stages for dep in stage["deps"] if isinstance(dep, str)}

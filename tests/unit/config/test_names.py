@@ -107,7 +107,7 @@ def named_paths():
         for kind in ("deps", "outs", "metrics", "plots"):
             for entry in stage.get(kind, []):
                 path = next(iter(entry)) if isinstance(entry, dict) else entry
-                if not path.startswith(("${", "inputs")):
+                if not path.startswith(("${", "inputs", "model_inputs")):  # which stand for paths of the user
                     yield path
 
 

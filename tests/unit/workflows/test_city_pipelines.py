@@ -1,5 +1,6 @@
 """The dvc.yaml of each city: made from one template, replaced only as it was made."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from tests.conftest import ROOT, shipped_params
 from urbanseg.config.labels import OsmLabels
+from urbanseg.config.region import RegionParams
 from urbanseg.errors import PipelineError
 from urbanseg.workflows.city_pipelines import check, is_made, pipeline, update
 
@@ -42,6 +44,22 @@ def test_only_a_city_that_is_corrected_depends_on_corrections():
     more = {"labels": {drawn}, "repair": {drawn, split}, "tiles": {split}}
     for stage, found in corrected.items():
         assert set(found["deps"]) - set(plain[stage]["deps"]) == more.get(stage, set())
+
+
+def test_a_region_gets_a_pipeline_of_its_own_template(tmp_path):
+    (tmp_path / "template.yaml").write_text((ROOT / "regions/template.yaml").read_text())
+    region = RegionParams.model_construct(
+        inputs=Path("{model_inputs}"), model_inputs=Path("models/segmenter")
+    )
+    update(tmp_path, {"valley": region})
+    text = (tmp_path / "valley/dvc.yaml").read_text()
+    stage = yaml.safe_load(text)["stages"]["region"]
+    assert is_made(text)
+    assert stage["cmd"] == "python -m stages.region valley"
+    assert stage["deps"][:2] == ["{model_inputs}", "models/segmenter"]
+    assert stage["outs"] == [{"data/region/valley": {"persist": True}}]
+    update(tmp_path, {})
+    assert not (tmp_path / "valley/dvc.yaml").exists()
 
 
 def test_inputs_are_no_variable_of_dvc():
