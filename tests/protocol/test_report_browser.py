@@ -15,7 +15,7 @@ from affine import Affine
 from pyproj import CRS
 
 from tests.conftest import shipped_params
-from tests.protocol.browser import chromium, launched
+from tests.protocol.browser import chromium
 from tests.unit.report import small_city
 from urbanseg.grid import Grid
 from urbanseg.io.raster import reading
@@ -90,12 +90,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "index.html"
     path.write_text(render([city, other], TRAINING, CURVES, PARAMS, TOGETHER), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture

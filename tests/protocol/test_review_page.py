@@ -6,24 +6,10 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra review is not installed")
 
-from tests.protocol.browser import chromium, launched
-from tests.protocol.desk import running
+from tests.protocol.browser import chromium
 from tests.protocol.page import NARROW, WIDE, violations, window
-from tests.unit.review.town import write_town
 
 pytestmark = chromium
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    with running(write_town(tmp_path_factory.mktemp("page") / "town"), "demo", "--user", "anna") as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,13 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra review is not installed")
 
-from tests.protocol.browser import chromium, launched
+from tests.protocol.browser import chromium
 from tests.protocol.desk import running
 from tests.protocol.page import NARROW, WIDE, window
 from tests.protocol.test_review_uploads import photo
 from tests.unit.review.town import write_town
 
 pytestmark = chromium
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -6,24 +6,12 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra review is not installed")
 
-from tests.protocol.browser import chromium, launched
+from tests.protocol.browser import chromium
 from tests.protocol.desk import running
 from tests.protocol.page import NARROW, WIDE, Window, free_port, records, window
 from tests.unit.review.town import write_town
 
 pytestmark = chromium
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    with running(write_town(tmp_path_factory.mktemp("page") / "town"), "demo", "--user", "anna") as client:
-        yield client
 
 
 def test_the_map_is_moved_and_corrected_without_a_pointer(browser, desk):
