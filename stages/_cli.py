@@ -21,37 +21,26 @@ Stage = Callable[[Params], None]
 
 def city_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[[], None]]:
     """Make a stage of one city: ``python -m stages.<name> <city>``; `writes` is what it holds the lock of."""
-
-    def decorate(run: CityStage) -> Callable[[], None]:
-        @wraps(run)
-        def main() -> None:
-            def work() -> None:
-                city, params = _city()
-                with _writing(writes(city)):
-                    run(city, params)
-
-            _help(run, " <city>")
-            guarded(work)
-
-        return main
-
-    return decorate
+    return _stage_of_one(writes, _city, " <city>")
 
 
 def region_stage(writes: Callable[[str], Path]) -> Callable[[CityStage], Callable[[], None]]:
     """Make a stage of one region: ``python -m stages.<name> <region>``; `writes` as in `city_stage`."""
+    return _stage_of_one(writes, _region, " <region>")
 
+
+def _stage_of_one(
+    writes: Callable[[str], Path], read: Callable[[], tuple[str, Params]], takes: str
+) -> Callable[[CityStage], Callable[[], None]]:
     def decorate(run: CityStage) -> Callable[[], None]:
         @wraps(run)
         def main() -> None:
             def work() -> None:
-                params = _params()
-                name = _one_word("region", params.regions)
-                params.region(name)
+                name, params = read()
                 with _writing(writes(name)):
                     run(name, params)
 
-            _help(run, " <region>")
+            _help(run, takes)
             guarded(work)
 
         return main
@@ -106,6 +95,13 @@ def _city() -> tuple[str, Params]:
     name = _one_word("city", None)
     params = _params(name)
     params.city(name)
+    return name, params
+
+
+def _region() -> tuple[str, Params]:
+    params = _params()
+    name = _one_word("region", params.regions)
+    params.region(name)
     return name, params
 
 

@@ -5,9 +5,9 @@ Checks that need more than one knob (overlap below the tile size) are validators
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -51,6 +51,9 @@ from urbanseg.config.vectorize import VectorizeParams
 from urbanseg.errors import PipelineError
 
 log = logging.getLogger(__name__)
+
+
+Entry = TypeVar("Entry")
 
 
 class SplitShares(Model):
@@ -269,12 +272,7 @@ class Params(Model):
         Raises:
             PipelineError: if there is no such city.
         """
-        if name not in self.cities:
-            raise PipelineError(
-                f"params.yaml: there is no city {name[:LONGEST]!r} under cities; "
-                f"the cities are {', '.join(self.cities)}"
-            )
-        return self.cities[name]
+        return _named(name, self.cities, "city", "cities")
 
     def region(self, name: str) -> RegionParams:
         """Parameters of one region.
@@ -282,12 +280,16 @@ class Params(Model):
         Raises:
             PipelineError: if there is no such region.
         """
-        if name not in self.regions:
-            raise PipelineError(
-                f"params.yaml: there is no region {name[:LONGEST]!r} under regions; "
-                f"the regions are {', '.join(self.regions) or 'none'}"
-            )
-        return self.regions[name]
+        return _named(name, self.regions, "region", "regions")
+
+
+def _named(name: str, entries: Mapping[str, Entry], what: str, section: str) -> Entry:
+    if name not in entries:
+        raise PipelineError(
+            f"params.yaml: there is no {what} {name[:LONGEST]!r} under {section}; "
+            f"the {section} are {', '.join(entries) or 'none'}"
+        )
+    return entries[name]
 
 
 def load(path: Path) -> Params:

@@ -7,16 +7,15 @@ estimation using deep ensembles"). The work is that of all members together.
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from urbanseg.model.one_vs_rest import Member
+from urbanseg.model.members import Member, Members
 
 LEAST = 1e-12
 """Probability below which a logit does not fall."""
 
 
-class Ensemble(nn.Module):
+class Ensemble(Members):
     """The logarithm of the mean of the members' probabilities: its softmax is that mean.
 
     Images come normalised as the first member's are and are brought to each member's own normalisation.
@@ -28,18 +27,9 @@ class Ensemble(nn.Module):
     """
 
     def __init__(self, members: Sequence[Member], weights: Sequence[float], classes: Sequence[str]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(member.network for member in members)
+        super().__init__(members)
         self.weights = [weight / sum(weights) for weight in weights]
         self.orders = [[list(member.classes).index(name) for name in classes] for member in members]
-        first = members[0]
-        for index, member in enumerate(members):
-            mean, std, first_mean, first_std = (
-                torch.tensor(values)[:, None, None]
-                for values in (member.mean, member.std, first.mean, first.std)
-            )
-            self.register_buffer(f"scale_{index}", first_std / std, persistent=False)
-            self.register_buffer(f"shift_{index}", (first_mean - mean) / std, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(n, classes, height, width)`` of images ``(n, bands, height, width)``."""
@@ -47,8 +37,7 @@ class Ensemble(nn.Module):
         for index, (network, weight, order) in enumerate(
             zip(self.members, self.weights, self.orders, strict=True)
         ):
-            scale, shift = self.get_buffer(f"scale_{index}"), self.get_buffer(f"shift_{index}")
-            part = weight * network(images * scale + shift)[:, order].float().softmax(1)
+            part = weight * network(self.seen_by(index, images))[:, order].float().softmax(1)
             mean = part if mean is None else mean + part
         if mean is None:
             raise ValueError("an ensemble has one member at least")

@@ -9,27 +9,16 @@ background, and 0 for the background.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from urbanseg.model.members import Member, Members
 
 NEVER = -1e4
 """Logit of a class that no member knows; its probability is 0."""
 
 
-@dataclass(frozen=True)
-class Member:
-    """One of the models: its network, what it tells apart, and how its pixels are normalised."""
-
-    network: nn.Module
-    classes: Sequence[str]
-    """The background first."""
-    mean: Sequence[float]
-    std: Sequence[float]
-
-
-class OneVsRest(nn.Module):
+class OneVsRest(Members):
     """The members' answers as logits over all classes.
 
     Images come normalised as the first member's are and are brought to each member's own
@@ -41,18 +30,9 @@ class OneVsRest(nn.Module):
     """
 
     def __init__(self, members: Sequence[Member], classes: Sequence[str]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(member.network for member in members)
+        super().__init__(members)
         self.classes = len(classes)
         self.columns = [[classes.index(name) for name in member.classes[1:]] for member in members]
-        first = members[0]
-        for index, member in enumerate(members):
-            mean, std, first_mean, first_std = (
-                torch.tensor(values)[:, None, None]
-                for values in (member.mean, member.std, first.mean, first.std)
-            )
-            self.register_buffer(f"scale_{index}", first_std / std, persistent=False)
-            self.register_buffer(f"shift_{index}", (first_mean - mean) / std, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(n, classes, height, width)`` of images ``(n, bands, height, width)``."""
@@ -60,7 +40,6 @@ class OneVsRest(nn.Module):
         merged = images.new_full((n, self.classes, height, width), NEVER)
         merged[:, 0] = 0
         for index, (network, columns) in enumerate(zip(self.members, self.columns, strict=True)):
-            scale, shift = self.get_buffer(f"scale_{index}"), self.get_buffer(f"shift_{index}")
-            logits = network(images * scale + shift)
+            logits = network(self.seen_by(index, images))
             merged[:, columns] = (logits[:, 1:] - logits[:, :1]).to(merged.dtype)
         return merged

@@ -29,7 +29,8 @@ from urbanseg.model.card import Card, markdown
 from urbanseg.model.dual_branch import DualBranch
 from urbanseg.model.ensemble import Ensemble
 from urbanseg.model.limits import naming
-from urbanseg.model.one_vs_rest import Member, OneVsRest
+from urbanseg.model.members import Member
+from urbanseg.model.one_vs_rest import OneVsRest
 from urbanseg.model.plain_unet import PlainUNet
 from urbanseg.model.spec import FILE, Spec, read_spec, unreadable
 from urbanseg.paths import MODEL_FILES
