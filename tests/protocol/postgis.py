@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 NOBODY = 65534
 
 
@@ -25,7 +27,10 @@ def programs(cache: Path) -> Path:
     for root in (Path("/"), cache / "root"):
         if any(root.glob("usr/share/postgresql/*/extension/postgis.control")) and server(root):
             return root
-    unpack(cache)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache.with_name(f"{cache.name}.lock")):  # the processes of one run of the tests share it
+        if not (cache / "root").exists():
+            unpack(cache)
     return cache / "root"
 
 

@@ -26,6 +26,9 @@ GEOMETRY_TYPES = {
 }
 """Layers of the map in the order they are written; that of buildings one by one only where there are."""
 
+NEEDED_LAYERS = ("land_cover", "road_edges", "road_nodes")
+"""Layers that every map has."""
+
 LAND_COVER_FILES = {"fgb": "FlatGeobuf", "geojson": "GeoJSON", "parquet": "GeoParquet"}
 """Formats that are one file of the land cover."""
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -179,6 +180,8 @@ def test_what_an_archive_says_enters_the_item_without_secrets() -> None:
 
 def repro(town: Town) -> tuple[int, str]:
     """`dvc repro` of the scene stage alone; its exit code, and all it shows or writes but params.yaml."""
+    (town.folder / "regions").mkdir()
+    shutil.copy(ROOT / "regions/template.yaml", town.folder / "regions/template.yaml")
     for pipeline, stage in (("dvc.yaml", "params"), ("cities/template.yaml", "scene")):
         text = (ROOT / pipeline).read_text().replace("{inputs}", "inputs.txt")
         alone = {"stages": {stage: yaml.safe_load(text)["stages"][stage]}}

@@ -30,7 +30,7 @@ def run(asked: Namespace) -> None:
     from urbanseg.config.params import load
     from urbanseg.errors import PipelineError, missing_package
     from urbanseg.io import files, vector_files
-    from urbanseg.mapping.export import GEOMETRY_TYPES
+    from urbanseg.mapping.export import GEOMETRY_TYPES, NEEDED_LAYERS
 
     try:
         from urbanseg.mapping.published_layers import of_file
@@ -48,8 +48,8 @@ def run(asked: Namespace) -> None:
         raise PipelineError(f"{source} does not exist; {rerun}")
     vector_files.require_plain(source)
     try:
-        layers = {name: of_file(source, name) for name in GEOMETRY_TYPES}
         listed = {name for name, _ in pyogrio.list_layers(source)}
+        layers = {name: of_file(source, name) for name in GEOMETRY_TYPES if name in {*NEEDED_LAYERS, *listed}}
         styles = pyogrio.read_dataframe(source, layer="layer_styles") if "layer_styles" in listed else None
     except (CRSError, DataLayerError, DataSourceError, FieldError) as error:
         raise PipelineError(
