@@ -91,6 +91,7 @@ def values_in(path: Path) -> set[int]:
         return set(np.unique(raster.read(1)).tolist())
 
 
+@pytest.mark.slow
 def test_ids_with_gaps_are_the_pixel_values_and_ids_of_all_outputs(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     write_images(Path("pictures"), WORLD)

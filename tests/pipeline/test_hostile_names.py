@@ -85,6 +85,7 @@ def call_cities(project, *names):
     project.write_params()
 
 
+@pytest.mark.slow
 def test_a_key_in_a_command_would_be_run(project):
     """What would happen if the pipeline of a city were made without a check of its name."""
     files = []
@@ -128,6 +129,7 @@ def test_dvc_by_hand_stops_at_the_first_stage_and_never_hears_of_the_keys(refusi
         assert done.stderr.count("error: params.yaml: cities: a city can't be called") == 1
 
 
+@pytest.mark.slow
 def test_each_city_is_a_stage_of_its_own(project):
     call_cities(project, "demo", "b2")
     scenes = [paths.city_stage("scene", city) for city in ("demo", "b2")]
@@ -210,9 +212,10 @@ TARGETS = {
     "retrain": ["demo\n"],
 }
 """What make starts DVC for, and names that it is tried with: one place checks them all."""
+EACH_TARGET = [pytest.param(name, marks=() if name == "repro" else pytest.mark.slow) for name in TARGETS]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", EACH_TARGET)
 def test_a_bad_key_is_refused_before_make_starts_dvc(started, target):
     good = started.params["cities"]
     try:
@@ -231,7 +234,7 @@ def test_a_bad_key_is_refused_before_make_starts_dvc(started, target):
         started.write_params()
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", EACH_TARGET)
 def test_good_keys_are_let_through_to_dvc(started, target):
     done = make(started, target, "RETRAIN=--base=nowhere")
     assert "can't be called" not in done.stderr

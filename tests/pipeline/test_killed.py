@@ -153,6 +153,7 @@ def test_a_signal_is_one_line_its_exit_code_and_the_end_of_all_children(disturbe
     assert digests(disturbed) == before
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_stage_that_is_killed(disturbed):
     running = start_until_locked(disturbed, "evaluate demo", by_hand("evaluate demo"))
     until(lambda: len(disturbed.processes()) > 1, "evaluate has no workers")
@@ -193,6 +194,7 @@ def test_a_stage_ends_with_the_dvc_that_started_it_and_a_rerun_never_works_besid
     shutil.copytree(finished / "models", disturbed.folder / "models")
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_stage_do_not_disturb_each_other(disturbed):
     before = digests(disturbed)
     first = start_until_locked(disturbed, "predict demo", by_hand("predict demo"))

@@ -107,13 +107,20 @@ ALL_STAGES = {
             "IGNORE = 254",
             ALL_STAGES,
         ),
-        (
+        pytest.param(
             "urbanseg/dataset/samples.py",
             "def pad(",
             "def pad_(",
             {"train", "export"} | {f"repair@{c}" for c in CITIES},
+            marks=pytest.mark.slow,
         ),
-        ("urbanseg/io/cog.py", "overview_resampling=", "overview_compress=", ALL_STAGES),
+        pytest.param(
+            "urbanseg/io/cog.py",
+            "overview_resampling=",
+            "overview_compress=",
+            ALL_STAGES,
+            marks=pytest.mark.slow,
+        ),
         (
             "urbanseg/config/vectorize.py",
             "Field(",
@@ -162,6 +169,7 @@ def test_sidecars_of_gis_programs_change_nothing(project):
     assert status == set()
 
 
+@pytest.mark.slow
 def test_an_experiment_runs_what_it_concerns_and_is_compared_by_its_metrics(project):
     said = project.dvc("exp", "run", "--name", "wide", "-S", "evaluate.boundary_tolerance_m=40")
     concerned = {f"{stage}@{city}" for stage in ("evaluate", "project") for city in CITIES}

@@ -134,6 +134,7 @@ def test_a_stage_that_fails_costs_only_itself(broken, forge):
     assert ran(retrain(forge.clone("formats"))) == {"report"}
 
 
+@pytest.mark.slow
 def test_a_neutral_change_passes_and_its_results_are_recorded(forge, neutral):
     _, done = neutral
     assert done.returncode == 0, done.stderr
@@ -146,6 +147,7 @@ def test_a_neutral_change_passes_and_its_results_are_recorded(forge, neutral):
     assert forge.git("diff", "--name-only", "neutral~", "neutral").split() == ["dvc.lock"]
 
 
+@pytest.mark.slow
 def test_the_report_compares_every_city_and_shows_pictures_that_exist(neutral):
     runner, _ = neutral
     assert "**Gate: passed**" in report(runner)
@@ -159,6 +161,7 @@ def test_the_report_compares_every_city_and_shows_pictures_that_exist(neutral):
     assert all((runner.folder / "reports" / picture).is_file() for picture in pictures)
 
 
+@pytest.mark.slow
 def test_a_second_machine_gets_the_results_without_computing_anything(second, neutral):
     runner, _ = neutral
     assert second.repro() == []
@@ -166,6 +169,7 @@ def test_a_second_machine_gets_the_results_without_computing_anything(second, ne
         assert (second.folder / path).read_bytes() == (runner.folder / path).read_bytes()
 
 
+@pytest.mark.slow
 def test_touching_only_the_readme_runs_and_records_nothing(forge, second):
     (second.folder / "README.md").write_text("Read me.\n")
     second.commit("Write a README")

@@ -144,6 +144,7 @@ def test_a_worker_without_the_scene_or_with_another_is_named(running, town, tmp_
             client.submit(cluster.predict_part, wanted, other, range(9)).result()
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_loses_nothing(running, town, tmp_path):
     expected = write(tmp_path / "local", locally(town))
     wanted = job(town, scheduler=running.address)

@@ -245,6 +245,7 @@ def test_a_server_that_is_not_there_is_one_sentence() -> None:
         fetch_features(source, INLAND, TOWN, Path("cache"))
 
 
+@pytest.mark.slow
 def test_a_run_broken_in_the_middle_asks_only_for_what_is_missing(
     server: Overpass, whole: gpd.GeoDataFrame
 ) -> None:

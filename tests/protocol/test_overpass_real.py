@@ -80,6 +80,7 @@ def test_both_routes_give_the_same_features_but_for_what_the_extract_cuts(city: 
     assert set(surplus.index.get_level_values("class")) == {"road"}
 
 
+@pytest.mark.slow
 def test_the_label_rasters_of_both_routes_and_of_osmnx_itself_agree(city: City, params: Params) -> None:
     _, grid, _ = helsinki.label(params)
     extent = city[0].attrs["extent"]

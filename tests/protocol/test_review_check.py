@@ -77,6 +77,7 @@ def test_answers_are_kept_in_the_file_and_give_the_accuracy_when_all_are_there(d
     assert desk.call("GET", f"{SAMPLE}.gpkg")[1] == file.read_bytes()
 
 
+@pytest.mark.slow
 @chromium
 def test_the_page_hides_the_map_while_somebody_checks_it(town):
     (town / paths.checkpoints("demo")).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ pytestmark = chromium
 @pytest.mark.parametrize(
     ("size", "scheme"),
     [
-        pytest.param(WIDE, "light", id="wide, light"),
+        pytest.param(WIDE, "light", id="wide, light", marks=pytest.mark.slow),
         pytest.param(NARROW, "dark", id="narrow, dark"),
         pytest.param(WIDE, "dark", id="wide, dark", marks=pytest.mark.slow),
         pytest.param(NARROW, "light", id="narrow, light", marks=pytest.mark.slow),
@@ -83,6 +83,7 @@ def test_the_line_below_the_map_says_what_is_under_the_pointer(browser, desk):
             assert word in text
 
 
+@pytest.mark.slow
 def test_swipe_and_side_by_side_show_two_maps_and_the_divider_takes_keys(browser, desk):
     with window(browser, desk, WIDE) as here:
         here.open()

@@ -23,6 +23,7 @@ def own_desk(tmp_path_factory):
         yield client, town
 
 
+@pytest.mark.slow
 def test_thresholds_redraw_the_map_with_areas_and_are_written_on_apply(browser, own_desk):
     desk, town = own_desk
     with window(browser, desk, WIDE) as here:
@@ -48,6 +49,7 @@ def test_thresholds_redraw_the_map_with_areas_and_are_written_on_apply(browser, 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
+@pytest.mark.slow
 def test_a_name_of_a_class_is_text_and_is_written_only_on_save(browser, own_desk):
     desk, town = own_desk
     with window(browser, desk, WIDE) as here:

@@ -14,6 +14,7 @@ from tests.unit.review.town import write_town
 pytestmark = chromium
 
 
+@pytest.mark.slow
 def test_the_map_is_moved_and_corrected_without_a_pointer(browser, desk):
     with window(browser, desk, WIDE) as here:
         here.open()
@@ -38,7 +39,9 @@ def test_the_map_is_moved_and_corrected_without_a_pointer(browser, desk):
         assert {record["class"] for record in found} == {"road"}
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(
+    "size", [pytest.param(WIDE, id="wide"), pytest.param(NARROW, id="narrow", marks=pytest.mark.slow)]
+)
 def test_strokes_are_saved_undone_brought_back_and_survive_a_reload(browser, desk, size):
     with window(browser, desk, size) as here:
         here.open()
@@ -81,6 +84,7 @@ def test_a_region_a_polygon_of_the_map_and_what_is_unknown_are_corrected_by_a_cl
         assert [r["class"] for r in found] == ["building", "vegetation", "ignore"]
 
 
+@pytest.mark.slow
 def test_two_windows_see_the_corrections_of_each_other(browser, desk):
     context = browser.new_context(viewport=WIDE)
     with window(browser, desk, WIDE, context) as one, window(browser, desk, WIDE, context) as two:
@@ -117,6 +121,7 @@ def test_the_corrections_are_downloaded_as_a_geopackage(browser, desk):
         assert Path(download.value.path()).read_bytes().startswith(b"SQLite format 3\0")
 
 
+@pytest.mark.slow
 def test_a_stroke_that_a_killed_server_did_not_take_is_sent_to_the_next_one(browser, tmp_path):
     town, port = write_town(tmp_path / "town"), str(free_port())
     with running(town, "demo", "--user", "anna", "--port", port) as desk:

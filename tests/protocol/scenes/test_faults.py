@@ -160,6 +160,7 @@ def test_a_run_broken_in_the_middle_of_36_requests_asks_only_for_the_missing_one
     assert is_right(town, LARGE, ("B02",))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(town: Town) -> None:
     town.side = 6 * 256
     town.archive.reset([LARGE])

@@ -225,7 +225,12 @@ def test_dvc_records_a_scene_without_the_credentials_it_was_fetched_with(town: T
 
 
 @pytest.mark.parametrize(
-    "form", ["http://bob:{}@127.0.0.1/x", "http://{}@127.0.0.1/x", "http://127.0.0.1/?key={}"]
+    "form",
+    [
+        "http://bob:{}@127.0.0.1/x",
+        pytest.param("http://{}@127.0.0.1/x", marks=pytest.mark.slow),
+        pytest.param("http://127.0.0.1/?key={}", marks=pytest.mark.slow),
+    ],
 )
 def test_dvc_runs_no_stage_with_a_secret_in_its_parameters_and_records_nothing(town: Town, form: str) -> None:
     address = form.format(PLANTED)

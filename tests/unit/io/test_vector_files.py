@@ -145,6 +145,7 @@ def test_nothing_is_asked_for(kind: str, reader: str, tmp_path: Path, counter: C
     assert counter.asked() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(set(HOSTILE) - UNKNOWN))
 def test_gdal_alone_would_ask(kind: str, tmp_path: Path, counter: Counter) -> None:
     path = HOSTILE[kind](tmp_path, counter.url)

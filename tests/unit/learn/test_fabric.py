@@ -43,12 +43,10 @@ def result(own):
     return load_file(own / "weights.safetensors"), json.loads((own / "history.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "alone"),
-    [
-        ({"dice_weight": 0.0}, {"accumulate": 1}),
-        pytest.param({"dice_weight": 1.0}, {"accumulate": 2}, marks=pytest.mark.slow),
-    ],
+    [({"dice_weight": 0.0}, {"accumulate": 1}), ({"dice_weight": 1.0}, {"accumulate": 2})],
     ids=["sums over pixels: as the whole batch", "overlap losses: as the same parts in one process"],
 )
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path, loss, alone):

@@ -69,7 +69,7 @@ def test_two_runs_give_the_same_weights_and_another_seed_others(data, tmp_path):
     "changes",
     [
         BUSY,
-        {"optimizer": "sgd", "momentum": 0.0},
+        pytest.param({"optimizer": "sgd", "momentum": 0.0}, marks=pytest.mark.slow),
         pytest.param({}, marks=pytest.mark.slow),
         pytest.param({"optimizer": "adam"}, marks=pytest.mark.slow),
     ],
@@ -123,7 +123,12 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_tiles(data, tmp_path):
 
 @pytest.mark.parametrize(
     ("optimizer", "schedule"),
-    [("adamw", "cosine"), ("adam", "poly"), ("sgd", "step"), ("sgd", "one_cycle")],
+    [
+        ("adamw", "cosine"),
+        pytest.param("adam", "poly", marks=pytest.mark.slow),
+        pytest.param("sgd", "step", marks=pytest.mark.slow),
+        ("sgd", "one_cycle"),
+    ],
 )
 def test_each_optimiser_and_schedule_lowers_the_loss_with_unknown_pixels(data, tmp_path, optimizer, schedule):
     params = recipe(
@@ -174,6 +179,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(data, tmp_path
             torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_computed_in_parts_gives_the_gradient_of_the_whole(data, tmp_path):
     """Of cross-entropy and focal, with unknown pixels unevenly spread and classes weighted."""
     loss = {"dice_weight": 0.0, "focal_weight": 0.5, "class_weights": "inverse_frequency"}

@@ -2,6 +2,7 @@ import json
 import resource
 import sqlite3
 import zipfile
+from functools import cache
 
 import geopandas as gpd
 import numpy as np
@@ -31,6 +32,11 @@ GRID = Grid(CRS.from_epsg(32632), Affine(10, 0, 512_340, 0, -10, 5_403_210), 240
 
 
 def layers(with_roads=True):
+    return {name: table.copy() for name, table in made_layers(with_roads).items()}
+
+
+@cache
+def made_layers(with_roads):
     rng = np.random.default_rng(5)
     smooth = ndimage.gaussian_filter(rng.random(GRID.shape), 3)
     classes = np.digitize(smooth, [0.49, 0.51] if with_roads else [0.5, 9]).astype(np.uint8)

@@ -95,9 +95,9 @@ def photo(name):
     ("style", "seed", "changes"),
     [
         ("river", 9, {}),
-        ("oasis", 3, {}),
+        pytest.param("oasis", 3, {}, marks=pytest.mark.slow),
         ("oasis", 8, {"climate": "arid", "haze": 0.03}),
-        ("river", 5, {"sun_elevation": 40, "haze": 0.04}),
+        pytest.param("river", 5, {"sun_elevation": 40, "haze": 0.04}, marks=pytest.mark.slow),
     ],
 )
 def test_other_simulated_cities_are_known(tmp_path, trained, trained_rgb, style, seed, changes):

@@ -59,6 +59,7 @@ def read(path: Path) -> np.ndarray:
         return file.read_band()
 
 
+@pytest.mark.slow
 def test_dubai_is_a_folder_of_images_with_colour_masks_and_splits_of_its_own(shared: Path) -> None:
     dubai = Path("dubai")
     dubai.mkdir()

@@ -124,6 +124,7 @@ def test_the_prediction_is_never_read_whole(monkeypatch):
     assert roads["width_m"].tolist() == [30]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.exists(), reason=NO_REAL_DATA)
 def test_the_real_scene_keeps_the_area_of_its_classes(tmp_path, monkeypatch):
     texts = [(ROOT / name).read_text() for name in ("params.yaml", "params/dubai.yaml")]
