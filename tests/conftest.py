@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from urbanseg.config.params import Params, load
 from urbanseg.io.startup import prepare
@@ -17,6 +19,8 @@ prepare()
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+PIPELINE = "tests/pipeline/"
 
 NO_REAL_DATA = f"the real data is not at {SHARED}"
 
@@ -49,6 +53,19 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(NO_REAL_DATA)
     return SHARED
+
+
+class PipelineInOneProcess(LoadFileScheduling):
+    """A file to a process, and all of tests/pipeline to one: the others need not wait for its first run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return PIPELINE if scope.startswith(PIPELINE) else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """How tests are given to processes, where ``--dist loadfile`` asks for files."""
+    return PipelineInOneProcess(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

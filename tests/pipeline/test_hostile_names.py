@@ -140,6 +140,7 @@ def test_each_city_is_a_stage_of_its_own(project):
     assert ran(project.dvc("repro", *scenes)) == ["params", "scene@b2"]
 
 
+@pytest.mark.slow
 def test_a_new_city_without_its_pipeline_is_one_sentence_by_hand_and_made_by_make(project):
     demo = project.params["cities"]["demo"]
     text = yaml.safe_dump(

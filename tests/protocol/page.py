@@ -14,6 +14,8 @@ axe = pytest.importorskip(
 )
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+MIDDLE = {"width": 1000, "height": 600}
+"""Wide enough for the panels beside the maps, and small for software that draws them."""
 PINNED_AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -80,12 +82,13 @@ class Window:
     def picture(self) -> bytes:
         """What the maps show once they have come to rest, without what is said above them."""
         self.page.wait_for_load_state("networkidle")
-        self.page.locator(".told:not(.error):not(:empty)").wait_for(state="hidden")
-        maps = self.page.locator(".maps")
-        before, now = b"", maps.screenshot()
+        maps, said = self.page.locator(".maps"), self.page.locator(".told:not(.error)")
+        before, now = b"-", b""
         while now != before:
+            before = now
+            said.evaluate_all("all => all.forEach(each => each.replaceChildren())")
+            now = maps.screenshot()
             self.page.wait_for_timeout(250)
-            before, now = now, maps.screenshot()
         return now
 
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra review is not installed")
 
 from tests.protocol.browser import chromium
-from tests.protocol.page import NARROW, WIDE, violations, window
+from tests.protocol.page import MIDDLE, NARROW, WIDE, violations, window
 
 pytestmark = chromium
 
@@ -35,7 +35,7 @@ def test_every_panel_is_open_to_all_and_fits_the_window(browser, desk, size, sch
 
 
 def test_the_token_leaves_the_address_bar_and_a_reload_shows_the_same_place(browser, desk):
-    with window(browser, desk, WIDE) as here:
+    with window(browser, desk, MIDDLE) as here:
         here.open()
         here.press("f", "o")
         here.page.locator(".blocks button").first.click()
@@ -60,7 +60,7 @@ def test_without_a_token_nothing_is_shown_but_what_to_do(browser, desk):
 
 
 def test_layers_classes_and_opacity_change_the_map(browser, desk):
-    with window(browser, desk, WIDE) as here:
+    with window(browser, desk, MIDDLE) as here:
         here.open()
         pictures = [here.picture()]
         for press in ("Shift+3", "Shift+2", "Alt+2", "h", "h"):
@@ -85,7 +85,7 @@ def test_the_line_below_the_map_says_what_is_under_the_pointer(browser, desk):
 
 @pytest.mark.slow
 def test_swipe_and_side_by_side_show_two_maps_and_the_divider_takes_keys(browser, desk):
-    with window(browser, desk, WIDE) as here:
+    with window(browser, desk, MIDDLE) as here:
         here.open()
         one = here.picture()
         here.press("w")
