@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from urbanseg.classes import CONFIDENCE_SCALE, ClassTable
 from urbanseg.report import pictures
-from urbanseg.report.page import data_uri, templates
+from urbanseg.report.markup import data_uri, templates
 from urbanseg.report.pictures import PalettedImage, Rgb
 
 RAMP = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")

@@ -4,15 +4,12 @@ The page is a Jinja template with autoescape; what it shows is collected here fr
 plain values. It holds no date of its making, so equal inputs give equal bytes.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pyproj import Transformer
 from ruamel.yaml import YAML
@@ -22,7 +19,8 @@ from urbanseg.grid import Grid
 from urbanseg.report import curves, pictures, provenance, scores
 from urbanseg.report.curves import Series
 from urbanseg.report.failures import strips
-from urbanseg.report.pictures import PalettedImage, Rgb
+from urbanseg.report.markup import data_uri, templates
+from urbanseg.report.pictures import PalettedImage
 from urbanseg.report.provenance import Artefact
 from urbanseg.report.quality import Chart, Quality
 from urbanseg.report.scores import Confusion
@@ -97,17 +95,6 @@ def render(
     )
 
 
-def templates() -> Environment:
-    """The templates of pages; what a page does not give them is an error."""
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "template"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
     """The data of the page's interactive map, beside its images.
 
@@ -149,15 +136,6 @@ def pill(grade: str | None) -> Markup:
     return (
         Markup('<span class="pill {}">{}</span>').format(grade, scores.GRADES[grade]) if grade else Markup()
     )
-
-
-def data_uri(picture: PalettedImage | Rgb) -> str:
-    """An image as a data URI: palette PNG, which keeps codes exact, or WebP."""
-    if isinstance(picture, PalettedImage):
-        kind, data = "png", pictures.png(picture)
-    else:
-        kind, data = "webp", pictures.webp(picture)
-    return f"data:image/{kind};base64,{b64encode(data).decode()}"
 
 
 def _curve(what: str, series: Mapping[str, Series], params: Params) -> Chart:

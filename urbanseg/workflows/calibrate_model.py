@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from urbanseg.calibration import conformal, forecast, stored, temperature
+from urbanseg.calibration import conformal, forecast, stored, temperature, temperature_fit
 from urbanseg.calibration.stored import Calibration
 from urbanseg.classes import IGNORE, encode_share, iou_per_class
 from urbanseg.config.export import ExportParams
@@ -138,7 +138,7 @@ def calibrate(
         raise PipelineError(
             "no validation tile holds a labelled pixel to calibrate the model on; raise tiles.min_valid_share"
         )
-    temperatures = temperature.fit(plain.probabilities, plain.labels, plain.groups)
+    temperatures = temperature_fit.fit(plain.probabilities, plain.labels, plain.groups)
     believed = plain.softened(temperatures)
     limits = _limits(believed, options)
     shares = forecast.shares_of(believed.counts())
@@ -254,7 +254,7 @@ def _figures(
     sizes: list[NDArray[np.int64]] = []
     for number in np.unique(part):
         fitted, tried = _others(plain, part, number), plain.of(part == number)
-        found = temperature.fit(fitted.probabilities, fitted.labels, fitted.groups)
+        found = temperature_fit.fit(fitted.probabilities, fitted.labels, fitted.groups)
         believed = tried.softened(found)
         after.append(believed)
         limits = _limits(fitted.softened(found), options)
@@ -282,7 +282,7 @@ def _figures(
 
 def _errors(pixels: _Pixels) -> Mapping[str, float | None]:
     counts = confidence_counts(pixels.labels, pixels.predicted, pixels.confidence, len(pixels.probabilities))
-    likelihood = temperature.negative_log_likelihood(pixels.probabilities, pixels.labels)
+    likelihood = temperature_fit.negative_log_likelihood(pixels.probabilities, pixels.labels)
     return {"ece": _rounded(expected_calibration_error(counts)), "nll": _rounded(likelihood)}
 
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from urbanseg.calibration.temperature import MIN_PIXELS, fit, negative_log_likelihood, soften
+from urbanseg.calibration.temperature import soften
+from urbanseg.calibration.temperature_fit import MIN_PIXELS, fit, negative_log_likelihood
 
 
 def probabilities(seed, pixels=400, classes=4):
