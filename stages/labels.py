@@ -1,9 +1,12 @@
-"""Label a city's scene from its sources: OpenStreetMap, rasters, annotation, or masks beside images."""
+"""Label a city's scene from its sources: OpenStreetMap, rasters, annotation, masks or polygons of images."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 from tqdm import tqdm
 
@@ -16,6 +19,7 @@ from urbanseg.config.labels import (
     LabelSource,
     MaskLabels,
     OsmLabels,
+    PolygonLabels,
     RasterLabels,
     VectorLabels,
     is_corrected,
@@ -24,7 +28,7 @@ from urbanseg.config.labels import (
 from urbanseg.config.params import Params
 from urbanseg.display.raster_styles import classes_qml
 from urbanseg.errors import PipelineError
-from urbanseg.grid import Window, strips
+from urbanseg.grid import Grid, Window, strips
 from urbanseg.io import cog, files, image_sheet, raster, tables
 
 log = logging.getLogger(__name__)
@@ -77,16 +81,8 @@ def _labelled(
 ) -> Iterator[tuple[Window, labels.LabelArray]]:
     """The windows of the scene and their labels."""
     sources, trusted = list(label_sources(params.city(city).labels).values()), [params.city(city).inputs]
-    if isinstance(sources[0], MaskLabels):
-        images = image_sheet.from_table(tables.read(paths.image_sheet(city)))
-        masks, scene_params = image_sheet.find(sources[0].masks), params.city(city).scene
-        places = None
-        if sources[0].by_place and isinstance(scene_params, FolderScene):
-            [pattern, _], *_ = scene_params.files.values()
-            places = image_sheet.one_of_each(pattern, images[0].fields)
-        yield from labels.masks(
-            tqdm(images, desc=city, unit="mask"), masks, sources[0], params.class_table, trusted, places
-        )
+    if isinstance(sources[0], MaskLabels | PolygonLabels):
+        yield from _of_images(city, sources[0], params, trusted)
         return
     tallies = [labels.Tally(source.remap if isinstance(source, RasterLabels) else {}) for source in sources]
     label = labels.stacked(
@@ -100,6 +96,41 @@ def _labelled(
     for source, tally in zip(sources, tallies, strict=True):
         if isinstance(source, RasterLabels):
             tally.check(source.max_unknown_share)
+
+
+def _of_images(
+    city: str, source: MaskLabels | PolygonLabels, params: Params, trusted: list[Path]
+) -> Iterator[tuple[Window, labels.LabelArray]]:
+    """The labels of each image of a folder, from its mask or what is drawn on it."""
+    scene, classes = params.city(city).scene, params.class_table
+    assert isinstance(scene, FolderScene)  # noqa: S101, the parameters are checked
+    images = image_sheet.from_table(tables.read(paths.image_sheet(city)))
+    [pattern, _], *_ = scene.files.values()
+    places = partial(image_sheet.one_of_each, pattern, images[0].fields)
+    shown = tqdm(images, desc=city, unit="image")
+    if isinstance(source, MaskLabels):
+        masks = image_sheet.find(source.masks)
+        yield from labels.masks(shown, masks, source, classes, trusted, places() if source.by_place else None)
+        return
+    files_of, side = image_sheet.find(source.files), scene.resolution_m
+    for window, grid, features in labels.drawn(shown, files_of, source, side, places(), trusted):
+        if features is None:
+            yield window, np.full(window[2:], IGNORE, np.uint8)
+            continue
+        label = _labeller(features, grid, params, source.background, IGNORE)
+        for piece in labels.windows(grid.shape, params.labels):
+            yield Window(window.row + piece.row, window.col + piece.col, *piece[2:]), label(piece)
+
+
+def _labeller(
+    features: gpd.GeoDataFrame, grid: Grid, params: Params, background: str, ignored: int
+) -> labels.Labeller:
+    """The labels of features that are drawn; where nothing is drawn is known, too."""
+    polygons = osm.polygons(features, grid.crs, params.labels)
+    everywhere = params.labels.model_copy(update={"unmapped_cell_m": 0})
+    return labels.labeller(
+        polygons, grid, params.class_table, everywhere, background=background, ignored=ignored
+    )
 
 
 def _layer(
@@ -117,11 +148,7 @@ def _layer(
         polygons, extent = osm.polygons(features, grid.crs, params.labels), features.attrs.get("extent")
         return labels.labeller(polygons, grid, classes, params.labels, extent, background=source.background)
     if isinstance(source, VectorLabels):
-        polygons = osm.polygons(labels.read_vector(source, grid), grid.crs, params.labels)
-        everywhere = params.labels.model_copy(update={"unmapped_cell_m": 0})
-        return labels.labeller(
-            polygons, grid, classes, everywhere, background=source.background, ignored=labels.HIDDEN
-        )
+        return _labeller(labels.read_vector(source, grid), grid, params, source.background, labels.HIDDEN)
     if isinstance(source, CorrectionLabels):
         return labels.corrected(paths.corrections(city), grid, classes)
     assert isinstance(source, RasterLabels)  # noqa: S101, masks are no layer

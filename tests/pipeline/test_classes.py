@@ -12,6 +12,7 @@ import pytest
 import rasterio
 import yaml
 from PIL import Image
+from rasterio import features
 
 from tests.pipeline.project import small_params
 from urbanseg import paths
@@ -113,6 +114,39 @@ def test_ids_with_gaps_are_the_pixel_values_and_ids_of_all_outputs(tmp_path, mon
     style = paths.labels("town").with_suffix(".qml").read_text()
     assert 'value="252"' in style
     assert "Built-up" in paths.REPORT.read_text()
+
+
+def test_what_is_drawn_on_the_images_makes_the_labels_that_masks_make(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_images(Path("pictures"), WORLD)
+    made = []
+    for source in ("masks", "polygons"):
+        params = parameters(WORLD)
+        if source == "polygons":
+            draw_on_images(Path("pictures"))
+            params["cities"]["town"]["labels"] = {
+                "source": "polygons",
+                "format": "labelme",
+                "files": "pictures/{number}.json",
+                "classes": {str(value): name for value, name in enumerate(WORLD, start=1)},
+            }
+        Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        run_stages(monkeypatch, "town", ("scene", "osm", "labels"))
+        with rasterio.open(paths.labels("town")) as raster:
+            made.append(raster.read(1))
+    assert (made[0] == made[1]).all()
+
+
+def draw_on_images(folder: Path) -> None:
+    """A file of Labelme beside each mask, with the outline of each of its stripes."""
+    for path in folder.glob("*_mask.png"):
+        mask = np.array(Image.open(path))
+        shapes = [
+            {"label": str(int(value)), "shape_type": "polygon", "points": part["coordinates"][0]}
+            for part, value in features.shapes(mask)
+        ]
+        content = {"imageHeight": SIDE, "imageWidth": SIDE, "shapes": shapes}
+        (folder / f"{path.stem.removesuffix('_mask')}.json").write_text(json.dumps(content, default=int))
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Parameters of folders of images: data sets as they are published, one sheet of images each.
 
-`cities.<city>.scene` with the provider ``folder``, and `cities.<city>.labels` with the source ``masks``
-(`urbanseg.config.labels`) describe one data set together.
+`cities.<city>.scene` with the provider ``folder``, and `cities.<city>.labels` with the source ``masks`` or
+``polygons`` (`urbanseg.config.labels`) describe one data set together.
 """
 
 from typing import Annotated, Literal, Self
@@ -20,8 +20,9 @@ from urbanseg.config.base import (
     Unique,
     Whole,
 )
-from urbanseg.config.labels import SPDX, PixelValue
+from urbanseg.config.labels import SPDX
 from urbanseg.config.names import BandName, Title
+from urbanseg.config.remaps import PixelValue
 
 Pattern = Annotated[str, Field(pattern=r"\{\w+\}")]
 """A path with fields, such as ``data/{area}/{part}.tif``."""

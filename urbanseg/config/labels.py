@@ -1,14 +1,12 @@
-"""Parameters of what labels are made from: OpenStreetMap, rasters, annotation, masks.
+"""Parameters of what labels are made from: OpenStreetMap, rasters, annotation, masks, polygons.
 
 `cities.<city>.osm` and `cities.<city>.labels` choose a source by its name; `osm` and
 `labels` hold what is the same for all cities.
 """
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -31,7 +29,7 @@ from urbanseg.config.base import (
     to_utc_text,
 )
 from urbanseg.config.names import LayerName
-from urbanseg.config.remaps import TABLES
+from urbanseg.config.remaps import ClassName, MaskTable, ValueTable
 
 IGNORE_NAME = "ignore"
 """Name, in place of a class, of pixels that are excluded from losses and metrics."""
@@ -39,43 +37,8 @@ IGNORE_NAME = "ignore"
 SPDX = r"^[A-Za-z0-9.+-]{1,100}$"
 """Identifiers of licences, such as CC-BY-4.0; ``other`` for what has none."""
 
-ClassName = str
-
-
-def _table(value: Any) -> Any:
-    """A remap table, or the one of that name; colours in lower case, digits in quotes as numbers."""
-    if isinstance(value, str):
-        if value not in TABLES:
-            raise ValueError(f"must be a table, or the name of one: {', '.join(TABLES)}")
-        value = TABLES[value]
-    if not isinstance(value, dict):
-        return value
-    return {_key(key): name for key, name in value.items()}
-
-
-def _key(key: Any) -> Any:
-    if not isinstance(key, str):
-        return key
-    return int(key) if re.fullmatch(r"-?[0-9]{1,12}", key) else key.lower()
-
-
-def _one_kind(table: dict[int | str, ClassName]) -> dict[int | str, ClassName]:
-    """A table whose keys are all whole numbers or all colours."""
-    colors = [isinstance(key, str) and re.fullmatch(r"#[0-9a-f]{6}", key) is not None for key in table]
-    numbers = [isinstance(key, int) for key in table]
-    if not all(colors) and not all(numbers):
-        raise ValueError("keys must all be whole numbers, or all colours such as #3c1098 in quotes")
-    return table
-
-
-PixelValue = Annotated[Whole, Field(ge=-(2**31), lt=2**32)]
 Width = Annotated[Number, Field(gt=0, le=1000)]
 """Width of a line in metres."""
-
-ValueTable = Annotated[dict[PixelValue, ClassName], BeforeValidator(_table), Field(min_length=1)]
-MaskTable = Annotated[
-    dict[PixelValue | str, ClassName], BeforeValidator(_table), Field(min_length=1), AfterValidator(_one_kind)
-]
 
 
 def check_utc(value: Any) -> str:
@@ -179,15 +142,13 @@ class RasterLabels(Model):
     max_unknown_share: Share = 1.0
 
 
-class VectorLabels(Model):
-    """Labels from annotation or survey data: a file of docs/security.md, Labelme JSON or CVAT XML.
+class Annotation(Model):
+    """What is drawn on images: how it is read, and the class of each kind of it.
 
     Lines are as wide as the attribute `width` (metres) says, else the attribute `lanes`,
     else `labels.default_line_width_m`.
     """
 
-    source: Literal["vector"]
-    path: FilePath
     format: Literal["ogr", "labelme", "cvat"] = "ogr"
     layer: str | None = None
     image: str | None = None
@@ -211,6 +172,27 @@ class VectorLabels(Model):
         if self.format != "ogr" and not isinstance(self.classes, dict):
             raise ValueError(f"classes must be a table of the labels in the {self.format} file")
         return self
+
+
+class VectorLabels(Annotation):
+    """Labels from annotation or survey data: a file of docs/security.md, Labelme JSON or CVAT XML."""
+
+    source: Literal["vector"]
+    path: FilePath
+
+
+class PolygonLabels(Annotation):
+    """Labels of a city whose scene is an image folder: what is drawn on each image.
+
+    `files` names the one of an image by the fields of `scene.images`, or is one file of all, without a
+    field. Vector files are read where the image lies on Earth; Labelme and CVAT draw in pixels of the
+    image, which `image` names in a file of CVAT, such as ``{id}.png``. With `skip_damaged`, images
+    whose file is missing or damaged have no labels.
+    """
+
+    source: Literal["polygons"]
+    files: str = Field(min_length=1)
+    skip_damaged: bool = False
 
 
 class MaskLabels(Model):
@@ -282,16 +264,18 @@ CityLabels = Annotated[
     | Annotated[RasterLabels, Tag("raster")]
     | Annotated[VectorLabels, Tag("vector")]
     | Annotated[MaskLabels, Tag("masks")]
+    | Annotated[PolygonLabels, Tag("polygons")]
     | Annotated[LayeredLabels, Tag("layered")],
     Discriminator(
         _kind,
         custom_error_type="unknown_source",
-        custom_error_message="source must be osm, raster, vector or masks, or layers must name sources",
+        custom_error_message="source must be osm, raster, vector, masks or polygons, or layers must name "
+        "sources",
     ),
 ]
 
 
-LabelSource = OsmLabels | RasterLabels | VectorLabels | MaskLabels | CorrectionLabels
+LabelSource = OsmLabels | RasterLabels | VectorLabels | MaskLabels | PolygonLabels | CorrectionLabels
 
 
 def is_corrected(labels: CityLabels) -> bool:

@@ -136,8 +136,10 @@ class CityParams(Model):
         for key, source in label_sources(self.labels).items():
             if source.source == "osm" and self.osm.provider == "none":
                 raise ValueError(f"labels{key}.source is osm, but osm.provider is none")
-        if (self.scene.provider == "folder") != (self.labels.source == "masks"):
-            raise ValueError("scene.provider folder and labels.source masks go together: one needs the other")
+        if (self.scene.provider == "folder") != (self.labels.source in {"masks", "polygons"}):
+            raise ValueError(
+                "scene.provider folder and labels.source masks or polygons go together: one needs the other"
+            )
         if self.role == "holdout" and isinstance(self.scene, FolderScene):
             splits = self.scene.splits
             if not isinstance(splits, SplitLists) or (splits.train, splits.val) != ([], []):

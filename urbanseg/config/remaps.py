@@ -1,12 +1,21 @@
 """Tables from the values of well-known land-cover products to our class names, by name.
 
+`ValueTable` and `MaskTable` take them by name, or tables of the user's own.
+
 They name the classes of the default class table. Where a product has one class for what
 we keep apart (built-up land is building, road and yard), the table says `other`, so that
 OpenStreetMap in a layer above can decide; snow and nodata are `ignore`.
 """
 
+import re
 from collections.abc import Mapping
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from urbanseg.config.base import Whole
+
+ClassName = str
 Table = Mapping[int | str, str]
 
 WORLDCOVER: Table = {
@@ -109,3 +118,37 @@ TABLES: Mapping[str, Table] = {
     "urban_atlas": URBAN_ATLAS,
     "deepglobe": DEEPGLOBE,
 }
+
+
+def _table(value: Any) -> Any:
+    """A remap table, or the one of that name; colours in lower case, digits in quotes as numbers."""
+    if isinstance(value, str):
+        if value not in TABLES:
+            raise ValueError(f"must be a table, or the name of one: {', '.join(TABLES)}")
+        value = TABLES[value]
+    if not isinstance(value, dict):
+        return value
+    return {_key(key): name for key, name in value.items()}
+
+
+def _key(key: Any) -> Any:
+    if not isinstance(key, str):
+        return key
+    return int(key) if re.fullmatch(r"-?[0-9]{1,12}", key) else key.lower()
+
+
+def _one_kind(table: dict[int | str, ClassName]) -> dict[int | str, ClassName]:
+    """A table whose keys are all whole numbers or all colours."""
+    colors = [isinstance(key, str) and re.fullmatch(r"#[0-9a-f]{6}", key) is not None for key in table]
+    numbers = [isinstance(key, int) for key in table]
+    if not all(colors) and not all(numbers):
+        raise ValueError("keys must all be whole numbers, or all colours such as #3c1098 in quotes")
+    return table
+
+
+PixelValue = Annotated[Whole, Field(ge=-(2**31), lt=2**32)]
+
+ValueTable = Annotated[dict[PixelValue, ClassName], BeforeValidator(_table), Field(min_length=1)]
+MaskTable = Annotated[
+    dict[PixelValue | str, ClassName], BeforeValidator(_table), Field(min_length=1), AfterValidator(_one_kind)
+]

@@ -54,6 +54,12 @@ class SheetImage:
         """The name of what belongs to this image by a pattern of fewer fields, as its mask does."""
         return key(self.name, self.fields, pattern)
 
+    def named(self, pattern: str) -> str:
+        """What a pattern such as ``{id}.png`` calls this image: its fields replaced by their values."""
+        own = fields(pattern)
+        values = dict(zip(own, self.key(pattern).split("/"), strict=True)) if own else {}
+        return FIELD.sub(lambda field: values[field[1]], pattern)
+
 
 def fields(pattern: str) -> tuple[str, ...]:
     """The fields of a pattern in their order, each once."""

@@ -6,6 +6,7 @@ from urbanseg.labels.cores import in_pixels as core_polygons
 from urbanseg.labels.corrections import corrected
 from urbanseg.labels.layers import HIDDEN, LabelArray, Labeller, Mask, Masker, shares, stacked
 from urbanseg.labels.mask_files import masks
+from urbanseg.labels.polygon_files import drawn
 from urbanseg.labels.rasterize import labeller, rasterize_scene, windows
 from urbanseg.labels.rasters import Tally, classified
 from urbanseg.labels.vector import read_vector
@@ -22,6 +23,7 @@ __all__ = [
     "core_polygons",
     "cores",
     "corrected",
+    "drawn",
     "labeller",
     "masks",
     "rasterize_scene",

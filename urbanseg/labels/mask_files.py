@@ -62,10 +62,8 @@ def masks(
     table = by_color or {key: name for key, name in params.remap.items() if isinstance(key, int)}
     tally = Tally(table, "#{:06x}".format) if by_color else Tally(table)
     for image in images:
-        path = files.get(image.key(params.masks))
-        if path is None:
-            raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
         try:
+            path = _path(image, files, params)
             values, covered = _of_image(image, path, params, trusted, places)
         except PipelineError as error:
             if not params.skip_damaged:
@@ -83,6 +81,13 @@ def masks(
             labels[~covered] = IGNORE
         yield image.window, labels
     tally.check(params.max_unknown_share, ", or raise color_tolerance" if by_color else "")
+
+
+def _path(image: SheetImage, files: Mapping[str, Path], params: MaskLabels) -> Path:
+    path = files.get(image.key(params.masks))
+    if path is None:
+        raise PipelineError(f"the image {image.name} has no mask; correct labels.masks, or add it")
+    return path
 
 
 def _of_image(

@@ -49,6 +49,32 @@ def read_vector(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
         PipelineError: if the file is missing or damaged, names others, has no CRS, lacks the layer or
             attribute, or holds no feature with a class in the scene.
     """
+    frame, without = read_features(params, grid)
+    found = ", ".join(f"{count} {name}" for name, count in frame["class"].value_counts().items())
+    rest = ", ".join(f"{count} {value}" for value, count in without.most_common(8))
+    log.info("%s: %s; without a class: %s", params.path.name, found or "nothing", rest or "none")
+    if frame.empty:
+        raise PipelineError(
+            f"{params.path} holds nothing in the scene that classes gives a class; "
+            f"there it has {rest or 'no feature with a shape'}"
+        )
+    return frame
+
+
+def read_features(params: VectorLabels, grid: Grid) -> tuple[gpd.GeoDataFrame, Counter[str]]:
+    """Read the features that have a class, which may be none, and count the values without one.
+
+    Args:
+        params: see `read_vector`.
+        grid: see `read_vector`.
+
+    Returns:
+        What `read_vector` does, perhaps without a row; and how often each value has no class.
+
+    Raises:
+        PipelineError: if the file is missing or damaged, names others, has no CRS, lacks the layer or
+            attribute.
+    """
     if not params.path.exists():
         raise PipelineError(f"{params.path} does not exist; check the path of the annotation")
     if params.format == "ogr":
@@ -56,18 +82,8 @@ def read_vector(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
     frame = _from_ogr(params, grid) if params.format == "ogr" else _from_pixels(params, grid)
     names = frame["kind"].map(params.classes) if isinstance(params.classes, dict) else params.classes
     frame = frame.assign(**{"class": names})
-    unusable = f"{len(frame)} without a shape" if len(frame) else "no feature at all"
     without = Counter(frame.loc[frame["class"].isna(), "kind"])
-    frame = _usable(frame[frame["class"].notna()], params.path)
-    found = ", ".join(f"{count} {name}" for name, count in frame["class"].value_counts().items())
-    rest = ", ".join(f"{count} {value}" for value, count in without.most_common(8))
-    log.info("%s: %s; without a class: %s", params.path.name, found or "nothing", rest or "none")
-    if frame.empty:
-        raise PipelineError(
-            f"{params.path} holds nothing in the scene that classes gives a class; "
-            f"there it has {rest or unusable}"
-        )
-    return frame[["class", "tags", "geometry"]]
+    return _usable(frame[frame["class"].notna()], params.path)[["class", "tags", "geometry"]], without
 
 
 def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
@@ -79,12 +95,14 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
                 f"{path} has no coordinate reference system; assign one, for example with ogr2ogr -a_srs"
             )
         wanted = [name for name in (params.attribute, params.width, params.lanes) if name is not None]
-        if missing := [name for name in wanted if name not in info["fields"]]:
+        missing = [name for name in wanted if name not in info["fields"]]
+        if missing and info["features"] != 0:
             raise PipelineError(
                 f"{path} has no attribute {missing[0]}; it has {', '.join(info['fields']) or 'none'}"
             )
         box = _around(grid, CRS.from_user_input(info["crs"]))
-        raw = pyogrio.read_dataframe(path, layer=params.layer, columns=wanted, bbox=box)
+        held = [name for name in wanted if name not in missing]  # an empty GeoJSON file has no attribute
+        raw = pyogrio.read_dataframe(path, layer=params.layer, columns=held, bbox=box)
     except DataLayerError as error:
         layers = ", ".join(name for name, _ in pyogrio.list_layers(path))
         if params.layer is None:
@@ -99,6 +117,7 @@ def _from_ogr(params: VectorLabels, grid: Grid) -> gpd.GeoDataFrame:
         raise PipelineError(f"{path} holds no layer that GDAL can read; name another file") from error
     except (CRSError, DataSourceError, FeatureError, FieldError, GeometryError, ValueError) as error:
         raise _unreadable(path, error) from error
+    raw = raw.assign(**dict.fromkeys(missing))
     kinds = [""] * len(raw) if params.attribute is None else [_text(value) for value in raw[params.attribute]]
     columns = {"width": params.width, "lanes": params.lanes}
     tags = [

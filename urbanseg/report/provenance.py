@@ -24,6 +24,7 @@ ORIGINS = {
     "raster": "a classified raster",
     "vector": "annotation or survey data",
     "masks": "masks that belong to the images",
+    "polygons": "polygons that belong to the images",
     "corrections": "corrections that people drew",
 }
 """What labels of each source are made from."""

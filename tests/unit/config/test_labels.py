@@ -49,7 +49,7 @@ def town(tmp_path: Path, **about: Any) -> Params:
         ("osm: {provider: overpas}", "town.osm: .*'overpass', 'pbf', 'none'"),
         ("labels: {source: raster, path: x, remap: worldcove}", "labels.remap: .*worldcover, nlcd"),
         ("labels: {source: raster, path: x, remap: {'#ff0000': road}}", "labels.remap.#ff0000: .*integer"),
-        ("labels: {source: vectr}", "town.labels: source must be osm, raster, vector or masks, or layers"),
+        ("labels: {source: vectr}", "town.labels: source must be osm, raster, vector, masks or polygons"),
         ("labels: {source: vector, path: x, classes: {a: road}}", "town.labels: classes must be"),
         ("labels: {source: vector, path: x, classes: hous}", "town.labels.classes names the class 'hous'"),
         ("labels: {layers: [a], sources: {a: {source: osm, backgrund: x}}}", "sources.a.backgrund: is not"),
@@ -59,6 +59,8 @@ def town(tmp_path: Path, **about: Any) -> Params:
         ("labels: {source: masks, masks: '{x}', remap: {red: road}}", "colours such as #3c1098"),
         ("labels: {source: masks, masks: x.png, remap: {1: road}}", "labels.masks: .*got 'x.png'"),
         ("labels: {source: masks, masks: '{x}', remap: {1: road}}", "town: .* go together"),
+        ("labels: {source: polygons, files: x.gpkg, classes: road}", "town: .* go together"),
+        ("labels: {source: polygons, files: x.gpkg, classes: {a: road}}", "labels: classes must be"),
     ],
 )
 def test_a_wrong_parameter_gets_a_sentence_that_names_it(tmp_path: Path, text: str, sentence: str) -> None:
@@ -76,7 +78,7 @@ def test_layers_with_openstreetmap_need_it(tmp_path: Path) -> None:
 
 def test_a_folder_of_images_is_for_training(tmp_path: Path) -> None:
     masks = {"source": "masks", "masks": "x/{a}.png", "remap": {1: "road"}}
-    with pytest.raises(PipelineError, match=r"scene.provider folder and labels.source masks go together"):
+    with pytest.raises(PipelineError, match=r"folder and labels.source masks or polygons go together"):
         town(tmp_path, scene=FOLDER)
     with pytest.raises(PipelineError, match=r"set splits.train and splits.val to \[\]"):
         town(tmp_path, role="holdout", scene=FOLDER, labels=masks)
