@@ -74,12 +74,15 @@ def values_of(name: str) -> dict[str, Any]:
 
 def test_every_recipe_is_valid_and_says_what_it_is_and_has_a_miniature_and_a_page():
     assert set(RECIPES) == set(MINIATURES)
-    page = (ROOT / "docs/datasets.md").read_text()
+    parts = (ROOT / "docs/datasets.md").read_text().split("\n## ")
+    pages = [part for part in parts if "\n- source: " in part]
     counts = set()
     for name in RECIPES:
         about = dataset.head(ROOT / f"params/datasets/{name}.yaml")
         assert about.keys() >= {"about", "source", "licence", "size", "folder", "published", "differs"}, name
-        assert f"params/datasets/{name}.yaml" in page, name
+        [section] = [part for part in pages if f"params/datasets/{name}.yaml" in part.split("```")[1]]
+        for key in ("source", "licence", "size", "folder", "published", "differs"):
+            assert f": {about[key]}\n" in section, (name, key)
         values = values_of(name)
         validated(values, name)
         counts.add(len(values["classes"]))

@@ -93,3 +93,16 @@ def test_masks_in_colour_for_a_table_of_numbers_are_refused_unless_they_are_grey
         labelled(path, remap={1: "building"})
     path = write(tmp_path / "b.png", halves((1, 1, 1), (2, 2, 2)))
     assert (labelled(path, remap={1: "building", 2: "water"}) == EXPECTED).all()
+
+
+def test_a_mask_that_is_missing_is_named_or_its_image_has_no_labels(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    image = SheetImage("a", "train", Window(0, 0, *SHAPE))
+    source = MaskLabels(source="masks", masks="{name}.png", remap={1: "water"})
+    with pytest.raises(PipelineError, match="the image a has no mask"):
+        list(mask_files.masks([image], {}, source, CLASSES))
+    skipping = source.model_copy(update={"skip_damaged": True})
+    ((_, made),) = mask_files.masks([image], {}, skipping, CLASSES)
+    assert (made == IGNORE).all()
+    assert "the image a has no labels" in caplog.text
