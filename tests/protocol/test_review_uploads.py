@@ -180,6 +180,7 @@ def test_jobs_wait_in_line_and_survive_the_server(tmp_path):
     with running(root) as client:
         jobs = [put(client, photo())[1] for _ in range(3)]
         assert client.get(f"/api/jobs/{jobs[2]['id']}")["place"] >= 1
+        assert [job["id"] for job in client.get("/api/jobs")["jobs"]] == [job["id"] for job in jobs]
         client.post(f"/api/jobs/{jobs[1]['id']}/cancel")
         client.process.send_signal(signal.SIGKILL)
         client.process.wait()
@@ -197,6 +198,9 @@ def test_what_cannot_be_mapped_says_why(desk, town):
     assert job["state"] == "failed"
     assert len(job["error"]) > 20
     assert str(town) not in json.dumps(job["error"])
+    said = desk.get(f"/api/jobs/{job['id']}/log")
+    assert job["error"] in said["text"]
+    assert desk.get(f"/api/jobs/{job['id']}/log?from={said['next']}") == {"text": "", "next": said["next"]}
     desk.call("DELETE", f"/api/jobs/{job['id']}")
 
 

@@ -195,9 +195,13 @@ export class Frame {
     if (!this.desk) return;
     replace(
       this.dialog,
-      h("h2", { id: "help-title" }, "Keys"),
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "help-title" }, "Keys"),
+        button("Close", () => this.dialog.close(), { class: "primary" }),
+      ),
       sheet(this.desk),
-      button("Close", () => this.dialog.close(), { class: "primary" }),
     );
     this.dialog.showModal();
   }

@@ -6,9 +6,9 @@ import { h } from "./dom";
 import { answerPoint } from "./panels/check";
 import { choices, TOOLS } from "./panels/correct";
 import { stepBlock } from "./panels/find";
-import { layerTitle, toggleClass } from "./panels/layers";
+import { toggleClass } from "./panels/layers";
 import { answerSuggestion, visitSuggestion } from "./panels/teach";
-import { type Compare, editedClasses, isBlind } from "./state";
+import { type Compare, editedClasses, isBlind, layerTitle } from "./state";
 import { setTool, type Tools } from "./tools";
 
 export interface Shortcut {

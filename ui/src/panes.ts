@@ -6,13 +6,14 @@ import { h } from "./dom";
 import { MapLibreMap, setWorkerUrl } from "./libraries";
 import { overlayLayers, OVERLAYS, type Overlay } from "./overlays";
 import { plan, type Plan } from "./plan";
-import { SIDES, type Side, type State, type Store } from "./state";
+import { SIDES, sideTitle, type Side, type State, type Store } from "./state";
 import type { Bounds, Position } from "./types";
 
 export interface Pane {
   side: Side;
   map: MapLibreMap;
   box: HTMLElement;
+  caption: HTMLElement;
 }
 
 const EMPTY = { type: "FeatureCollection" as const, features: [] };
@@ -36,7 +37,9 @@ function makePane(side: Side, api: Api): Pane {
   });
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
-  return { side, map, box };
+  const caption = h("div", { class: "caption" });
+  box.append(caption);
+  return { side, map, box, caption };
 }
 
 /** Bring a map's sources and layers to what the plan says, with as few changes as it takes. */
@@ -131,6 +134,7 @@ export class Panes {
   private changed(state: State, before: State): void {
     if (state.scene?.id !== before.scene?.id) this.forget();
     for (const side of this.ready) this.sync(state, side);
+    for (const { side, caption } of this.list()) caption.textContent = sideTitle(state, side);
     if (state.compare !== before.compare) this.arrange(state);
   }
 

@@ -1,6 +1,16 @@
 // What the user has chosen, and who is told when it changes. The server's data is kept beside it, unchanged.
 
-import type { Bounds, CorrectionRecord, Job, LandClass, Position, Project, Scene, Thresholds } from "./types";
+import type {
+  Bounds,
+  CorrectionRecord,
+  Job,
+  LandClass,
+  Position,
+  Project,
+  Scene,
+  SceneLayer,
+  Thresholds,
+} from "./types";
 
 export type Side = "left" | "right";
 export const SIDES: Side[] = ["left", "right"];
@@ -119,6 +129,30 @@ export function firstView(scene: Scene, side: Side): SideView {
     composite: scene.composites[0]?.name ?? "",
     stretch: "2-98",
   };
+}
+
+const TITLES: Record<string, string> = {
+  scene: "Scene",
+  labels: "Labels",
+  prediction: "Prediction",
+  confidence: "Confidence",
+  entropy: "Entropy",
+  errors: "Errors",
+  split: "Split",
+  land_cover: "Polygons",
+  road_edges: "Roads",
+};
+
+/** A layer's name for people. */
+export function layerTitle(layer: SceneLayer): string {
+  return layer.title ?? TITLES[layer.name] ?? layer.name;
+}
+
+/** What a side shows, for people: its layers above the scene, or else the scene. */
+export function sideTitle(state: State, side: Side): string {
+  const shown = isBlind(state) || state.peek ? [] : (state.scene?.layers ?? []);
+  const above = shown.filter((layer) => layer.kind !== "raster" && state.views[side].visible[layer.name]);
+  return above.map(layerTitle).join(", ") || "Scene";
 }
 
 /** The open scene's classes, with the edits that are not saved yet. */

@@ -10,6 +10,7 @@ import { fileProblem } from "../src/panels/images";
 import { lastLines } from "../src/panels/teach";
 import { withMinimum } from "../src/panels/thresholds";
 import { describe } from "../src/readout";
+import { sideTitle } from "../src/state";
 import type { Block, Job } from "../src/types";
 import { state } from "./state";
 
@@ -150,4 +151,11 @@ test("a curve runs from the left to the right edge of the picture", () => {
 
 test("only the last lines of a log are kept", () => {
   assert.equal(lastLines("a\nb\nc\n", 2), "c\n");
+});
+
+test("a side is named by its layers above the scene, and by the scene while they are hidden", () => {
+  const first = state();
+  assert.equal(sideTitle(first, "left"), "Prediction");
+  assert.equal(sideTitle(first, "right"), "Confidence");
+  assert.equal(sideTitle({ ...first, peek: true }, "left"), "Scene");
 });

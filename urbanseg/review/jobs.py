@@ -129,9 +129,9 @@ class Jobs:
         return job
 
     def all(self) -> list[Job]:
-        """All jobs, the latest first."""
+        """All jobs, in the order of asking."""
         with self._changed:
-            return sorted(self._jobs.values(), key=lambda job: -job.number)
+            return sorted(self._jobs.values(), key=lambda job: job.number)
 
     def get(self, name: str) -> Job:
         """A job by its id.

@@ -3,24 +3,8 @@
 import type { App, Panel } from "../app";
 import { button, h, replace } from "../dom";
 import { RAMP } from "../overlays";
-import { can, editedClasses, SIDES, type Side } from "../state";
+import { can, editedClasses, layerTitle, SIDES, type Side } from "../state";
 import type { LandClass, LegendEntry, SceneLayer } from "../types";
-
-const TITLES: Record<string, string> = {
-  scene: "Scene",
-  labels: "Labels",
-  prediction: "Prediction",
-  confidence: "Confidence",
-  entropy: "Entropy",
-  errors: "Errors",
-  split: "Split",
-  land_cover: "Polygons",
-  road_edges: "Roads",
-};
-
-export function layerTitle(layer: SceneLayer): string {
-  return layer.title ?? TITLES[layer.name] ?? layer.name;
-}
 
 function layerRow(app: App, layer: SceneLayer, side: Side, position: number): HTMLElement {
   const view = app.store.state.views[side];

@@ -538,6 +538,25 @@ function firstView(scene, side) {
     stretch: "2-98"
   };
 }
+var TITLES = {
+  scene: "Scene",
+  labels: "Labels",
+  prediction: "Prediction",
+  confidence: "Confidence",
+  entropy: "Entropy",
+  errors: "Errors",
+  split: "Split",
+  land_cover: "Polygons",
+  road_edges: "Roads"
+};
+function layerTitle(layer) {
+  return layer.title ?? TITLES[layer.name] ?? layer.name;
+}
+function sideTitle(state, side) {
+  const shown = isBlind(state) || state.peek ? [] : state.scene?.layers ?? [];
+  const above = shown.filter((layer) => layer.kind !== "raster" && state.views[side].visible[layer.name]);
+  return above.map(layerTitle).join(", ") || "Scene";
+}
 function editedClasses(state) {
   return (state.scene ?? state.project).classes.map((row2) => ({ ...row2, ...state.edits[row2.name] }));
 }
@@ -1484,20 +1503,6 @@ var findPanel = {
 };
 
 // src/panels/layers.ts
-var TITLES = {
-  scene: "Scene",
-  labels: "Labels",
-  prediction: "Prediction",
-  confidence: "Confidence",
-  entropy: "Entropy",
-  errors: "Errors",
-  split: "Split",
-  land_cover: "Polygons",
-  road_edges: "Roads"
-};
-function layerTitle(layer) {
-  return layer.title ?? TITLES[layer.name] ?? layer.name;
-}
 function layerRow(app, layer, side, position) {
   const view = app.store.state.views[side];
   const title = layerTitle(layer);
@@ -2869,9 +2874,13 @@ var Frame = class {
     if (!this.desk) return;
     replace(
       this.dialog,
-      h("h2", { id: "help-title" }, "Keys"),
-      sheet(this.desk),
-      button("Close", () => this.dialog.close(), { class: "primary" })
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", { id: "help-title" }, "Keys"),
+        button("Close", () => this.dialog.close(), { class: "primary" })
+      ),
+      sheet(this.desk)
     );
     this.dialog.showModal();
   }
@@ -2919,7 +2928,9 @@ function makePane(side, api) {
   });
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
-  return { side, map, box };
+  const caption = h("div", { class: "caption" });
+  box.append(caption);
+  return { side, map, box, caption };
 }
 function apply(map, wanted, shown) {
   for (const layer of wanted.layers) {
@@ -3007,6 +3018,7 @@ var Panes = class {
   changed(state, before) {
     if (state.scene?.id !== before.scene?.id) this.forget();
     for (const side of this.ready) this.sync(state, side);
+    for (const { side, caption } of this.list()) caption.textContent = sideTitle(state, side);
     if (state.compare !== before.compare) this.arrange(state);
   }
   sync(state, side) {

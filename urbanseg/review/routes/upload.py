@@ -4,9 +4,9 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
@@ -76,7 +76,7 @@ def follow(jobs: Jobs) -> APIRouter:
         return {"removed": number}
 
     @router.get("/api/jobs/{number}/log")
-    def said(number: str, start: int = 0) -> dict[str, Any]:
+    def said(number: str, start: Annotated[int, Query(alias="from")] = 0) -> dict[str, Any]:
         return jobs.log(jobs.get(number), start)
 
     @router.get("/api/jobs/{number}/files/{name}")
