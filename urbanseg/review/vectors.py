@@ -1,7 +1,8 @@
 """Vector tiles of a map's polygons and roads, cut from its GeoPackage by the spatial index that it has."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyproj import Transformer
 from urbanseg.io.vector_files import require_plain
 from urbanseg.review import mvt
 from urbanseg.review.frames import HALF, MERCATOR, Bounds, Frame
+from urbanseg.review.readers import state
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "land_cover": {
@@ -70,28 +72,31 @@ def tile(path: Path, name: str, frame: Frame, bounds: Bounds) -> bytes | None:
     side = bounds[2] - bounds[0]
     around = side * MARGIN / mvt.EXTENT
     wider = (bounds[0] - around, bounds[1] - around, bounds[2] + around, bounds[3] + around)
-    info = pyogrio.read_info(path, layer=name)
-    columns = [column for column in COLUMNS[name] if column in info["fields"]]
-    box, places = _between(frame, info["crs"], wider)
+    crs, columns = _described(path, state(path), name)
+    box, places = _between(frame, crs, wider)
     if not all(map(math.isfinite, box)):
         return None
     _, fids, wkb, fields = pyogrio.raw.read(path, layer=name, columns=columns, bbox=box, return_fids=True)
     if not len(wkb):
         return None
-    steps = mvt.EXTENT / side
+    steps, edge = mvt.EXTENT / side, mvt.EXTENT + MARGIN
+    # what reaches far beyond the tile is cut before its corners are computed
     shapes = shapely.transform(
-        shapely.from_wkb(wkb),
+        shapely.clip_by_rect(shapely.from_wkb(wkb), *box),
         lambda xy: (places(xy) - (bounds[0], bounds[3])) * (steps, -steps),
     )
+    shapes = shapely.clip_by_rect(shapes, -MARGIN, -MARGIN, edge, edge)
     shapes = shapely.simplify(shapes, 1.0, preserve_topology=False)
-    shapes = shapely.clip_by_rect(shapes, -MARGIN, -MARGIN, mvt.EXTENT + MARGIN, mvt.EXTENT + MARGIN)
-    names, texts = [COLUMNS[name][column] for column in columns], [_plain(column) for column in fields]
-    features = (
-        (int(fid), shape, {"fid": int(fid)} | dict(zip(names, row, strict=True)))
-        for fid, shape, *row in zip(fids, shapes, *texts, strict=True)
-        if shape is not None and not shape.is_empty
-    )
-    return mvt.layer(name, features)
+    names, ids = ["fid", *(COLUMNS[name][column] for column in columns)], _plain(fids)
+    rows = [dict(zip(names, row, strict=True)) for row in zip(ids, *map(_plain, fields), strict=True)]
+    return mvt.layer(name, shapes, ids, rows)
+
+
+@lru_cache(maxsize=64)
+def _described(path: Path, _: Hashable, name: str) -> tuple[str, list[str]]:
+    """CRS of a layer, and those of `COLUMNS` that it has; asked once for each state of the file."""
+    info = pyogrio.read_info(path, layer=name)
+    return info["crs"], [column for column in COLUMNS[name] if column in info["fields"]]
 
 
 def polygon_at(path: Path, frame: Frame, place: shapely.Point) -> tuple[Any, str] | None:
@@ -102,8 +107,8 @@ def polygon_at(path: Path, frame: Frame, place: shapely.Point) -> tuple[Any, str
         frame: of the scene.
         place: in the scene's CRS, as is the polygon that comes back.
     """
-    info = pyogrio.read_info(path, layer=LAND_COVER)
-    there, back = _to_map(frame, info["crs"])
+    crs, _ = _described(path, state(path), LAND_COVER)
+    there, back = _to_map(frame, crs)
     point = shapely.transform(place, there)
     box = (point.x, point.y, point.x, point.y)
     _, _, wkb, fields = pyogrio.raw.read(path, layer=LAND_COVER, columns=["class_name"], bbox=box)
