@@ -135,15 +135,16 @@ export interface Comparison {
   before: number;
   after: number;
   difference: number;
-  low: number;
-  high: number;
-  verdict: "better" | "worse" | "noise";
+  /** Ends of the 95 % interval of the difference; null where the test blocks are too few for one. */
+  low: number | null;
+  high: number | null;
+  verdict: "better" | "worse" | "noise" | "unknown";
 }
 
 export interface RetrainResult {
   experiment: string;
-  cities: Record<string, { miou: Comparison }>;
-  curves: { epoch: number; loss: number | null; miou: number | null }[];
+  cities: Record<string, { miou?: Comparison }>;
+  curves: { epoch: number; loss?: number; miou?: number }[];
   decision?: "kept" | "dropped";
 }
 

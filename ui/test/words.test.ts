@@ -7,7 +7,7 @@ import { degrees, fileSize, hectares, metresPerPixel, roundLength, scaleBar, sig
 import { groundNote } from "../src/panels/correct";
 import { findClass, rank } from "../src/panels/find";
 import { fileProblem } from "../src/panels/images";
-import { lastLines } from "../src/panels/teach";
+import { interval, lastLines } from "../src/panels/teach";
 import { withMinimum } from "../src/panels/thresholds";
 import { describe } from "../src/readout";
 import { sideTitle } from "../src/state";
@@ -158,4 +158,9 @@ test("a side is named by its layers above the scene, and by the scene while they
   assert.equal(sideTitle(first, "left"), "Prediction");
   assert.equal(sideTitle(first, "right"), "Confidence");
   assert.equal(sideTitle({ ...first, peek: true }, "left"), "Scene");
+});
+
+test("a change without an interval is not said to be certain", () => {
+  assert.equal(interval({ low: null, high: null }), "–");
+  assert.equal(interval({ low: -0.008, high: 0.0315 }), "−0.008 to +0.032");
 });

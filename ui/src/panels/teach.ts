@@ -6,23 +6,30 @@ import { button, h, markCurrent, replace } from "../dom";
 import { atWork, progressText } from "../jobs";
 import { signed } from "../measure";
 import { can } from "../state";
-import type { Job, RetrainResult, Suggestion } from "../types";
+import type { Comparison, Job, RetrainResult, Suggestion } from "../types";
 
 const WANTED = 20;
 const LOG_LINES = 200;
-const VERDICTS = { better: "better", worse: "worse", noise: "no clear change" };
+const VERDICTS = { better: "better", worse: "worse", noise: "no clear change", unknown: "too few blocks" };
+
+/** The interval of a change; a dash where there is none. */
+export function interval({ low, high }: Pick<Comparison, "low" | "high">): string {
+  return low === null || high === null ? "–" : `${signed(low, 3)} to ${signed(high, 3)}`;
+}
 
 function comparison(result: RetrainResult): HTMLElement {
-  const rows = Object.entries(result.cities).map(([city, { miou }]) =>
-    h(
-      "tr",
-      { class: miou.verdict },
-      h("th", { scope: "row" }, city),
-      h("td", { class: "number" }, miou.before.toFixed(3)),
-      h("td", { class: "number" }, miou.after.toFixed(3)),
-      h("td", { class: "number" }, `${signed(miou.low, 3)} to ${signed(miou.high, 3)}`),
-      h("td", {}, VERDICTS[miou.verdict]),
-    ),
+  const rows = Object.entries(result.cities).flatMap(([city, { miou }]) =>
+    miou
+      ? h(
+          "tr",
+          { class: miou.verdict },
+          h("th", { scope: "row" }, city),
+          h("td", { class: "number" }, miou.before.toFixed(3)),
+          h("td", { class: "number" }, miou.after.toFixed(3)),
+          h("td", { class: "number" }, interval(miou)),
+          h("td", {}, VERDICTS[miou.verdict]),
+        )
+      : [],
   );
   const heads = ["City", "Before", "After", "Change, 95 %", ""];
   return h(
@@ -40,7 +47,7 @@ function comparison(result: RetrainResult): HTMLElement {
 
 function curves(result: RetrainResult): (SVGElement | null)[] {
   const points = (key: "loss" | "miou") =>
-    result.curves.flatMap((row) => (row[key] === null ? [] : [{ x: row.epoch, y: row[key] as number }]));
+    result.curves.flatMap(({ epoch, [key]: y }) => (y === undefined ? [] : [{ x: epoch, y }]));
   return [curve("mIoU", points("miou")), curve("loss", points("loss"))];
 }
 

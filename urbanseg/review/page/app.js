@@ -1781,18 +1781,21 @@ function curve(title, points2) {
 // src/panels/teach.ts
 var WANTED = 20;
 var LOG_LINES = 200;
-var VERDICTS = { better: "better", worse: "worse", noise: "no clear change" };
+var VERDICTS = { better: "better", worse: "worse", noise: "no clear change", unknown: "too few blocks" };
+function interval({ low, high }) {
+  return low === null || high === null ? "–" : `${signed(low, 3)} to ${signed(high, 3)}`;
+}
 function comparison(result) {
-  const rows = Object.entries(result.cities).map(
-    ([city, { miou }]) => h(
+  const rows = Object.entries(result.cities).flatMap(
+    ([city, { miou }]) => miou ? h(
       "tr",
       { class: miou.verdict },
       h("th", { scope: "row" }, city),
       h("td", { class: "number" }, miou.before.toFixed(3)),
       h("td", { class: "number" }, miou.after.toFixed(3)),
-      h("td", { class: "number" }, `${signed(miou.low, 3)} to ${signed(miou.high, 3)}`),
+      h("td", { class: "number" }, interval(miou)),
       h("td", {}, VERDICTS[miou.verdict])
-    )
+    ) : []
   );
   const heads = ["City", "Before", "After", "Change, 95 %", ""];
   return h(
@@ -1808,7 +1811,7 @@ function comparison(result) {
   );
 }
 function curves(result) {
-  const points2 = (key) => result.curves.flatMap((row2) => row2[key] === null ? [] : [{ x: row2.epoch, y: row2[key] }]);
+  const points2 = (key) => result.curves.flatMap(({ epoch, [key]: y }) => y === void 0 ? [] : [{ x: epoch, y }]);
   return [curve("mIoU", points2("miou")), curve("loss", points2("loss"))];
 }
 function decision(app, job, result) {
