@@ -54,7 +54,7 @@ def dry(finished, tmp_path_factory):
     project.params["osm"]["rules"]["water"] = []
     project.params["cities"]["demo"]["labels"] = {"source": "osm", "background": "ignore"}
     project.params["train"] |= {
-        "encoder_weights": "imagenet", "epochs": 6, "steps_per_epoch": 12, "batch_size": 8,
+        "encoder_weights": "imagenet", "epochs": 4, "steps_per_epoch": 24, "batch_size": 8,
     }  # fmt: skip
     project.write_params()
     project.repro()
