@@ -21,7 +21,7 @@ from urbanseg.metrics.apls import PathSums, compare_paths
 from urbanseg.metrics.road_matching import MatchedLengths, match_lengths
 from urbanseg.roads.repair import centre_network, repair_network
 from urbanseg.roads.skeleton import RoadGraph, road_graph
-from urbanseg.roads.surface import Surface
+from urbanseg.roads.surface import CERTAIN, Surface
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def compare_masks(
     """
     height_m, width_m = pixel_m
     to_metres = Affine.scale(width_m, -height_m)
-    target, source = (_surface(mask, probability, to_metres) for mask in (reference, prediction))
+    certain = np.where(reference, CERTAIN, 0).astype(np.uint8)
+    target, source = _surface(reference, certain, to_metres), _surface(prediction, probability, to_metres)
     roads, skeleton = (
         centre_network(road_graph(mask, to_metres, min_spur=repair.min_spur_m), surface)
         for mask, surface in ((reference, target), (prediction, source))

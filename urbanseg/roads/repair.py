@@ -17,6 +17,7 @@ from shapely import LineString
 
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.roads.bridges import Bridge, Edges, find_bridges
+from urbanseg.roads.centring import centre
 from urbanseg.roads.junctions import tidy_junctions
 from urbanseg.roads.skeleton import RoadGraph, dissolve, prune, renumber
 from urbanseg.roads.surface import Surface
@@ -28,7 +29,7 @@ DETOUR = 4.0
 
 
 def repair_network(graph: RoadGraph, surface: Surface, rules: RoadParams) -> RoadGraph:
-    """The network with its gaps bridged, spurs and fragments removed, centred, and its junctions tidied.
+    """The network with its gaps bridged, spurs and fragments removed, its junctions tidied, and centred.
 
     Gaps are bridged from the cheapest to the dearest, and each dead end is used once; a
     bridge leads to another dead end, to a junction, or to a new junction in a road.
@@ -50,8 +51,8 @@ def repair_network(graph: RoadGraph, surface: Surface, rules: RoadParams) -> Roa
     _weigh(joined, surface)
     prune(joined, rules.min_spur_m, by="sure")
     _drop_fragments(joined, rules.min_length_m)
-    points = tidy_junctions(joined, _centre(joined, points, surface), rules.snap_m)
-    return renumber(joined, points)
+    points = tidy_junctions(joined, points, rules.snap_m)
+    return renumber(joined, centre(joined, points, surface))
 
 
 def centre_network(graph: RoadGraph, surface: Surface) -> RoadGraph:
@@ -62,7 +63,7 @@ def centre_network(graph: RoadGraph, surface: Surface) -> RoadGraph:
         surface: the pixels that it was made from.
     """
     joined, points = _join(graph, Edges.of(graph), [])
-    return renumber(joined, _centre(joined, points, surface))
+    return renumber(joined, centre(joined, points, surface))
 
 
 def _weigh(graph: RoadGraph, surface: Surface) -> None:
@@ -71,33 +72,6 @@ def _weigh(graph: RoadGraph, surface: Surface) -> None:
     lines = np.array([data["line"] for *_, data in rows], dtype=object)
     for (*_, data), length in zip(rows, surface.sure_lengths(lines).tolist(), strict=True):
         data["sure"] = length
-
-
-def _centre(graph: RoadGraph, points: Floats, surface: Surface) -> Floats:
-    """Move edges and nodes to the middle of the road, but for edges that would lose half their length."""
-    rows = list(graph.edges(data=True))
-    lines = np.array([data["line"] for *_, data in rows], dtype=object)
-    moved = shapely.transform(lines, surface.centred)
-    stays = shapely.length(moved) < shapely.length(lines) / 2
-    fixed = [node for (u, v, _), stay in zip(rows, stays, strict=True) if stay for node in (u, v)]
-    centres = surface.centred(points)
-    for u, v, data in rows:
-        for node in (u, v):
-            if graph.degree(node) == 1:  # a road keeps its length
-                line = data["line"] if data["start"] == node else data["line"].reverse()
-                before = shapely.get_coordinates(line)
-                other = before[(before != before[0]).any(axis=1)][:1]  # vertices may stand twice
-                for step in before[0] - other:
-                    shift, ahead = centres[node] - points[node], step / np.hypot(*step)
-                    centres[node] -= (shift @ ahead) * ahead
-    centres[fixed] = points[fixed]
-    for (u, v, data), line, stay in zip(rows, moved, stays, strict=True):
-        if not stay:
-            ends = centres[[u, v] if data["start"] == u else [v, u]]
-            inner = shapely.get_coordinates(line)[1:-1]
-            data["line"] = LineString(np.concatenate([ends[:1], inner, ends[1:]]))
-            data["length"] = data["line"].length
-    return centres
 
 
 def _select(graph: RoadGraph, edges: Edges, bridges: list[Bridge]) -> list[Bridge]:

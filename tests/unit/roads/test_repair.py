@@ -12,7 +12,7 @@ from shapely import LineString
 from urbanseg.config.vectorize import RoadParams
 from urbanseg.grid import Window
 from urbanseg.mapping.tidiness import tidy_for
-from urbanseg.roads import repair
+from urbanseg.roads.centring import FARTHEST_PX
 from urbanseg.roads.repair import repair_network
 from urbanseg.roads.skeleton import RoadGraph, line_graph, road_graph
 from urbanseg.roads.surface import CERTAIN, LIKELY, ON_ROAD, Surface, probability_of, with_weak_roads
@@ -49,7 +49,7 @@ def lengths(graph):
 
 def test_a_gap_between_two_ends_that_face_each_other_is_bridged():
     graph = joined([(0, 0), (200, 0)], [(240, 0), (500, 0)])
-    assert lengths(graph) == [500]
+    assert lengths(graph) == [510]  # to the sides of the outermost pixels
     assert sorted(d for _, d in graph.degree()) == [1, 1]
 
 
@@ -71,9 +71,9 @@ def test_a_gap_narrower_than_the_snap_is_closed_in_every_direction():
 
 def test_a_road_that_ends_before_another_gets_a_junction_there():
     graph = joined([(0, 0), (200, 0)], [(240, -300), (240, 200)])
-    assert lengths(graph) == [200, 240, 300]
+    assert lengths(graph) == [205, 245, 305]
     [junction] = [node for node, degree in graph.degree() if degree == 3]
-    assert (graph.nodes[junction]["x"], graph.nodes[junction]["y"]) == (240, 0)
+    assert (graph.nodes[junction]["x"], graph.nodes[junction]["y"]) == pytest.approx((240, 0), abs=0.1)
 
 
 def test_roads_from_both_sides_make_a_crossing():
@@ -91,9 +91,9 @@ def test_the_two_sides_of_a_gap_in_a_ring_are_joined_again_but_not_where_a_short
 
 def test_fragments_and_spurs_go_and_what_is_joined_stays():
     fragment = [(1000, 0), (1060, 0)]
-    assert lengths(joined([(0, 0), (200, 0)], fragment)) == [200]
-    assert lengths(joined([(0, 0), (200, 0)], [(220, 0), (260, 0)], fragment)) == [260]
-    assert lengths(joined([(0, 0), (100, 0), (200, 0)], [(100, 0), (100, 20)])) == [200]
+    assert lengths(joined([(0, 0), (200, 0)], fragment)) == [210]
+    assert lengths(joined([(0, 0), (200, 0)], [(220, 0), (260, 0)], fragment)) == [270]
+    assert lengths(joined([(0, 0), (100, 0), (200, 0)], [(100, 0), (100, 20)])) == [pytest.approx(210, abs=1)]
 
 
 def test_an_empty_network_stays_empty():
@@ -116,7 +116,8 @@ def test_repair_connects_and_never_parts(mask, gap, angle):
         assert data["length"] > 0
     tips = sum(degree == 1 for _, degree in before.degree())
     added = sum(lengths(after)) - sum(lengths(before))
-    assert added <= tips * gap / ON_ROAD + 10 * (len(lengths(before)) + len(lengths(after)))
+    moves = 10 * (len(lengths(before)) + len(lengths(after))) + 2 * 10 * FARTHEST_PX * len(lengths(after))
+    assert added <= tips * gap / ON_ROAD + moves
 
 
 @given(masks)
@@ -261,15 +262,6 @@ def test_roads_are_the_same_whatever_the_blocks_that_pixels_are_read_by(monkeypa
         made.append(list(repaired(mask, probability=probability).edges(data=True)))
     assert len(made[0]) > 20
     assert made[0] == made[1]
-
-
-def test_a_vertex_that_stands_twice_at_a_dead_end_leaves_the_line_whole():
-    graph, twice = nx.MultiGraph(), LineString([(5, -15), (5, -15), (205, -15), (205, -15)])
-    graph.add_edge(0, 1, line=twice, start=0, length=200.0)
-    row = np.arange(3)[:, np.newaxis] == np.ones(21)
-    centres = repair._centre(graph, np.array([[5.0, -15], [205, -15]]), surface(row))
-    assert np.isfinite(centres).all()
-    assert lengths(graph) == [200]
 
 
 def test_pixels_that_may_be_a_road_are_traced_though_another_class_won():
