@@ -110,13 +110,14 @@ def centre(graph: RoadGraph, points: Floats, surface: Surface) -> Floats:
         if len(some) > 2:
             points[node] = _meeting(points[node], some, pixel)
     _lead_on(points, {node: some[0] for node, some in arms.items() if len(some) == 1}, surface)
-    drawn = []
+    found = []
     for (u, v, data), part in zip(rows, parts, strict=True):
         ends = [u, v] if data["start"] == u else [v, u]
         reach = [(STRAIGHT_PX[len(arms[node]) > 2] if u != v else 0) * pixel for node in ends]
-        drawn.append(_between(points[ends], part[1:-1], reach))
-    simple = shapely.simplify(drawn, STRAIGHTEN_PX * pixel)
-    drawn = np.where(shapely.length(simple) > 0, simple, drawn)
+        found.append(_between(points[ends], part[1:-1], reach))
+    whole = np.array(found, dtype=object)
+    simple = shapely.simplify(whole, STRAIGHTEN_PX * pixel)
+    drawn = np.where(shapely.length(simple) > 0, simple, whole)
     for (*_, data), line, length in zip(rows, drawn, shapely.length(drawn).tolist(), strict=True):
         data["line"], data["length"] = line, length
     return points
@@ -130,7 +131,7 @@ def _moved(vertices: _Vertices, surface: Surface) -> _Vertices:
     for _ in range(ROUNDS):
         normals = vertices.normals()
         places = vertices.points[:, np.newaxis] + across[:, np.newaxis] * normals[:, np.newaxis]
-        weight = surface.likeliness(places.reshape(-1, 2)).reshape(len(places), len(across))
+        weight = surface.likeliness(places)
         weight -= weight.min(axis=1, keepdims=True)
         shift = weight @ across / np.maximum(weight.sum(axis=1), 1e-3)
         for _ in range(SMOOTHINGS):
@@ -184,7 +185,7 @@ def _lead_on(points: Floats, arms: dict[int, Floats], surface: Surface) -> None:
     along = np.maximum(((points[nodes] - before) * ahead).sum(axis=1), 0)
     ends = before + along[:, np.newaxis] * ahead
     places = ends[:, np.newaxis] + steps[:, np.newaxis] * ahead[:, np.newaxis]
-    chance = surface.likeliness(places.reshape(-1, 2)).reshape(len(nodes), len(steps))
+    chance = surface.likeliness(places)
     beyond = (chance < EDGE * chance[:, :1]) | (chance == 0)
     beyond[:, 0] = False
     last = np.where(beyond.any(axis=1), beyond.argmax(axis=1) - 1, len(steps) - 1)

@@ -40,6 +40,9 @@ SURE_SHARE = 1 / 3
 DOUBTFUL = 0.55
 """Pixels with this part of a sure one's probability count nothing, those between in part."""
 
+NEAR_PX = 3
+"""Places that are read together lie no further apart, in pixels."""
+
 Pixels = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -113,26 +116,26 @@ class Surface:
         return pixels_of(points, self.transform, self.shape)
 
     def likeliness(self, points: Floats) -> Floats:
-        """Probability of road between the centres of pixels, bilinear; 0 off the road: ``(n,)``, 0–254.
+        """Probability of road between the centres of pixels, bilinear; 0 off the road: ``(n, k)``, 0–254.
 
         Args:
-            points: ``(n, 2)`` x and y in the CRS.
+            points: ``(n, k, 2)`` x and y in the CRS; those of a row lie within `NEAR_PX` of its middle one.
         """
-        cols, rows = ~self.transform @ points.T
-        place = np.stack([rows, cols]) - 0.5
+        cols, rows = ~self.transform @ points.reshape(-1, 2).T
+        place = np.stack([rows, cols]).reshape(2, *points.shape[:2]) - 0.5
         corner = np.floor(place).astype(np.int64)
         share = place - corner
-        chance = np.zeros(len(points))
-        for members, window in by_block(self.pixels_of(points)):
-            grown, _ = window.grown(1, self.shape)
+        chance = np.zeros(points.shape[:2])
+        for members, window in by_block(self.pixels_of(points[:, points.shape[1] // 2])):
+            grown, _ = window.grown(NEAR_PX + 1, self.shape)
             probability = self.probability(grown)
             road = np.pad(np.where(self.is_road(grown) & (probability <= CERTAIN), probability, 0), 1)
-            limit = np.array(road.shape)[:, np.newaxis] - 2
-            row, col = np.clip(corner[:, members] - np.array(grown[:2])[:, np.newaxis] + 1, 0, limit)
+            limit = np.array(road.shape)[:, np.newaxis, np.newaxis] - 2
+            origin = np.array(grown[:2])[:, np.newaxis, np.newaxis]
+            row, col = np.clip(corner[:, members] - origin + 1, 0, limit)
             down, right = share[:, members]
-            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                value = road[row + i, col + j]
-                chance[members] += value * np.abs(1 - i - down) * np.abs(1 - j - right)
+            above, below = (road[row + i, col] * (1 - right) + road[row + i, col + 1] * right for i in (0, 1))
+            chance[members] = above * (1 - down) + below * down
         return chance
 
     def sure_lengths(self, lines: NDArray[np.object_]) -> Floats:
