@@ -4,8 +4,9 @@
 and prediction, and a map of 300,000 polygons; starts ``urbanseg review`` in it; and lets 8 viewers pan and
 zoom over it, each asking for the next tile as soon as it has the last. Viewers go on in one direction, so
 that what was made before helps only where they come across each other. The last line is JSON: milliseconds
-of the answers by layer, of a view's areas under other thresholds (of 1,500 × 900 pixels), and the most memory
-that the server ever had, in MB.
+of the answers by layer, the server's milliseconds of CPU for each (which other programs on the machine change
+less), milliseconds of a view's areas under other thresholds (of 1,500 × 900 pixels), and the most memory that
+the server ever had, in MB.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import psutil
 import shapely
 from affine import Affine
 from pyproj import CRS
@@ -146,10 +148,13 @@ def measure(root: Path, viewers: int, tiles: int) -> dict[str, Any]:
                 threading.Thread(target=_watch, args=(Viewer(port, token, n), scene, tiles, took))
                 for n in range(1, viewers + 1)
             ]
+            began_s = _cpu_s(server.pid)
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
+            spent_s = _cpu_s(server.pid) - began_s
+            viewer = Viewer(port, token, 0)  # the server has closed the connection of the first meanwhile
             areas = [_timed(lambda n=n: viewer.get(_view(scene, n)))[0] for n in range(20)]
             status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
         finally:
@@ -159,9 +164,16 @@ def measure(root: Path, viewers: int, tiles: int) -> dict[str, Any]:
     return {
         "viewers": viewers, "answers": len(whole),
         "p50_ms": _share(whole, 0.5), "p95_ms": _share(whole, 0.95),
+        "cpu_ms": round(1000 * spent_s / len(whole), 1),
         "by_layer_p95_ms": {n: _share(sorted(1000 * t for t in times), 0.95) for n, times in took.items()},
         "areas_p95_ms": _share(sorted(1000 * t for t in areas), 0.95), "peak_mb": round(peak),
     }  # fmt: skip
+
+
+def _cpu_s(process: int) -> float:
+    """Seconds of CPU that a process has had."""
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)
 
 
 def _share(ordered: list[float], share: float) -> float:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import rasterio
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
@@ -79,7 +80,9 @@ class Readers:
 
 
 def _open(key: Hashable, path: Path) -> _Idle:
-    with ExitStack() as stack:
+    # In an environment that is there already, a dataset makes none of its own, which only the thread that
+    # opened it could end.
+    with ExitStack() as stack, rasterio.Env():
         dataset = stack.enter_context(gdal_access.opened(path))
         return _Idle(key, dataset, stack.pop_all())
 

@@ -1,5 +1,6 @@
 """The server itself: a socket on loopback, an address with a token, and the end of it."""
 
+import ctypes
 import logging
 import os
 import secrets
@@ -17,19 +18,21 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 
-ENVIRONMENT = {
-    # Blocks of rasters that GDAL keeps in memory, over all threads.
-    "GDAL_CACHEMAX": "64",
-    # Each thread of its own memory pool would keep what it once needed.
-    "MALLOC_ARENA_MAX": "2",
-}
-"""Variables that are read when libraries start; `prepare` sets them."""
+CACHE_MB = "64"
+"""Blocks of rasters that GDAL keeps in memory, over all threads."""
+
+ALLOCATION = {-8: 2, -3: 256 << 10}
+"""What glibc is told, by the numbers of mallopt(3): at most two memory pools (M_ARENA_MAX), as each thread
+would keep what it once needed in one of its own; and that larger arrays go back to the system at once
+(M_MMAP_THRESHOLD)."""
 
 
 def prepare() -> None:
-    """Bound the memory of GDAL; called before rasters are read."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    """Bound the memory of GDAL and of the allocator; called before rasters are read."""
+    os.environ.setdefault("GDAL_CACHEMAX", CACHE_MB)
+    tell = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc alone
+    for name, value in ALLOCATION.items() if tell is not None else ():
+        tell(name, value)
 
 
 def listen(port: int) -> socket.socket:
