@@ -11,10 +11,11 @@ import pytest
 import rasterio.shutil
 import shapely
 import sqlalchemy as sa
+import yaml
 from affine import Affine
 from pyproj import CRS
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, whole_params
 from tests.protocol import postgis
 from urbanseg import paths
 from urbanseg.classes import ClassTable, LandClass
@@ -27,6 +28,7 @@ from urbanseg.mapping import publishing
 from urbanseg.mapping.published_layers import LayerSource, of_table
 from urbanseg.mapping.publishing import engine, publish, redact_message
 from urbanseg.mapping.styles import layer_styles
+from urbanseg.region.dataset import DATA_SETS, write_dataset
 
 CACHE = Path(tempfile.gettempdir()) / "urbanseg-postgis"
 GRID = Grid(CRS(32632), Affine(10, 0, 500_000, 0, -10, 5_400_000), 20, 30)
@@ -262,7 +264,7 @@ def test_no_more_than_a_batch_is_held(database):
             most.append(sum(each() is not None for each in held))
 
     whole = of_table(layers()["land_cover"])
-    source = LayerSource(whole.crs, whole.columns, whole.geometry_type, batches)
+    source = LayerSource(whole.crs, whole.columns, whole.geometry_type, batches, 250)
     publish(database, "city_maps", "town", "run1", {"land_cover": source})
     assert len(rows(database)) == 250
     assert max(most) <= 1, "batches pile up"
@@ -335,6 +337,53 @@ def test_the_stage_publishes_the_map_and_never_says_the_address(
     for secret in (PASSWORD, "nobody-known", "mapper"):
         assert secret not in str(said.value)
         assert secret not in caplog.text
+
+
+def test_a_region_is_published_file_by_file(server, database, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_params({"land": {"title": "The land", "inputs": "data/none", "model_inputs": "data/none",
+                           "model": "s2-urban", "scene": SCENE}})  # fmt: skip
+    monkeypatch.setenv("DATABASE_SCHEMA", "city_maps")
+    monkeypatch.setenv("DATABASE_URL", server)
+    with pytest.raises(PipelineError, match=r"land/polygons holds no GeoParquet; run dvc repro regions/land"):
+        execute(["publish", "land"])
+    folder = paths.region_dir("land")
+    for layer, name in DATA_SETS.items():
+        whole = layers()[layer].assign(is_whole=True)
+        write_dataset(folder / name, [whole.iloc[:2], whole.iloc[2:]])
+    for _ in range(2):
+        execute(["publish", "land"])
+    found = rows(database, city="land")
+    assert sorted(found["class_id"]) == [0, 1, 2]
+    assert found["is_whole"].tolist() == [True] * 3
+    assert found["run"].nunique() == 1
+    assert sorted(found.to_crs(32632).total_bounds.round()) == [0, 100, 500_000, 500_300]
+    assert [len(rows(database, name, "land")) for name in ("road_edges", "road_nodes")] == [1, 1]
+    (folder / "roads/part-00000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(PipelineError, match="land/roads holds files that are no GeoParquet"):
+        execute(["publish", "land"])
+
+
+def test_a_region_called_as_a_city_is_not_published(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_params({"demo": {"title": "The land", "inputs": "data/none", "model_inputs": "data/none",
+                           "model": "s2-urban", "scene": SCENE}})  # fmt: skip
+    with pytest.raises(PipelineError, match="demo is a city and a region"):
+        execute(["publish", "demo"])
+
+
+SCENE = {
+    "provider": "stac",
+    "profile": "earth_search",
+    "area": {"bbox": [9.0, 48.0, 9.1, 48.1]},
+    "dates": "2023-05-01/2023-07-31",
+    "bands": ["B02"],
+}
+
+
+def write_params(regions):
+    """The project's params.yaml with these regions."""
+    paths.PARAMS.write_text(yaml.safe_dump(whole_params() | {"regions": regions}, sort_keys=False))
 
 
 @pytest.mark.filterwarnings("ignore:'crs' was not provided")

@@ -25,7 +25,7 @@ VERBS = {
     "merge": "Merge models into one.",
     "models": "List, show, add and pack models that can be named.",
     "params": "Put an overlay into params.yaml.",
-    "publish": "Publish a city's map to PostGIS.",
+    "publish": "Publish the map of a city or a region to PostGIS.",
     "review": "Look at scenes and maps in the browser, and correct them.",
     "sample": "Draw a sample of a city's map for visual interpretation in QGIS.",
     "suggest": "Say which blocks of a city are worth looking at next.",

@@ -3,6 +3,7 @@
 A layer is never held as a whole, so that a map of any size takes the memory of a batch.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyogrio
 import shapely
 from numpy.typing import NDArray
@@ -38,6 +40,8 @@ COLUMN_COMMENTS: Mapping[str, str] = MappingProxyType(
         "id": "key of the row in this table; new with each publication",
         "city": "name of the city in params.yaml",
         "run": "digest of the published map; see the table runs",
+        "polygon_id": "number of the polygon in its region; rows of a very large one share it",
+        "is_whole": "false if other rows of the same polygon_id hold the rest of the polygon",
         "class_id": "pixel value of the class",
         "class_name": "name of the class",
         "area_m2": "area in m², in the CRS of the map (runs.source_crs)",
@@ -67,12 +71,14 @@ class LayerSource:
         columns: types of its attributes by name.
         geometry_type: ``Polygon``, ``LineString`` or ``Point``; ``Geometry`` if there are several.
         batches: gives its rows, in order.
+        rows: how many there are.
     """
 
     crs: CRS
     columns: Mapping[str, pa.DataType]
     geometry_type: str
     batches: Callable[[], Iterable[Batch]]
+    rows: int
 
 
 def of_table(layer: gpd.GeoDataFrame) -> LayerSource:
@@ -86,6 +92,7 @@ def of_table(layer: gpd.GeoDataFrame) -> LayerSource:
         dict(zip(attributes.column_names, attributes.schema.types, strict=True)),
         kinds.pop() if len(kinds) == 1 else "Geometry",
         lambda: [(attributes, _transformed(layer.geometry.to_numpy(), layer.crs))],
+        len(layer),
     )
 
 
@@ -113,7 +120,40 @@ def of_file(path: Path, layer: str) -> LayerSource:
                 shapes = shapely.from_wkb(table[geometry].to_numpy())
                 yield table.select(list(columns)), _transformed(shapes, crs)
 
-    return LayerSource(crs, columns, info["geometry_type"] if known else "Geometry", batches)
+    kind = info["geometry_type"] if known else "Geometry"
+    return LayerSource(crs, columns, kind, batches, info["features"])
+
+
+def of_dataset(folder: Path, geometry_type: str) -> LayerSource:
+    """A layer of a folder of GeoParquet files, which are read one after the other.
+
+    Args:
+        folder: with files of the same columns.
+        geometry_type: of all of them.
+
+    Raises:
+        ValueError: if it holds none, or one that is no GeoParquet.
+    """
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        raise ValueError("holds no GeoParquet")
+    try:
+        schema = pq.read_schema(paths[0])
+        crs = CRS.from_user_input(json.loads(schema.metadata[b"geo"])["columns"]["geometry"]["crs"])
+        rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise ValueError("holds files that are no GeoParquet") from error
+    columns = {field.name: field.type for field in schema if field.name not in {"geometry", "bbox"}}
+
+    def batches() -> Iterator[Batch]:
+        for path in paths:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=[*columns, "geometry"]):
+                    table = pa.Table.from_batches([batch])
+                    shapes = shapely.from_wkb(table["geometry"].to_numpy())
+                    yield table.select(list(columns)), _transformed(shapes, crs)
+
+    return LayerSource(crs, columns, geometry_type, batches, rows)
 
 
 def _transformed(shapes: NDArray[np.object_], crs: CRS) -> NDArray[np.object_]:

@@ -188,6 +188,8 @@ def add_columns(connection: sa.Connection, schema: str, lacking: list[tuple[str,
 
 
 def _type(kind: pa.DataType) -> sa.types.TypeEngine[Any]:
+    if pa.types.is_boolean(kind):
+        return sa.Boolean()
     if pa.types.is_integer(kind):
         return sa.BigInteger()
     return sa.Double() if pa.types.is_floating(kind) else sa.Text()

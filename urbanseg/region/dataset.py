@@ -27,6 +27,9 @@ FILE_BYTES = 32 << 20
 
 FILES = "part-*.parquet"
 
+DATA_SETS = {"land_cover": "polygons", "road_edges": "roads", "road_nodes": "road_nodes"}
+"""Folder of a region's data set of each layer of a map."""
+
 CELL_BITS, ROW_BITS = 20, 23
 """Bits of a cell's column and of its row in an id, and of the number of a row in the cell's file."""
 
