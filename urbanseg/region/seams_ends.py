@@ -148,7 +148,10 @@ def nodes_of(pieces: Pieces, ends: Ends, first_id: int) -> Ids:
 
 def joints(ends: Ends, chains: Chains) -> dict[End, End]:
     """Which end each end of the pieces of chains is joined to, of those that are."""
-    chosen = np.flatnonzero((ends.partner >= 0) & np.isin(ends.piece, chains.piece))
+    piece = np.sort(chains.piece)
+    first, end = (np.searchsorted(ends.piece, piece, side) for side in ("left", "right"))
+    chosen = np.concatenate([first, end - 1])  # a piece has one end on a side, or two
+    chosen = chosen[ends.partner[chosen] >= 0]
     other = ends.partner[chosen]
     mine = zip(ends.piece[chosen].tolist(), ends.is_last[chosen].tolist(), strict=True)
     theirs = zip(ends.piece[other].tolist(), ends.is_last[other].tolist(), strict=True)

@@ -76,9 +76,11 @@ def merge_roads(
     def kind(width: Floats) -> NDArray[np.object_]:
         return guess(width, resolution)
 
-    numbers = range(layout.files)
+    numbers, joined = range(layout.files), np.sort(chains.piece)
     write_dataset(nodes, (_nodes_of_file(layout, ends, number) for number in numbers))
-    return write_dataset(edges, (_edges_of_file(layout, ends, chains, number, kind) for number in numbers))
+    return write_dataset(
+        edges, (_edges_of_file(layout, ends, chains, joined, number, kind) for number in numbers)
+    )
 
 
 def _nodes_of_file(layout: Layout, ends: Ends, number: int) -> gpd.GeoDataFrame:
@@ -100,7 +102,12 @@ def _nodes_of_file(layout: Layout, ends: Ends, number: int) -> gpd.GeoDataFrame:
 
 
 def _edges_of_file(
-    layout: Layout, ends: Ends, chains: Chains, number: int, kind: Callable[[Floats], NDArray[np.object_]]
+    layout: Layout,
+    ends: Ends,
+    chains: Chains,
+    joined: Ids,
+    number: int,
+    kind: Callable[[Floats], NDArray[np.object_]],
 ) -> gpd.GeoDataFrame:
     """Edges whose lowest piece is of a cell of a file, in the order of their ids.
 
@@ -108,10 +115,10 @@ def _edges_of_file(
         layout: the cells.
         ends: of pieces on sides of cells.
         chains: which pieces are joined.
+        joined: ids of these, ascending.
         number: of the file.
         kind: what kind of road has a width.
     """
-    joined = np.sort(chains.piece)
     edges = [_alone(layout, ends, joined, cell) for cell in layout.in_file(number).tolist()]
     edges.append(_joined(layout, ends, chains.of_file(number)))
     table = pd.concat([each for each in edges if len(each)] or edges[-1:], ignore_index=True)

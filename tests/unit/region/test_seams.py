@@ -205,9 +205,9 @@ def test_no_cells_are_a_data_set_without_rows(tmp_path):
 
 
 def test_files_are_geoparquet_with_a_covering_and_hold_cells_along_the_curve(tmp_path):
-    classes = np.random.default_rng(0).integers(0, 3, (32, 32), dtype=np.uint8)
+    classes = np.random.default_rng(0).integers(0, 3, (24, 24), dtype=np.uint8)
     parts, whole = polygon_cells(tmp_path / "cells", classes, classes, 4)
-    merge_polygons(parts, tmp_path / "merged", file_bytes=4000)
+    merge_polygons(parts, tmp_path / "merged", file_bytes=8000)
     files = sorted((tmp_path / "merged").iterdir())
     assert [path.name for path in files] == [f"part-{i:05d}.parquet" for i in range(len(files))]
     assert len(files) > 5
@@ -216,7 +216,7 @@ def test_files_are_geoparquet_with_a_covering_and_hold_cells_along_the_curve(tmp
         assert about["version"] == "1.1.0"
         assert about["columns"]["geometry"]["geometry_types"] == ["Polygon"]
         assert about["columns"]["geometry"]["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
-        order = gpd.read_parquet(path).hilbert_distance()
+        order = gpd.GeoSeries.from_wkb(pq.read_table(path)["geometry"].to_numpy()).hilbert_distance()
         assert order.is_monotonic_increasing
     all_of_them = gpd.read_parquet(tmp_path / "merged")
     assert len(all_of_them) == len(whole)
