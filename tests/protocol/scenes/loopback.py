@@ -28,8 +28,8 @@ Process.register("archive", build)
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[Any, str]]:
-    """A proxy of a served `Archive`, and its address."""
+def running(folder: Path, port: int = 0) -> Iterator[tuple[Any, str]]:
+    """A proxy of an `Archive` that is served on a port, 0 for any free one; and its address."""
     with Process(ctx=multiprocessing.get_context("spawn")) as process:
         archive = process.archive(folder)
-        yield archive, archive.serve()
+        yield archive, archive.serve(port)

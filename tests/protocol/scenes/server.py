@@ -115,10 +115,10 @@ class Archive:
         """All tokens that were handed out and still work."""
         return [*self.tokens, self.sas_token]
 
-    def serve(self) -> str:
-        """Serve on a free port of loopback until the process ends; returns the address."""
+    def serve(self, port: int = 0) -> str:
+        """Serve on a port of loopback, 0 for any free one, until the process ends; returns the address."""
         handler = type("Bound", (Handler,), {"archive": self})
-        server = Quiet(("127.0.0.1", 0), handler)
+        server = Quiet(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self.url

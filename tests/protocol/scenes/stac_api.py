@@ -81,13 +81,16 @@ def cog(archive: Archive, request: Request) -> Response:
         return Response(b"signature did not match", "application/xml", status=403)
     product = next(product for product in archive.products if product.id == name)
     path = _written(archive, flavour, product, asset.removesuffix(".tif"), blank=request.fault == "nodata")
-    content = path.read_bytes()
     wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
     if not wanted:
-        return Response(content, COG, headers={"Accept-Ranges": "bytes"})
-    first, last = int(wanted[1]), min(int(wanted[2]), len(content) - 1)
-    place = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
-    return Response(content[first : last + 1], COG, status=206, headers=place)
+        return Response(path.read_bytes(), COG, headers={"Accept-Ranges": "bytes"})
+    size = path.stat().st_size
+    first, last = int(wanted[1]), min(int(wanted[2]), size - 1)
+    with path.open("rb") as file:
+        file.seek(first)
+        content = file.read(last + 1 - first)
+    place = {"Content-Range": f"bytes {first}-{last}/{size}"}
+    return Response(content, COG, status=206, headers=place)
 
 
 def _item(archive: Archive, flavour: str, product: world.Product) -> dict[str, Any]:
