@@ -33,30 +33,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cells", type=int, default=10_000, help="cells of the scheduler and of the merge")
     parser.add_argument("--workers", type=int, nargs="*", default=[10, 50], help="of the scheduler")
-    parser.add_argument("--only", choices=("scheduler", "merge"), help="one measurement, in this process")
-    parser.add_argument("--folder", type=Path, help="of the cells to merge")
+    parser.add_argument("--only", choices=("scheduler", "merge"), help="one measurement")
+    parser.add_argument("--folder", type=Path, help="of cells that are written, to merge in this process")
     options = parser.parse_args()
     if options.only == "scheduler":
         print(json.dumps(scheduler(options.cells, options.workers[0])))
-    elif options.only == "merge":
+    elif options.only == "merge" and options.folder:
         print(json.dumps(merge(options.cells, options.folder)))
+    elif options.only == "merge":
+        print(json.dumps(merges(options.cells)))
     else:
         print(json.dumps(everything(options.cells, options.workers)))
 
 
 def everything(cells: int, workers: list[int]) -> dict[str, Any]:
     """All measurements by name."""
-    found: dict[str, Any] = {}
-    with TemporaryDirectory() as folder:
-        write_cells(Path(folder), cells)
-        for count in (cells // 4, cells):
-            found[f"merge_{count}"] = shown(alone("--only=merge", f"--cells={count}", f"--folder={folder}"))
+    found: dict[str, Any] = merges(cells)
     for count in workers:
         arguments = ("--only=scheduler", f"--cells={cells}", f"--workers={count}")
         found[f"scheduler_{count}"] = shown(alone(*arguments))
     overhead = found[f"scheduler_{workers[-1]}"]["overhead_ms"] / 1000
     for name, region in regions(overhead).items():
         found[name] = shown(simulate(region))
+    return found
+
+
+def merges(cells: int) -> dict[str, Any]:
+    """The merge of a quarter of the cells and of all, each in a process of its own."""
+    found = {}
+    with TemporaryDirectory() as folder:
+        write_cells(Path(folder), cells)
+        for count in (cells // 4, cells):
+            found[f"merge_{count}"] = shown(alone("--only=merge", f"--cells={count}", f"--folder={folder}"))
     return found
 
 
