@@ -30,9 +30,9 @@ would keep what it once needed in one of its own; and that larger arrays go back
 def prepare() -> None:
     """Bound the memory of GDAL and of the allocator; called before rasters are read."""
     os.environ.setdefault("GDAL_CACHEMAX", CACHE_MB)
-    tell = getattr(ctypes.CDLL(None), "mallopt", None)  # of glibc alone
-    for name, value in ALLOCATION.items() if tell is not None else ():
-        tell(name, value)
+    if (tell := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:  # glibc alone has it
+        for name, value in ALLOCATION.items():
+            tell(name, value)
 
 
 def listen(port: int) -> socket.socket:
