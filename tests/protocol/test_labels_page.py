@@ -181,6 +181,14 @@ def make_dubai_tiles(folder: Path) -> None:
     images(folder, "{}/images/{}.jpg", "{}/masks/{}.png", names, mask)
 
 
+def make_sketched(folder: Path) -> None:
+    images(folder, "{}.png", "masks/{}.png", ["1", "2", "3"], halves(0, 0))
+    house = {"label": "house", "shape_type": "rectangle", "points": [[0, 0], [45, 70]]}
+    for number in (1, 2, 3):
+        drawn = {"shapes": [house], "imageWidth": 90, "imageHeight": 70}
+        (folder / f"{number}.json").write_text(json.dumps(drawn))
+
+
 def make_cloudy(folder: Path) -> None:
     clear = np.array([1200, 900, 600, 900, 2800, 3000, 700, 15, 1800, 1000], np.uint16)
     cloud = np.array([6500, 6400, 6500, 6600, 6900, 7000, 2500, 300, 4200, 3300], np.uint16)
@@ -253,6 +261,7 @@ def check_folder(city: str, values: tuple[int, int]) -> Callable[[np.ndarray], N
 check_landcover_ai = check_folder("landcover_ai", (BUILDING, ROAD))
 check_deepglobe = check_folder("deepglobe", (WATER, BARE_SOIL))
 check_dubai_tiles = check_folder("dubai_tiles", (BUILDING, IGNORE))
+check_sketched = check_folder("sketched", (BUILDING, IGNORE))
 
 
 def check_cloudy(labels: np.ndarray) -> None:
