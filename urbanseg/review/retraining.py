@@ -81,8 +81,8 @@ def copy_model() -> None:
 def short_training(params: TrainParams) -> list[str]:
     """What a short training changes of the recipe, as options of ``dvc exp run``.
 
-    The model knows the scene already, so that fewer steps do; it stops when they do no more. The rate is the
-    recipe's: at a quarter of it, twenty strokes of a class that the model had never seen taught it nothing.
+    The model knows the scene already, so that fewer steps do; it stops when they do no more. The learning
+    rate is the recipe's, as people may teach a class that the model has never seen.
 
     Args:
         params: the recipe.
