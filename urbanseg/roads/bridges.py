@@ -34,6 +34,9 @@ STRAIGHTEN_PX = 1.2
 LEAST_SURE = 0.25
 """Roads less sure than this count as this sure: a bridge from them costs four times as much."""
 
+STOP = 2
+"""What tells scikit-image's search to look at no further pixel."""
+
 REACH = 2.0
 """Bridges are looked for as far from a dead end as this many times `max_gap_m`, if costs are low."""
 
@@ -87,6 +90,15 @@ class _Tips:
     node: Ints
     edge: Ints
     ahead: Floats  # (n, 2)
+
+
+class _Paths(MCP_Geometric):  # type: ignore[misc]  # scikit-image has no types
+    """Least-cost paths as far as they may cost; pixels beyond are not looked at."""
+
+    limit = np.inf
+
+    def goal_reached(self, index: int, cumcost: float) -> int:  # noqa: ARG002, as scikit-image calls it
+        return STOP if cumcost > self.limit else 0
 
 
 def find_bridges(graph: RoadGraph, edges: Edges, surface: Surface, rules: RoadParams) -> list[Bridge]:
@@ -182,7 +194,8 @@ class _Search:
             ground: its surroundings.
         """
         start = tuple((cell - np.array(ground.window[:2])).tolist())
-        paths = MCP_Geometric(ground.costs * self._turning(i, ground), sampling=self.surface.pixel)
+        paths = _Paths(ground.costs * self._turning(i, ground), sampling=self.surface.pixel)
+        paths.limit = self.rules.max_gap_m
         total, _ = paths.find_costs([start])
         found = []
         for pixel in self._ends(i, total, ground):
