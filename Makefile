@@ -15,7 +15,7 @@ DEMO ?= data/demo
 DETAILS := .*json:.*\.|best\.|Created|(data|models|reports|stages|urbanseg)(/|$$)|metrics$$
 
 # Files in the order of their names: those of tests/pipeline have few tests, take longest, and are to come first.
-PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+PYTEST := OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 .PHONY: repro experiments compare metrics dataset models demo docs push retrain ui test fast unit protocol pipeline test-slow test-qgis check types lint setup lock clean
 
