@@ -213,6 +213,7 @@ def merged(town):
     return replace(job(town), model=town / "merged", classes=tuple(SPEC.classes))
 
 
+@pytest.mark.slow
 def test_workers_take_a_merged_model_and_the_order_of_classes_that_is_wanted(running, merged, tmp_path):
     predict, spec = backends.load(merged.model, merged.exported, options(), merged.classes)
     assert spec.classes == SPEC.classes

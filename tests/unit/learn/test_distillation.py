@@ -56,6 +56,7 @@ def _column(values):
     return torch.tensor(values)[:, None, None].numpy()
 
 
+@pytest.mark.slow
 def test_training_with_a_teacher_goes_another_way_and_the_same_each_time(taught, tmp_path):
     data, folder, _ = taught
     alone = run(data, tmp_path / "a", recipe(epochs=1))[0]

@@ -72,6 +72,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_insides_are_learnt_beside_the_classes_and_given_only_where_asked_for(learnt: Path) -> None:
     options = PredictParams(backend="torch", device="cpu", threads=1, precision="float32")
     both, spec = backends.load(learnt / "segmenter", learnt / "export", options, cores=True)

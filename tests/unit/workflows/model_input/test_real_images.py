@@ -81,6 +81,7 @@ def test_the_oil_sands_are_one_scene_whose_clouds_are_left_out(shared, opened):
     assert own.crs.to_epsg() == 4326
 
 
+@pytest.mark.slow
 def test_other_units_are_told_by_the_values_of_real_scenes(shared):
     with raster.reading(shared / "s2_aberystwyth" / "sen2_20210527_aber.tif") as image:
         sample = list(image.decimated(400, [1, 2, 3, 7]).data.reshape(4, -1).astype(float))
