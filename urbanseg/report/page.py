@@ -14,6 +14,7 @@ from markupsafe import Markup
 from pyproj import Transformer
 from ruamel.yaml import YAML
 
+from urbanseg.config.folder import FolderScene
 from urbanseg.config.params import CityParams, Params
 from urbanseg.grid import Grid
 from urbanseg.report import curves, pictures, provenance, scores
@@ -95,17 +96,18 @@ def render(
     )
 
 
-def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
+def map_data(grid: Grid, layers: Mapping[str, PalettedImage], *, is_placed: bool = True) -> dict[str, Any]:
     """The data of the page's interactive map, beside its images.
 
     Args:
         grid: the pictures' grid.
         layers: the pictures that lie over the scene.
+        is_placed: whether the grid says where on Earth they lie.
 
     Returns:
         JSON-able: size in pixels, affine transform, metres per pixel, CRS, a square
         grid of longitudes and latitudes over the image (row by row), and the
-        meaning of each colour of each layer.
+        meaning of each colour of each layer. CRS and longitudes are empty without a place.
     """
     at = np.linspace(0, 1, GEOGRAPHIC_POINTS)
     points = [grid.transform @ (col, row) for row in at * grid.height for col in at * grid.width]
@@ -115,9 +117,11 @@ def map_data(grid: Grid, layers: Mapping[str, PalettedImage]) -> dict[str, Any]:
         "height": grid.height,
         "transform": list(grid.transform[:6]),
         "metresPerPixel": grid.pixel_m[1],
-        "crs": crs_name(grid),
+        "crs": crs_name(grid) if is_placed else "",
         "metric": grid.is_metric,
-        "lonlat": [[round(degrees, 7) for degrees in to_geographic.transform(x, y)] for x, y in points],
+        "lonlat": [
+            [round(degrees, 7) for degrees in to_geographic.transform(x, y)] for x, y in points if is_placed
+        ],
         "colors": {
             name: [[*color[:3], text] for color, text in zip(p.colors, p.names, strict=True) if color[3]]
             for name, p in layers.items()
@@ -187,7 +191,8 @@ def _map(city: CityReport, views: Views) -> dict[str, Any]:
     """What the script of the page draws, and the size of the scene, in whose pixels windows are given."""
     vectors = city.vectors
     rows, cols = city.quality.shape
-    return map_data(views.grid, views.layers) | {
+    is_placed = not isinstance(city.params.scene, FolderScene)  # whose images lie side by side on a sheet
+    return map_data(views.grid, views.layers, is_placed=is_placed) | {
         "name": city.name,
         "rows": rows,
         "cols": cols,

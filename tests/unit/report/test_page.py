@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pyproj import Transformer
 
+from urbanseg.config.folder import FolderScene
 from urbanseg.config.params import Params
 from urbanseg.grid import Grid
 from urbanseg.report.page import CityReport, map_data, render
@@ -163,6 +164,16 @@ def test_what_the_map_needs_survives_the_page(html: str, city: CityReport, grid:
     told = {"name": "demo", "rows": 40, "cols": 60, "vectors": None}
     assert data == json.loads(json.dumps(map_data(grid, city.views.layers) | told))
     assert data["colors"]["labels"][1] == [187, 46, 18, "building"]
+
+
+def test_images_on_a_sheet_have_no_place_on_earth(city: CityReport, params: Params) -> None:
+    files = {"provider": "folder", "images": "a/{n}.png", "bands": {"red": 1}, "resolution_m": 1.0}
+    scene = FolderScene.model_validate(files | {"splits": {"val": ["1"], "test": ["2"]}})
+    sheet = dataclasses.replace(city, params=city.params.model_copy(update={"scene": scene}))
+    text = render([sheet], TRAINING, CURVES, params, TOGETHER)
+    assert "no georeference" in text
+    assert "EPSG:32632" not in text
+    assert '"lonlat": []' in text
 
 
 @pytest.mark.parametrize("share", [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (0.25, 0.875)])

@@ -233,9 +233,9 @@ function openMap(figure) {
   function read(px, py) {
     const [x, y] = under(px, py);
     if (x < 0 || y < 0 || x >= data.width || y >= data.height) return null;
-    const [longitude, latitude] = geographic(x, y);
-    const items = [["", `${round(latitude, 5)}°, ${round(longitude, 5)}°`]];
-    if (data.metric) items.push([data.crs, project(x, y).map((value) => round(value, 0)).join(" ")]);
+    const [longitude, latitude] = data.crs ? geographic(x, y) : [];
+    const items = [data.crs ? ["", `${round(latitude, 5)}°, ${round(longitude, 5)}°`] : ["pixel", `${Math.floor(y)}, ${Math.floor(x)}`]];
+    if (data.crs && data.metric) items.push([data.crs, project(x, y).map((value) => round(value, 0)).join(" ")]);
     for (const name of ["labels", "prediction", "confidence", "split"]) items.push([name, meaning(name, Math.floor(x), Math.floor(y)) ?? "–"]);
     const polygon = vectors?.at(probe, x, y);
     if (polygon) items.push(["polygon", `${classes[polygon[0]] ?? "–"}, ${round(polygon[1] / 1e4, 2)} ha, confidence ${polygon[2]} %`]);
