@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 import rasterio
+import re
 from dvc.api import DVCFileSystem
 from pyproj import Transformer
 from scipy.ndimage import minimum_filter
@@ -167,7 +168,7 @@ def test_twenty_corrections_teach_the_blocks_around_them(dry, truth):
             desk.process.kill()
             desk.process.wait()
             painter.end()
-            here.page.wait_for_function("document.querySelector('#saving').textContent.startsWith('1 not')")
+            here.page.locator("#saving", has_text=re.compile("^1 not")).wait_for()
             assert len(read(file)[0]) == KILLED_AFTER, "what was saved before is on the disk"
             here.page.close()
         with running(dry.folder, *desk_of) as desk:
