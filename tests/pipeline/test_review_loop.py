@@ -8,13 +8,13 @@ painted, are then judged by labels with water.
 import io
 import json
 import math
+import re
 import shutil
 import time
 
 import numpy as np
 import pytest
 import rasterio
-import re
 from dvc.api import DVCFileSystem
 from pyproj import Transformer
 from scipy.ndimage import minimum_filter
